@@ -1,0 +1,50 @@
+# Needs Python >= 3.11 and make. Everything is installed into .venv, at the versions of constraints.txt.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL = $(BIN)/python -m pip install --constraint constraints.txt --editable
+
+.DEFAULT_GOAL := help
+.PHONY: help demo lab test notebooks bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/installed-core ## write outputs/demo.mp4 and outputs/demo.png with the tiny model
+	$(BIN)/ltx-nb demo --out outputs/demo.mp4
+
+lab: $(VENV)/installed-lab ## open JupyterLab on the first notebook
+	$(BIN)/jupyter lab notebooks/01_first_clip.ipynb
+
+test: $(VENV)/installed-test ## lint, type check, run every test and every notebook
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests notebooks --nbval --nbval-current-env \
+		--nbval-sanitize-with notebooks/sanitize.cfg --nbval-cell-timeout 120
+
+notebooks: $(VENV)/installed-test ## run every notebook again and store its outputs, normalised
+	$(BIN)/python notebooks/execute.py
+
+bench: $(VENV)/installed-core ## measure what a Session costs over bare diffusers
+	$(BIN)/python benchmarks/overhead.py
+
+clean: ## remove the environment and caches, not outputs/
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# A stamp stands for one finished installation, and is made anew when either list of packages changes.
+# One pip command resolves all of it, so that no package can bring in another torch than the constraints name.
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed-core: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP_INSTALL) .
+	@touch $@
+
+$(VENV)/installed-lab: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP_INSTALL) ".[lab]"
+	@touch $@
+
+$(VENV)/installed-test: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP_INSTALL) ".[lab,test]"
+	@touch $@
