@@ -1,0 +1,142 @@
+"""Runs the notebooks and stores them in a normal form, so that a difference in git is a difference in what they show.
+
+    python notebooks/execute.py [NOTEBOOK ...]            run them (default: all) and rewrite them
+    python notebooks/execute.py --check [NOTEBOOK ...]    run nothing; name what is not in normal form, exit with 1
+
+Normal form: cell ids from the file's name, no metadata but cell tags, one stream per name, text outputs and small still
+pictures, tracebacks of one line. Videos and sounds leave their poster or a word behind, widgets their text. A fresh run
+is compared to what is stored, after sanitize.cfg, so every code cell has to be stored as run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from copy import deepcopy
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+FOLDER = Path(__file__).parent
+CELL_TIMEOUT_S = 120
+SIZE_LIMIT_BYTES = 200_000
+SKIP_TAG = "nbval-skip"
+
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+KEPT_MIME_TYPES = {"text/plain", "text/html", "text/markdown", "text/latex", "application/json", "image/png"}
+MEDIA_ELEMENT = re.compile(r"<(video|audio)\b(.*?)</\1>", re.DOTALL)
+POSTER = re.compile(r'\bposter="(data:image/[^"]+)"')
+MACHINE_PATH = re.compile(r"(?<![\w.:/])/(?:home|root|tmp|Users|work|opt|var|mnt)/[\w.-]+")
+
+
+def run(path: Path) -> NotebookNode:
+    """The notebook with fresh outputs, from a fresh kernel that starts in the notebook's folder.
+
+    Raises nbclient's CellExecutionError when a cell fails, CellTimeoutError when it needs more than CELL_TIMEOUT_S.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(
+        notebook,
+        timeout=CELL_TIMEOUT_S,
+        kernel_name="python3",
+        skip_cells_with_tag=SKIP_TAG,
+        store_widget_state=False,
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(path.parent)}},
+    )
+    return client.execute()
+
+
+def normalised(notebook: NotebookNode, stem: str) -> NotebookNode:
+    """A copy in normal form; `stem` is the file's name without its ending. Changes nothing that is already normal."""
+    notebook = deepcopy(notebook)
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    runs = 0
+    for index, cell in enumerate(notebook.cells):
+        cell.id = f"{stem}-{index:02d}"
+        cell.metadata = {"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {}
+        if cell.cell_type != "code":
+            continue
+        if SKIP_TAG in cell.metadata.get("tags", []):
+            cell.execution_count, cell.outputs = None, []
+        elif cell.execution_count is not None:
+            runs += 1
+            cell.execution_count = runs
+        cell.outputs = [_normalised_output(output, cell.execution_count) for output in cell.outputs]
+    return notebook
+
+
+def _normalised_output(output: NotebookNode, execution_count: int | None) -> NotebookNode:
+    if output.output_type == "error":
+        output.traceback = [f"{output.ename}: {output.evalue}"]
+    if output.output_type == "execute_result":
+        output.execution_count = execution_count
+    if "data" in output:
+        output.metadata = {}
+        output.data.pop(WIDGET_VIEW, None)
+        if "text/html" in output.data:
+            output.data["text/html"] = MEDIA_ELEMENT.sub(_still, output.data["text/html"])
+    return output
+
+
+def _still(element: re.Match[str]) -> str:
+    kind, rest = element.groups()
+    poster = POSTER.search(rest)
+    return f'<img alt="{kind}" src="{poster[1]}">' if poster else f"<em>{kind}: run the cell to play it</em>"
+
+
+def faults(path: Path) -> list[str]:
+    """What keeps a stored notebook from being in normal form, a sentence each; empty when nothing does."""
+    size_bytes = path.stat().st_size
+    notebook = nbformat.read(path, as_version=4)
+    found = []
+    if notebook != normalised(notebook, path.stem):
+        found.append("is not in normal form: run `make notebooks`")
+    if size_bytes > SIZE_LIMIT_BYTES:
+        found.append(f"has {size_bytes} bytes, over {SIZE_LIMIT_BYTES}: make its figures smaller")
+    for index, cell in enumerate(notebook.cells):
+        if cell.cell_type != "code":
+            continue
+        if cell.execution_count is None and SKIP_TAG not in cell.metadata.get("tags", []):
+            found.append(f"cell {index} was not run, so no test compares it: run `make notebooks`")
+        for output in cell.outputs:
+            kinds = set(output.get("data", ())) - KEPT_MIME_TYPES
+            found += [f"cell {index} stores {kind}" for kind in sorted(kinds)]
+            text = str(output.get("text", "")) + str(output.get("data", {}).get("text/plain", ""))
+            found += [f"cell {index} shows a path of one machine: {shown}" for shown in MACHINE_PATH.findall(text)]
+    return found
+
+
+def _write(notebook: NotebookNode, path: Path) -> None:
+    unfinished = path.with_suffix(".unfinished")
+    nbformat.write(notebook, unfinished)
+    os.replace(unfinished, path)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Returns the exit status: 0, or 1 when a notebook has a fault, which is named on stderr."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--check", action="store_true", help="run nothing, only look at what is stored")
+    parser.add_argument("notebooks", nargs="*", type=Path, help="default: all in this folder")
+    options = parser.parse_args(arguments)
+    sound = True
+    for path in options.notebooks or sorted(FOLDER.glob("*.ipynb")):
+        if not options.check:
+            print(path, flush=True)
+            _write(normalised(run(path), path.stem), path)
+        for fault in faults(path):
+            sound = False
+            print(f"{path} {fault}", file=sys.stderr)
+    return 0 if sound else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,63 @@
+"""pyproject.toml is the one list of dependencies; constraints.txt and environment.yml agree with it."""
+
+import tomllib
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+DIRECT = PROJECT["dependencies"] + [requirement for extra in EXTRAS.values() for requirement in extra]
+CONSTRAINTS = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
+
+
+def pins():
+    """Version by canonical name. Raises ValueError for a line that is not name==version."""
+    found = {}
+    for line in CONSTRAINTS:
+        name, version = line.split("==")
+        found[canonicalize_name(name)] = version
+    return found
+
+
+def conda_environment():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    (pip_list,) = (entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
+    return environment, pip_list
+
+
+def test_constraints_are_exact_pins_each_once():
+    assert len(pins()) == len(CONSTRAINTS)
+
+
+@pytest.mark.parametrize(
+    "requirement", [Requirement(line) for line in DIRECT], ids=lambda requirement: requirement.name
+)
+def test_pin_meets_the_floor(requirement):
+    assert requirement.specifier.contains(pins()[canonicalize_name(requirement.name)])
+
+
+def test_conda_python_is_the_projects():
+    environment, _ = conda_environment()
+    assert f"python{PROJECT['requires-python']}" in environment["dependencies"]
+
+
+def test_conda_installs_what_pip_does():
+    _, pip_list = conda_environment()
+    requirements = [line for line in pip_list if not line.startswith("--")]
+    assert requirements == PROJECT["dependencies"] + EXTRAS["lab"]
+
+
+def test_conda_uses_the_tested_set_and_this_checkout():
+    _, pip_list = conda_environment()
+    assert [line for line in pip_list if line.startswith("--")] == ["--constraint constraints.txt", "--editable ."]
+
+
+def test_ltx_nb_is_a_command():
+    (command,) = entry_points(group="console_scripts", name="ltx-nb")
+    assert command.value == PROJECT["scripts"]["ltx-nb"]
