@@ -1,0 +1,250 @@
+"""ClipRequest: what to make, as plain data. Everything on its two timelines that is not given is generated.
+
+Says which rule a request breaks and what would work; turns what is given into the per-token masks of both modalities;
+reads and writes JSON. Knows no model and no tensor, and not how a request is run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from dataclasses import KW_ONLY, dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+from ltx_nb import shapes
+from ltx_nb.checks import choice, finite_number, flag, items, keys, text, whole_number
+from ltx_nb.given import LANES, Given, Keyframe, check_timelines, generated_spans_s, keyframes
+from ltx_nb.sampling import Sampling
+from ltx_nb.source import Media, Source
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["FORMAT", "ClipRequest", "Given", "Keyframe", "Media", "Sampling", "Source"]
+
+FORMAT = "ltx-nb/1"
+
+# The largest whole number that JSON keeps exact in a browser.
+MAX_SEED = 2**53 - 1
+
+# From time lapse to the fastest screens; outside it, 8k + 1 frames and 25 audio latents/s make no sensible clip.
+FRAME_RATES = (1, 120)
+
+
+@dataclass(frozen=True)
+class ClipRequest:
+    """What to make. Raises ValueError for what cannot be made, saying the nearest that can.
+
+    width, height: px, multiples of 32; of 64 with two_stage, which generates at half the size first.
+    num_frames: 8k + 1, at most 20 s and 4 frames at frame_rate, which is 1..120 frames/s.
+    negative_prompt: what to steer away from where guidance_scale > 1; None is the model's own.
+    model: catalogue name of the model that the clip was made with, if one was.
+    given: what is not to be generated; nothing overlaps on a lane.
+    outputs: the lanes that are wanted; ("audio",) asks for sound alone.
+    crop_width, crop_height: px left around the centre on export, even; None keeps all.
+    """
+
+    prompt: str
+    _: KW_ONLY
+    width: int = 768
+    height: int = 512
+    num_frames: int = 121
+    frame_rate: float = 24.0
+    seed: int = 0
+    negative_prompt: str | None = None
+    model: str | None = None
+    sampling: Sampling = field(default_factory=Sampling)
+    given: tuple[Given, ...] = ()
+    two_stage: bool = False
+    outputs: tuple[str, ...] = LANES
+    crop_width: int | None = None
+    crop_height: int | None = None
+
+    def __post_init__(self) -> None:
+        plain: dict[str, object] = {
+            "prompt": text("prompt", self.prompt),
+            "width": whole_number("width", self.width),
+            "height": whole_number("height", self.height),
+            "num_frames": whole_number("num_frames", self.num_frames),
+            "frame_rate": _frame_rate(self.frame_rate),
+            "seed": whole_number("seed", self.seed, least=0, most=MAX_SEED),
+            "two_stage": flag("two_stage", self.two_stage),
+            "given": items("given", self.given, Given),
+            "outputs": _outputs(self.outputs),
+        }
+        for name in {"negative_prompt", "model", "crop_width", "crop_height"}:
+            if (value := getattr(self, name)) is not None:
+                plain[name] = whole_number(name, value) if name.startswith("crop") else text(name, value)
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)
+        if not isinstance(self.sampling, Sampling):
+            raise ValueError(f"sampling is a {type(self.sampling).__name__}; give Sampling(...)")
+        self._check_shape()
+        check_timelines(self.given, self.num_frames, self.frame_rate)
+
+    def _check_shape(self) -> None:
+        for name in ("width", "height"):
+            side_px, crop_px = getattr(self, name), getattr(self, f"crop_{name}")
+            shapes.check_side(name, side_px, _side_multiple(self.two_stage))
+            if crop_px is not None and (crop_px % 2 or not 2 <= crop_px <= side_px):
+                nearest = min(max(crop_px // 2 * 2, 2), side_px)
+                raise ValueError(
+                    f"crop_{name}={crop_px} is not an even number from 2 to {name}={side_px}; nearest: {nearest}"
+                )
+        shapes.check_num_frames(self.num_frames, self.frame_rate)
+        if self.audio_latent_shape.num_latents == 0:
+            raise ValueError(
+                f"num_frames={self.num_frames} at {self.frame_rate:g} frames/s is too short for one audio latent "
+                f"(1/25 s); nearest: {shapes.VIDEO_TEMPORAL_COMPRESSION + 1}"
+            )
+
+    @classmethod
+    def snapped(
+        cls, prompt: str, *, seconds: float | None = None, size: str | None = None, **settings: Any
+    ) -> ClipRequest:
+        """A request with the nearest legal width, height and num_frames.
+
+        seconds: the length, instead of num_frames. size: a name in shapes.NAMED_SIZES, instead of width, height and
+        crop. Everything else as in ClipRequest, and checked alike: a length over 20 s is refused, not shortened.
+        """
+        if size is not None:
+            _refuse_both("size", settings, ("width", "height", "crop_width", "crop_height"))
+            settings |= dataclasses.asdict(shapes.named_size(size))
+        if seconds is not None:
+            _refuse_both("seconds", settings, ("num_frames",))
+            frame_rate = _frame_rate(settings.get("frame_rate", cls.frame_rate))
+            settings["num_frames"] = finite_number("seconds", seconds, least=0) * frame_rate
+        if "num_frames" in settings:
+            settings["num_frames"] = shapes.snap_num_frames(finite_number("num_frames", settings["num_frames"]))
+        multiple_px = _side_multiple(flag("two_stage", settings.get("two_stage", False)))
+        for name in {"width", "height"} & settings.keys():
+            settings[name] = shapes.snap_side(finite_number(name, settings[name]), multiple_px)
+        return cls(prompt, **settings)
+
+    def replace(self, **changes: Any) -> ClipRequest:
+        """This request with other values, checked again."""
+        return dataclasses.replace(self, **changes)
+
+    @property
+    def duration_s(self) -> float:
+        return self.num_frames / self.frame_rate
+
+    @property
+    def video_latent_shape(self) -> shapes.VideoLatentShape:
+        return shapes.VideoShape(self.num_frames, self.height, self.width).latent
+
+    @property
+    def audio_latent_shape(self) -> shapes.AudioLatentShape:
+        return shapes.AudioLatentShape(shapes.audio_num_latents(self.duration_s))
+
+    @property
+    def video_tokens(self) -> int:
+        return self.video_latent_shape.tokens
+
+    @property
+    def audio_tokens(self) -> int:
+        return self.audio_latent_shape.tokens
+
+    @property
+    def keyframes(self) -> tuple[Keyframe, ...]:
+        """Images given at other frames than the first, which are no part of the mask."""
+        return keyframes(self.given, self.frame_rate)
+
+    @property
+    def frozen_lanes(self) -> tuple[str, ...]:
+        """The lanes of which every token is kept, so that nothing of them is generated."""
+        masks = {"video": self.video_mask, "audio": self.audio_mask}
+        return tuple(lane for lane in LANES if not masks[lane]().any())
+
+    def generated_spans_s(self, lane: str) -> list[tuple[float, float]]:
+        """Seconds [start, end) of "video" or "audio" that no span covers, in order."""
+        return generated_spans_s(self.given, choice("lane", lane, LANES), self.duration_s)
+
+    def video_mask(self) -> np.ndarray:
+        """Per token, float32 [video_tokens] in (frame, row, column) order: 1 generates, 0 keeps.
+
+        A token that meets a generated span is generated. An image at frame 0 fills the first latent frame, which holds
+        that frame alone, and is kept by its strength: 1 - strength, as the reference's denoise_mask.
+        """
+        latent = self.video_latent_shape
+        mask = self._mask_over_time("video", shapes.video_intervals_s(latent.num_frames, self.frame_rate))
+        for item in self.given:
+            if item.is_image and item.frame_index(self.frame_rate) == 0:
+                mask[0] = 1 - item.strength
+        return mask.repeat(latent.tokens_per_frame)  # [latent frames] -> [tokens]
+
+    def audio_mask(self) -> np.ndarray:
+        """Per token, float32 [audio_tokens]: 1 generates, 0 keeps. A token that meets a generated span is generated."""
+        return self._mask_over_time("audio", shapes.audio_intervals_s(self.audio_tokens))
+
+    def _mask_over_time(self, lane: str, intervals_s: list[tuple[float, float]]) -> np.ndarray:
+        import numpy as np
+
+        mask = np.zeros(len(intervals_s), dtype=np.float32)
+        for start_s, end_s in self.generated_spans_s(lane):
+            mask[shapes.tokens_meeting(intervals_s, start_s, end_s)] = 1
+        return mask
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON. Raises ValueError for large media in memory, as Source.to_dict."""
+        values = {"format": FORMAT} | {f.name: getattr(self, f.name) for f in fields(self)}
+        values["sampling"] = self.sampling.to_dict()
+        values["given"] = [item.to_dict() for item in self.given]
+        values["outputs"] = list(self.outputs)
+        return values
+
+    @classmethod
+    def from_dict(cls, values: object) -> ClipRequest:
+        names = [f.name for f in fields(cls)]
+        values = dict(keys("request", values, ["format", *names], required=("format", "prompt")))
+        if (found := values.pop("format")) != FORMAT:
+            raise ValueError(f"format={found!r} is not {FORMAT!r}, the only one that this version reads")
+        if "sampling" in values:
+            values["sampling"] = Sampling.from_dict(values["sampling"])
+        if "given" in values:
+            values["given"] = [Given.from_dict(item) for item in items("given", values["given"], dict)]
+        return cls(**values)
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, source: str | bytes) -> ClipRequest:
+        """The request that to_json wrote. Raises ValueError for anything else."""
+        try:
+            values = json.loads(source)
+        except (ValueError, TypeError, RecursionError) as error:
+            raise ValueError(f"the request is not JSON: {error}") from None
+        return cls.from_dict(values)
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str]) -> ClipRequest:
+        """The request stored in an MP4 that was made from one. Raises ValueError for a file without."""
+        from ltx_nb.media import read_request_json
+
+        source = read_request_json(path)
+        if source is None:
+            raise ValueError(f"{os.fspath(path)!r} holds no request; only clips saved by ltx_nb do")
+        return cls.from_json(source)
+
+
+def _side_multiple(two_stage: bool) -> int:
+    return shapes.VIDEO_SPATIAL_COMPRESSION * (2 if two_stage else 1)
+
+
+def _frame_rate(value: object) -> float:
+    return finite_number("frame_rate", value, *FRAME_RATES)
+
+
+def _outputs(value: object) -> tuple[str, ...]:
+    lanes = {choice("outputs", lane, LANES) for lane in items("outputs", value, str)}
+    if not lanes:
+        raise ValueError("outputs is empty; want at least one of video, audio")
+    return tuple(lane for lane in LANES if lane in lanes)
+
+
+def _refuse_both(name: str, settings: dict[str, Any], others: tuple[str, ...]) -> None:
+    for other in others:
+        if other in settings:
+            raise ValueError(f"{name} and {other} are both given; give one of the two")

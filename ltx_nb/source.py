@@ -1,0 +1,159 @@
+"""Where given media come from: bytes, a path with its SHA-256, or decoded media in memory.
+
+How media are encoded and decoded is not known here (`ltx_nb.media`), nor what they are given for (`ltx_nb.given`).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import mimetypes
+import os
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from ltx_nb.checks import finite_number, keys, text, whole_number
+
+if TYPE_CHECKING:
+    import numpy as np
+
+EMBED_LIMIT_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Media:
+    """Decoded media: pictures, sound or both. Raises ValueError for other dtypes and shapes, NaN, or a missing rate.
+
+    frames: uint8 [F, H, W, 3], RGB; frame_rate in frames/s, which a single frame, an image, may lack.
+    audio: float32 [2, N] in [-1, 1], left and right; sample_rate in Hz.
+    """
+
+    frames: np.ndarray | None = None
+    frame_rate: float | None = None
+    audio: np.ndarray | None = None
+    sample_rate: int | None = None
+
+    def __post_init__(self) -> None:
+        from ltx_nb.arrays import check_audio, check_frames
+
+        if self.frames is None and self.audio is None:
+            raise ValueError("neither frames nor audio is given; give at least one of them")
+        if self.frames is not None:
+            check_frames(self.frames)
+            if len(self.frames) > 1 or self.frame_rate is not None:
+                object.__setattr__(self, "frame_rate", finite_number("frame_rate", self.frame_rate, least=1))
+        if self.audio is not None:
+            check_audio(self.audio)
+            object.__setattr__(self, "sample_rate", whole_number("sample_rate", self.sample_rate, least=1))
+
+    @cached_property
+    def sha256(self) -> str:
+        """Digest of shapes, rates and samples."""
+        import numpy as np
+
+        digest = hashlib.sha256()
+        for array, rate in ((self.frames, self.frame_rate), (self.audio, self.sample_rate)):
+            if array is not None:
+                digest.update(f"{array.dtype} {array.shape} at {rate}".encode())
+                digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where given media come from: exactly one of `path`, `data` (with its media_type) and `media`.
+
+    Two sources are equal when their content is, wherever it lies: `sha256` is that of the file or of the decoded media.
+    Raises ValueError for a malformed field. Use `from_path`, `from_bytes` or `from_media` to make one.
+    """
+
+    sha256: str
+    path: str | None = field(default=None, compare=False)
+    data: bytes | None = field(default=None, compare=False, repr=False)
+    media_type: str | None = field(default=None, compare=False)
+    media: Media | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch("[0-9a-f]{64}", text("sha256", self.sha256)):
+            raise ValueError(f"sha256={self.sha256[:80]!r} is not 64 digits of lower-case hexadecimal")
+        if [self.path, self.data, self.media].count(None) != 2:
+            raise ValueError("a source has exactly one of path, data and media")
+        if self.path is not None and not text("path", self.path):
+            raise ValueError("path is empty; name a file")
+        if self.data is not None and not (isinstance(self.data, bytes) and self.data):
+            raise ValueError("data is empty or not bytes; give the content of a media file")
+        if self.data is not None and not text("media_type", self.media_type):
+            raise ValueError("media_type is empty; name what data is, such as 'image/png'")
+        if self.media is not None and not isinstance(self.media, Media):
+            raise ValueError(f"media is a {type(self.media).__name__}, not a Media")
+
+    @classmethod
+    def from_path(cls, path: str | os.PathLike[str]) -> Source:
+        """A media file: up to EMBED_LIMIT_BYTES it is read and held, else its path and SHA-256 are."""
+        path = os.fspath(path)
+        try:
+            with open(path, "rb") as file:
+                if os.fstat(file.fileno()).st_size > EMBED_LIMIT_BYTES:
+                    return cls(sha256=hashlib.file_digest(file, "sha256").hexdigest(), path=path)
+                return cls.from_bytes(file.read(), mimetypes.guess_type(path)[0] or "application/octet-stream")
+        except OSError as error:
+            raise ValueError(f"cannot read the given file {path!r}: {error.strerror}") from None
+
+    @classmethod
+    def from_bytes(cls, data: bytes, media_type: str) -> Source:
+        """The content of a media file, such as ('image/png')."""
+        return cls(sha256=hashlib.sha256(data).hexdigest(), data=data, media_type=media_type)
+
+    @classmethod
+    def from_media(cls, media: Media) -> Source:
+        """Decoded media, which must not be changed afterwards; they are encoded when the request becomes JSON."""
+        return cls(sha256=media.sha256, media=media)
+
+    def open(self) -> BinaryIO:
+        """The encoded content as a binary file. Raises ValueError if the file of a path is missing or has changed."""
+        if self.path is None:
+            return io.BytesIO(self._encoded[0])
+        try:
+            with open(self.path, "rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise ValueError(f"cannot read the given file {self.path!r}: {error.strerror}; put it back") from None
+        if found != self.sha256:
+            raise ValueError(
+                f"the given file {self.path!r} has changed since the request was made: its SHA-256 is {found[:12]}..., "
+                f"not {self.sha256[:12]}...; put the old file back, or give the new one with Source.from_path"
+            )
+        return open(self.path, "rb")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON. Raises ValueError for media in memory that take more than EMBED_LIMIT_BYTES encoded."""
+        if self.path is not None:
+            return {"sha256": self.sha256, "path": self.path}
+        data, media_type = self._encoded
+        if self.media is not None and len(data) > EMBED_LIMIT_BYTES:
+            raise ValueError(
+                f"media given in memory take {len(data)} bytes encoded; at most {EMBED_LIMIT_BYTES} are embedded; "
+                "write them to a file and give Source.from_path(file)"
+            )
+        return {"sha256": self.sha256, "media_type": media_type, "data": base64.b64encode(data).decode()}
+
+    @classmethod
+    def from_dict(cls, values: object) -> Source:
+        values = dict(keys("source", values, ("sha256", "path", "data", "media_type"), required=("sha256",)))
+        if values.get("data") is not None:
+            try:
+                values["data"] = base64.b64decode(text("data", values["data"]), validate=True)
+            except ValueError as error:
+                raise ValueError(f"data of source is not base64: {error}") from None
+        return cls(**values)
+
+    @cached_property
+    def _encoded(self) -> tuple[bytes, str]:
+        if self.data is not None and self.media_type is not None:
+            return self.data, self.media_type
+        from ltx_nb.media import encode
+
+        return encode(self.media)
