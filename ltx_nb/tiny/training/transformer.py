@@ -1,0 +1,178 @@
+"""Stage 4: the transformer and its connectors, by flow matching on encoded scenes.
+
+x_sigma = (1 - sigma) x0 + sigma noise, and the model predicts noise - x0. So that every task of the kit works later,
+part of the clips have something *given*: those tokens are clean, their timestep is zero and they bear no loss.
+"""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from .. import architecture
+from .latent_clips import LatentClips
+from .loop import Stage, parse_arguments, run_stage
+from .muon import Muon
+
+PROMPT_DROPOUT = 0.1
+SHIFT = 3.0  # of the sigma distribution towards noise, where layout is decided
+EMA = 0.998
+# What is given, and how often. A span is cut out of both timelines at the same moment.
+TASKS = {
+    "nothing": 0.52,
+    "first_frame": 0.14,
+    "whole_audio": 0.07,
+    "whole_video": 0.07,
+    "prefix": 0.08,
+    "suffix": 0.05,
+    "all_but_middle": 0.05,
+    "video_prefix": 0.02,
+}
+
+
+def kept_tokens(task: str, rng: np.random.Generator, frames: int, latents: int) -> tuple[np.ndarray, np.ndarray]:
+    """Which latent frames and audio latents are given: bool [frames] and bool [latents]."""
+    video, audio = np.zeros(frames, bool), np.zeros(latents, bool)
+    low, high = sorted(rng.uniform(0.1, 0.9, 2))
+    frame_time = np.maximum(8 * np.arange(frames + 1) - 7, 0) / (8 * frames - 7)
+    audio_time = np.maximum(4 * np.arange(latents + 1) - 3, 0) / (4 * latents - 3)
+    if task == "first_frame":
+        video[0] = True
+    elif task == "whole_audio":
+        audio[:] = True
+    elif task == "whole_video":
+        video[:] = True
+    elif task in ("prefix", "video_prefix"):
+        video = frame_time[1:] <= high
+        audio = audio_time[1:] <= high if task == "prefix" else audio
+    elif task == "suffix":
+        video, audio = frame_time[:-1] >= low, audio_time[:-1] >= low
+    elif task == "all_but_middle":
+        video = (frame_time[1:] <= low) | (frame_time[:-1] >= high)
+        audio = (audio_time[1:] <= low) | (audio_time[:-1] >= high)
+    return video, audio
+
+
+class TransformerStage(Stage):
+    name = "transformer"
+    phases = ((3000, 8000),)  # steps, tokens of both modalities a batch
+
+    def __init__(self, workdir: Path):
+        self.clips = LatentClips(workdir / "latents")
+
+    def build(self):
+        self.tokenizer = architecture.tokenizer()
+        torch.manual_seed(0)
+        self.text_encoder = architecture.text_encoder(len(self.tokenizer))
+        self.transformer = architecture.transformer()
+        self.connectors = architecture.connectors()
+        _calm_start(self.transformer)
+        self.modules = torch.nn.ModuleDict({"transformer": self.transformer, "connectors": self.connectors})
+        self.average = copy.deepcopy(self.modules).requires_grad_(False)  # of the weights over time: what is kept
+        plain = ("scale_shift_table", "proj_in", "proj_out", "registers", "emb", "_adaln", "time_embed", "av_cross")
+        optimizer = Muon(self.modules.named_parameters(), lr=0.02, adam_lr=1.5e-3, adam_names=plain)
+        return {"training": self.modules, **self.average}, optimizer
+
+    def lr_factor(self, progress: float) -> float:
+        return min(1.0, 1.8 * (1 - progress)) + 0.002
+
+    def embed(self, captions: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Video and audio prompt embeddings, [B, 64, dim] each."""
+        tokens = self.tokenizer(
+            captions,
+            padding="max_length",
+            max_length=architecture.MAX_PROMPT_TOKENS,
+            truncation=True,
+            return_tensors="pt",
+        )
+        with torch.no_grad():
+            hidden = self.text_encoder(
+                input_ids=tokens.input_ids, attention_mask=tokens.attention_mask, output_hidden_states=True
+            ).hidden_states
+        video, audio, _ = self.connectors(torch.stack(hidden, -1).flatten(2, 3), tokens.attention_mask)
+        return video, audio
+
+    def loss(self, rng: np.random.Generator, step: int):
+        (tokens,) = self.phase_at(step)
+        captions, video, audio, _ = self.clips.batch(rng, tokens)
+        captions = ["" if rng.random() < PROMPT_DROPOUT else caption for caption in captions]
+        count, frames, height, width, _ = video.shape
+        tasks = rng.choice(list(TASKS), size=count, p=list(TASKS.values()))
+        kept = [kept_tokens(task, rng, frames, audio.shape[1]) for task in tasks]
+        video = video.flatten(1, 3)  # [B, frames x height x width, 128]
+        video_new = ~torch.from_numpy(np.stack([v for v, _ in kept])).repeat_interleave(height * width, 1)
+        audio_new = ~torch.from_numpy(np.stack([a for _, a in kept]))
+
+        u = (torch.rand(count) + torch.arange(count)) / count  # stratified: every batch covers every noise level
+        sigma = SHIFT * u / (1 + (SHIFT - 1) * u)
+        video_sigma = sigma[:, None] * video_new
+        audio_sigma = sigma[:, None] * audio_new
+        video_noise, audio_noise = torch.randn_like(video), torch.randn_like(audio)
+        video_embeds, audio_embeds = self.embed(captions)
+        video_out, audio_out = self.transformer(
+            hidden_states=torch.lerp(video, video_noise, video_sigma[..., None]),
+            audio_hidden_states=torch.lerp(audio, audio_noise, audio_sigma[..., None]),
+            encoder_hidden_states=video_embeds,
+            audio_encoder_hidden_states=audio_embeds,
+            timestep=1000 * video_sigma,
+            audio_timestep=1000 * audio_sigma,
+            sigma=1000 * video_sigma.amax(1),  # a modality that is given whole is at sigma 0
+            audio_sigma=1000 * audio_sigma.amax(1),
+            num_frames=frames,
+            height=height,
+            width=width,
+            audio_num_frames=audio.shape[1],
+            use_cross_timestep=True,
+            return_dict=False,
+        )
+        video_loss = _masked_mse(video_out, video_noise - video, video_new)
+        audio_loss = _masked_mse(audio_out, audio_noise - audio, audio_new)
+        self._update_ema(step)
+        return video_loss + 0.5 * audio_loss, {
+            "video": float(video_loss.detach()),
+            "audio": float(audio_loss.detach()),
+            "count": count,
+        }
+
+    @torch.no_grad()
+    def _update_ema(self, step: int) -> None:
+        """Average of the weights before this step; short at first, so that the random start is forgotten."""
+        decay = min(EMA, (1 + step) / (10 + step))
+        for mean, value in zip(self.average.parameters(), self.modules.parameters(), strict=True):
+            mean.lerp_(value, 1 - decay)
+
+    def finish(self):
+        return {"steps": self.total_steps}
+
+
+def _masked_mse(prediction, target, mask):
+    per_token = (prediction - target).square().mean(-1)
+    return (per_token * mask).sum() / mask.sum().clamp(min=1)
+
+
+@torch.no_grad()
+def _calm_start(transformer) -> None:
+    """Begin with no shift, no scale and half-open gates; the class starts its tables as wide noise."""
+    for block in transformer.transformer_blocks:
+        for table in (block.scale_shift_table, block.audio_scale_shift_table):
+            table.zero_()
+            table[[2, 5, 8]] = 0.5  # gates of self-attention, feed-forward and text attention
+        for table in (block.video_a2v_cross_attn_scale_shift_table, block.audio_a2v_cross_attn_scale_shift_table):
+            table.zero_()
+            table[4] = 0.5  # gate
+        block.prompt_scale_shift_table.zero_()
+        block.audio_prompt_scale_shift_table.zero_()
+    transformer.scale_shift_table.zero_()
+    transformer.audio_scale_shift_table.zero_()
+    for name, module in transformer.named_modules():
+        if name.endswith(".linear"):  # of the timestep modulations
+            module.weight.mul_(0.1)
+            module.bias.zero_()
+
+
+if __name__ == "__main__":
+    args = parse_arguments(__doc__)
+    run_stage(TransformerStage(args.workdir), args.workdir)

@@ -1,0 +1,79 @@
+"""Stage 1: the video VAE, on single frames first, then 9, then 17."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from ..architecture import video_vae
+from ..world import random_scene
+from .loop import Stage, parse_arguments, run_stage
+from .muon import Muon
+
+LATENT_NOISE = 0.15  # standard deviation added to the posterior mean, so that near latents decode alike
+LATENT_PENALTY = 3e-4  # on z^2, so that the noise keeps its meaning
+# height, width; 64 x 64 is the first of two stages
+SIZES = ((128, 128), (96, 160), (128, 128), (64, 64), (128, 128), (160, 96))
+
+
+def batch_of_frames(rng: np.random.Generator, batch: int, num_frames: int, height=128, width=128) -> torch.Tensor:
+    """Random scenes as the VAE reads them: float32 [B, 3, F, H, W] in [-1, 1]."""
+    scenes = [random_scene(rng, num_frames=num_frames, height=height, width=width) for _ in range(batch)]
+    frames = torch.from_numpy(np.stack([scene.frames() for scene in scenes]))
+    return frames.permute(0, 4, 1, 2, 3).float() / 127.5 - 1
+
+
+def psnr_db(a: torch.Tensor, b: torch.Tensor) -> float:
+    """PSNR of pictures in [-1, 1], each clip on its own, then averaged."""
+    error = (a.clamp(-1, 1) - b).square().flatten(1).mean(1) / 4
+    return float((-10 * torch.log10(error)).mean())
+
+
+class VideoVaeStage(Stage):
+    name = "video_vae"
+    #        steps, frames, batch
+    phases = ((250, 1, 24), (450, 9, 8), (500, 17, 6))
+
+    def build(self):
+        vae = video_vae()
+        # The posterior's one shared log-variance is constant: exp(-3.8) = LATENT_NOISE^2.
+        with torch.no_grad():
+            vae.encoder.conv_out.conv.weight[-1].zero_()
+            vae.encoder.conv_out.conv.bias[-1] = 2 * np.log(LATENT_NOISE)
+        self.vae = vae
+        return {"vae": vae}, Muon(vae.named_parameters(), lr=0.05, adam_lr=2e-3)
+
+    def lr_factor(self, progress: float) -> float:
+        return min(1.0, 1.6 * (1 - progress))
+
+    def loss(self, rng: np.random.Generator, step: int):
+        frames, batch = self.phase_at(step)
+        height, width = SIZES[step % len(SIZES)] if frames > 1 else SIZES[0]
+        pixels = batch_of_frames(rng, batch * (128 * 128 // (height * width)), frames, height, width)
+        latents = self.vae.encoder(pixels)[:, :128]
+        noisy = latents + LATENT_NOISE * torch.randn_like(latents)
+        decoded = self.vae.decoder(noisy)
+        error = F.mse_loss(decoded, pixels)
+        loss = error + 0.05 * F.l1_loss(decoded, pixels) + LATENT_PENALTY * latents.square().mean()
+        return loss, {"psnr": psnr_db(decoded.detach(), pixels), "z": float(latents.detach().std())}
+
+    @torch.no_grad()
+    def finish(self):
+        """Measure held-out scenes and store the latent statistics that the diffusion model normalises by."""
+        rng = np.random.default_rng(10_001)
+        latents, scores = [], []
+        for index in range(24):
+            height, width = SIZES[index % len(SIZES)]
+            pixels = batch_of_frames(rng, 4, 49, height, width)
+            z = self.vae.encoder(pixels)[:, :128]
+            scores.append(psnr_db(self.vae.decoder(z), pixels))
+            latents.append(z.permute(1, 0, 2, 3, 4).flatten(1))
+        flat = torch.cat(latents, 1)
+        self.vae.latents_mean.copy_(flat.mean(1))
+        self.vae.latents_std.copy_(flat.std(1).clamp(min=1e-3))
+        return {"held_out_psnr_db": float(np.mean(scores)), "worst_batch_psnr_db": float(np.min(scores))}
+
+
+if __name__ == "__main__":
+    run_stage(VideoVaeStage(), parse_arguments(__doc__).workdir)

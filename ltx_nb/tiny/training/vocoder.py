@@ -1,0 +1,92 @@
+"""Stage 3: the vocoder, both halves at once: mel to 16 kHz, then on to 48 kHz.
+
+No discriminator: the world's sounds are tonal and short, and a spectral distance at several window sizes is enough.
+Half of the input mels have been through the audio VAE, as they will be in use.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import soxr
+import torch
+
+from ...mel import log_mel
+from ..architecture import vocoder
+from ..world import SAMPLE_RATE_HZ
+from .audio_vae import MEL_FRAMES, random_sound
+from .loop import Stage, parse_arguments, run_stage, trained_components
+from .muon import Muon
+
+CROP = 61  # mel frames a training piece
+WINDOWS_16K = (128, 512, 2048)
+WINDOWS_48K = (256, 1024, 4096)
+AUDIBLE = 3e-3  # magnitude below which spectra count as equal: about -60 dB of the loudest strike
+
+
+def spectral_distance(a: torch.Tensor, b: torch.Tensor, windows: tuple[int, ...]) -> torch.Tensor:
+    """Mean over windows of |STFT| differences, linear (relative to b's norm) and logarithmic; a, b: [N, samples]."""
+    total = a.new_zeros(())
+    for size in windows:
+        window = torch.hann_window(size)
+        spectra = [torch.stft(x, size, size // 4, window=window, return_complex=True).abs() / size**0.5 for x in (a, b)]
+        linear = (spectra[0] - spectra[1]).norm() / (spectra[1].norm() + 1.0)
+        log_a, log_b = (spectrum.clamp(min=AUDIBLE).log() for spectrum in spectra)
+        total = total + linear + 0.5 * (log_a - log_b).abs().mean()
+    return total / len(windows)
+
+
+class VocoderStage(Stage):
+    name = "vocoder"
+    phases = ((600, 4),)
+
+    def __init__(self, workdir: Path):
+        self.audio_vae = trained_components(workdir)["audio_vae"]
+
+    def build(self):
+        self.vocoder = vocoder()
+        return {"vocoder": self.vocoder}, Muon(self.vocoder.named_parameters(), lr=0.02, adam_lr=1e-3)
+
+    def lr_factor(self, progress: float) -> float:
+        return min(1.0, 1.5 * (1 - progress))
+
+    def pairs(self, rng: np.random.Generator, batch: int):
+        """Mels [B, 2, frames, 64] with the sound they stand for at 16 and at 48 kHz, [B, 2, samples]."""
+        sounds = [random_sound(rng) for _ in range(batch)]
+        mel = torch.stack([log_mel(sound, SAMPLE_RATE_HZ)[:, :MEL_FRAMES] for sound in sounds])
+        half = batch // 2
+        with torch.no_grad():
+            mel[:half] = self.audio_vae.decode(self.audio_vae.encode(mel[:half]).latent_dist.mode()).sample
+        start = int(rng.integers(0, MEL_FRAMES - CROP + 1))
+        mel = mel[:, :, start : start + CROP]
+        low, high = (
+            np.stack([soxr.resample(sound.T, SAMPLE_RATE_HZ, rate).T for sound in sounds])[
+                :, :, start * rate // 100 : (start + CROP) * rate // 100
+            ]
+            for rate in (16_000, 48_000)
+        )
+        return mel, torch.from_numpy(low), torch.from_numpy(high)
+
+    def loss(self, rng: np.random.Generator, step: int):
+        (batch,) = self.phase_at(step)
+        mel, low, high = self.pairs(rng, batch)
+        heard = {}
+        hook = self.vocoder.vocoder.register_forward_hook(lambda module, args, out: heard.update(low=out))
+        out = self.vocoder(mel)
+        hook.remove()
+        made = heard["low"][..., : low.shape[-1]]
+        first = spectral_distance(made.flatten(0, 1), low[..., : made.shape[-1]].flatten(0, 1), WINDOWS_16K)
+        both = spectral_distance(out.flatten(0, 1), high[..., : out.shape[-1]].flatten(0, 1), WINDOWS_48K)
+        return first + both, {"low": float(first.detach()), "high": float(both.detach())}
+
+    @torch.no_grad()
+    def finish(self):
+        rng = np.random.default_rng(10_003)
+        scores = [float(self.loss(rng, self.total_steps)[0]) for _ in range(8)]
+        return {"held_out_spectral_distance": float(np.mean(scores))}
+
+
+if __name__ == "__main__":
+    args = parse_arguments(__doc__)
+    run_stage(VocoderStage(args.workdir), args.workdir)
