@@ -73,7 +73,7 @@ class ClipRequest:
             "given": items("given", self.given, Given),
             "outputs": _outputs(self.outputs),
         }
-        for name in {"negative_prompt", "model", "crop_width", "crop_height"}:
+        for name in ("negative_prompt", "model", "crop_width", "crop_height"):
             if (value := getattr(self, name)) is not None:
                 plain[name] = whole_number(name, value) if name.startswith("crop") else text(name, value)
         for name, value in plain.items():
@@ -118,7 +118,7 @@ class ClipRequest:
         if "num_frames" in settings:
             settings["num_frames"] = shapes.snap_num_frames(finite_number("num_frames", settings["num_frames"]))
         multiple_px = _side_multiple(flag("two_stage", settings.get("two_stage", False)))
-        for name in {"width", "height"} & settings.keys():
+        for name in sorted({"width", "height"} & settings.keys()):
             settings[name] = shapes.snap_side(finite_number(name, settings[name]), multiple_px)
         return cls(prompt, **settings)
 

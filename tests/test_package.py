@@ -1,0 +1,151 @@
+"""The package as a whole: what importing it costs, which names it has, and which way its imports point."""
+
+import ast
+import json
+import subprocess
+import sys
+from importlib.util import resolve_name
+from pathlib import Path
+
+import pytest
+
+import ltx_nb
+
+ROOT = Path(ltx_nb.__file__).parent
+WIDGETS = ROOT.parent / "widgets" / "ltx_widgets"
+
+HEAVY = {"IPython", "PIL", "av", "diffusers", "ipywidgets", "matplotlib", "numpy", "torch", "transformers"}
+REQUEST_SIDE = ("checks", "shapes", "source", "given", "sampling", "request", "arrays", "files", "media", "clip")
+ENGINE = ("loading", "pipeline")
+ABOVE_ENGINE = ("tiny", "sweep", "cli")
+
+
+def imported_in_fresh_python(statement):
+    """Top-level packages that `statement` brings into a new interpreter."""
+    code = f"import sys, json\n{statement}\nprint(json.dumps(sorted({{name.split('.')[0] for name in sys.modules}})))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT.parent)
+    return set(json.loads(done.stdout))
+
+
+@pytest.mark.parametrize("statement", ["import ltx_nb", "import ltx_nb; dir(ltx_nb)"])
+def test_import_pulls_in_nothing_heavy(statement):
+    assert not imported_in_fresh_python(statement) & HEAVY
+
+
+def test_a_request_needs_nothing_heavy():
+    assert not imported_in_fresh_python("import ltx_nb; ltx_nb.ClipRequest('a ball').to_json()") & HEAVY
+
+
+def test_public_names_are_those_of_the_table():
+    assert sorted(ltx_nb.__all__) == sorted(ltx_nb._MODULE_OF)
+    assert set(ltx_nb.__all__) <= set(dir(ltx_nb))
+
+
+def test_a_public_name_is_imported_when_it_is_used():
+    from ltx_nb.request import ClipRequest
+
+    assert ltx_nb.ClipRequest is ClipRequest
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'ltx_nb' has no attribute 'ClipRequset'"):
+        ltx_nb.ClipRequset  # noqa: B018
+
+
+def modules(root):
+    """Each module under root but root's own __init__: its name from root on, its package and its syntax tree."""
+    for path in sorted(root.rglob("*.py")):
+        name = ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+        if name != "__init__":
+            package = ".".join(path.relative_to(root.parent).parent.parts)
+            yield name, package, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imports(tree, package, at_module_level=False):
+    """Dotted names that a module imports: anywhere, or when it is itself imported. TYPE_CHECKING blocks do not run."""
+    pending = [tree]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = resolve_name("." * node.level + (node.module or ""), package)
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            pending += node.orelse
+        elif not (at_module_level and isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))):
+            pending += ast.iter_child_nodes(node)
+
+
+def within(name, packages):
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+def forbidden(root, importers, imported, at_module_level=False):
+    """'module imports name' for each import of `imported` in the modules of `root` that are within `importers`."""
+    return [
+        f"{module} imports {name}"
+        for module, package, tree in modules(root)
+        if importers is None or within(module, importers)
+        for name in imports(tree, package, at_module_level)
+        if within(name, imported)
+    ]
+
+
+def of_package(names):
+    return [f"ltx_nb.{name}" for name in names]
+
+
+def test_imports_are_found_where_they_stand():
+    code = """
+import a.b
+if TYPE_CHECKING:
+    import c
+class K:
+    from d import e
+def f():
+    import g
+    from .. import h
+"""
+    tree = ast.parse(code)
+    assert set(imports(tree, "p.q")) == {"a.b", "d.e", "g", "p.h"}
+    assert set(imports(tree, "p.q", at_module_level=True)) == {"a.b", "d.e"}
+
+
+def test_the_package_does_not_know_the_widgets():
+    assert not forbidden(ROOT, None, ["ltx_widgets", "notebooks"])
+
+
+def test_the_package_imports_no_notebook_front_end_at_module_level():
+    assert not forbidden(ROOT, None, ["IPython", "ipywidgets", "anywidget"], at_module_level=True)
+
+
+def test_what_is_asked_for_does_not_know_how_it_is_made():
+    above = [*ENGINE, *ABOVE_ENGINE, "inspect", "plots", "trace"]
+    assert not forbidden(ROOT, REQUEST_SIDE, ["torch", "diffusers", "transformers", *of_package(above)])
+
+
+def test_the_engine_does_not_know_what_is_built_on_it():
+    assert not forbidden(ROOT, ENGINE, of_package([*ABOVE_ENGINE, "inspect", "plots"]))
+
+
+def test_inspection_does_not_draw():
+    assert not forbidden(ROOT, ["inspect"], ["matplotlib", *of_package(["plots"])])
+
+
+def test_plots_do_not_compute():
+    assert not forbidden(ROOT, ["plots"], ["torch", "diffusers", *of_package([*ENGINE, *ABOVE_ENGINE])])
+
+
+def test_pyav_is_used_in_media_alone():
+    others = [name for name, *_ in modules(ROOT) if not within(name, ["media"])]
+    assert not forbidden(ROOT, others, ["av"])
+
+
+def test_nothing_reads_pickles():
+    assert not forbidden(ROOT, None, ["pickle", "joblib", "dill", "cloudpickle"])
+
+
+def test_only_the_studio_joins_widgets_to_the_engine():
+    others = [name for name, *_ in modules(WIDGETS) if name != "studio"]
+    assert not forbidden(WIDGETS, others, ["torch", "diffusers", *of_package(ENGINE)])
