@@ -1,0 +1,126 @@
+"""The models that `load` knows: where their weights are, and how they are sampled by default, with the source of each.
+
+Plain data; knows no tensors and reads no files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+from ltx_nb.checks import choice
+from ltx_nb.sampling import Sampling
+
+# diffusers.pipelines.ltx2.utils DISTILLED_SIGMA_VALUES and STAGE_2_DISTILLED_SIGMA_VALUES, from the reference's
+# ltx_pipelines/utils/constants.py.
+DISTILLED_SIGMAS = (1.0, 0.99375, 0.9875, 0.98125, 0.975, 0.909375, 0.725, 0.421875)
+STAGE_2_SIGMAS = (0.909375, 0.725, 0.421875)
+
+UNGUIDED = Sampling(
+    guidance_scale=1.0,
+    stg_scale=0.0,
+    modality_scale=1.0,
+    guidance_rescale=0.0,
+    audio_guidance_scale=1.0,
+    audio_stg_scale=0.0,
+    audio_modality_scale=1.0,
+    audio_guidance_rescale=0.0,
+)
+
+
+@dataclass(frozen=True)
+class Model:
+    """One entry of the catalogue.
+
+    weights: a folder, or the id of a hub repository, in diffusers' layout.
+    sampling: every setting but sigmas; those come from `sigmas_of(num_inference_steps)`, or from the scheduler's own
+        shifting where that is None. Raises ValueError for a number of steps that the model was not made for.
+    image_crf: H.264 quality at which given images are compressed first, as in training; 0 leaves them as they are.
+    """
+
+    name: str
+    weights: str
+    sampling: Sampling
+    sigmas_of: Callable[[int], tuple[float, ...]] | None
+    stage_2_sigmas: tuple[float, ...]
+    width: int
+    height: int
+    num_frames: int
+    image_crf: int
+
+    def complete(self, sampling: Sampling) -> Sampling:
+        """`sampling` with this model's own values where it says None; sigmas stay None for a self-shifting scheduler."""
+        given = {f.name: getattr(sampling, f.name) for f in fields(sampling) if getattr(sampling, f.name) is not None}
+        done = replace(self.sampling, **given)
+        if done.sigmas is not None:
+            return replace(done, num_inference_steps=len(done.sigmas))
+        return done if self.sigmas_of is None else replace(done, sigmas=self.sigmas_of(done.num_inference_steps))
+
+
+def shifted_sigmas(num_steps: int, shift: float) -> tuple[float, ...]:
+    """Linear sigmas 1 .. 1/n, moved towards noise: shift u / (1 + (shift - 1) u), as FlowMatchEulerDiscreteScheduler."""
+    linear = [1 - step / num_steps for step in range(num_steps)]
+    return tuple(shift * u / (1 + (shift - 1) * u) for u in linear)
+
+
+def _distilled_sigmas(num_steps: int) -> tuple[float, ...]:
+    if num_steps != len(DISTILLED_SIGMAS):
+        raise ValueError(
+            f"num_inference_steps={num_steps} for a model distilled to {len(DISTILLED_SIGMAS)} given sigmas; "
+            f"nearest: {len(DISTILLED_SIGMAS)}, or give your own with sigmas=(...)"
+        )
+    return DISTILLED_SIGMAS
+
+
+TINY = Model(
+    name="tiny",
+    weights=str(Path(__file__).parent / "tiny" / "weights"),
+    # As far down its 6 blocks as 28 is down the real model's 48.
+    sampling=replace(UNGUIDED, num_inference_steps=8, spatio_temporal_guidance_blocks=(3,)),
+    sigmas_of=lambda num_steps: shifted_sigmas(num_steps, shift=3.0),  # the shift it was trained with
+    stage_2_sigmas=STAGE_2_SIGMAS,
+    width=128,
+    height=128,
+    num_frames=49,
+    image_crf=0,
+)
+
+# Guidance, steps and CRF: the LTX-2 reference's LTX_2_3_PARAMS.
+DEV = Model(
+    name="2.3-dev",
+    weights="diffusers/LTX-2.3-Diffusers",
+    sampling=Sampling(
+        num_inference_steps=30,
+        guidance_scale=3.0,
+        stg_scale=1.0,
+        modality_scale=3.0,
+        guidance_rescale=0.7,
+        audio_guidance_scale=7.0,
+        audio_stg_scale=1.0,
+        audio_modality_scale=3.0,
+        audio_guidance_rescale=0.7,
+        spatio_temporal_guidance_blocks=(28,),
+    ),
+    sigmas_of=None,
+    stage_2_sigmas=STAGE_2_SIGMAS,
+    width=768,
+    height=512,
+    num_frames=121,
+    image_crf=33,
+)
+
+DISTILLED = replace(
+    DEV,
+    name="2.3-distilled",
+    weights="diffusers/LTX-2.3-Distilled-Diffusers",
+    sampling=replace(UNGUIDED, num_inference_steps=8, spatio_temporal_guidance_blocks=(28,)),
+    sigmas_of=_distilled_sigmas,
+)
+
+MODELS = {model.name: model for model in (TINY, DEV, DISTILLED)}
+
+
+def named_model(name: str) -> Model:
+    """The entry called `name`. Raises ValueError for another name."""
+    return MODELS[choice("model", name, MODELS)]

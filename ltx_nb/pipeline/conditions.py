@@ -1,0 +1,141 @@
+"""What a request is given, as arrays on the clip's own timelines: frames at its rate and size, samples at its rate.
+
+Outside the given spans the timelines go on with what the nearest span's source holds there, so that a causal encoder
+sees a past; the masks keep it out of the result. Knows no model and no latents.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from diffusers.pipelines.ltx2.utils import apply_image_conditioning_crf
+
+from ltx_nb.media import fit_frames, probe, read_audio, read_image, read_video
+from ltx_nb.request import ClipRequest, Given, Source
+
+# A container may end its sound a codec frame before its picture. One audio latent of silence does no harm.
+MISSING_SOUND_S = 0.04
+
+
+@dataclass
+class Conditions:
+    """Given media over the whole clip; None where a lane is given nothing but images.
+
+    frames: uint8 [F, H, W, 3]. images: (frame index, uint8 [H, W, 3], strength) of each given image, in order.
+    waveform: float32 [2, N] at the clip's sample rate. notes: in words, what was converted and how.
+    """
+
+    frames: np.ndarray | None = None
+    images: list[tuple[int, np.ndarray, float]] = field(default_factory=list)
+    waveform: np.ndarray | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def conditions_of(request: ClipRequest, sample_rate: int, image_crf: int) -> Conditions:
+    """Read and convert everything that the request is given.
+
+    image_crf: H.264 quality at which images are compressed first, as in the model's training; 0 leaves them as they are.
+    Raises ValueError for media that cannot be read, or that end before the span they are given for.
+    """
+    found = Conditions()
+    spans = [item for item in request.given if not item.is_image]
+    video = [item for item in spans if item.lane == "video"]
+    audio = [item for item in spans if item.lane == "audio"]
+    if video:
+        found.frames = _frames_over_time(request, video, found.notes)
+    if audio:
+        found.waveform = _samples_over_time(request, audio, sample_rate, found.notes)
+    for item in request.given:
+        if item.is_image:
+            frames, frame_rate = _read_frames(item.source)
+            image = frames[min(round(item.source_start_s * (frame_rate or 0)), len(frames) - 1)]
+            if image_crf:
+                image = apply_image_conditioning_crf(image, image_crf)
+            fitted, note = fit_frames(image[None], request.width, request.height, item.fit)
+            _note(found.notes, note)
+            found.images.append((item.frame_index(request.frame_rate), fitted[0], item.strength))
+    found.images.sort(key=lambda image: image[0])
+    return found
+
+
+def _frames_over_time(request: ClipRequest, items: list[Given], notes: list[str]) -> np.ndarray:
+    times_s = np.arange(request.num_frames) / request.frame_rate
+    nearest = _nearest_span(times_s + 0.5 / request.frame_rate, items)
+    timeline = np.zeros((request.num_frames, request.height, request.width, 3), np.uint8)
+    for index, item in enumerate(items):
+        frames, frame_rate = _read_frames(item.source)
+        if frame_rate is None:
+            raise ValueError(f"{_where(item)} is a still picture; give it as an image, without end_s")
+        _check_length(item, len(frames) / frame_rate, tolerance_s=0.5 / frame_rate)
+        if frame_rate != request.frame_rate:
+            _note(notes, f"picture {frame_rate:g} frames/s brought to {request.frame_rate:g}")
+        mine = np.flatnonzero(nearest == index)
+        source_s = times_s[mine] - item.start_s + item.source_start_s
+        picked = np.clip(np.rint(source_s * frame_rate).astype(int), 0, len(frames) - 1)
+        fitted, note = fit_frames(frames[picked], request.width, request.height, item.fit)
+        _note(notes, note)
+        timeline[mine] = fitted
+    return timeline
+
+
+def _samples_over_time(request: ClipRequest, items: list[Given], sample_rate: int, notes: list[str]) -> np.ndarray:
+    num_samples = round(request.duration_s * sample_rate)
+    times_s = np.arange(num_samples) / sample_rate
+    nearest = _nearest_span(times_s, items)
+    timeline = np.zeros((2, num_samples), np.float32)
+    for index, item in enumerate(items):
+        audio, source_rate = _read_sound(item.source, sample_rate)
+        _check_length(item, audio.shape[1] / sample_rate, MISSING_SOUND_S)
+        if source_rate != sample_rate:
+            _note(notes, f"sound resampled from {source_rate} to {sample_rate} Hz")
+        offset = round((item.source_start_s - item.start_s) * sample_rate)
+        mine = np.flatnonzero(nearest == index)
+        mine = mine[(mine + offset >= 0) & (mine + offset < audio.shape[1])]
+        timeline[:, mine] = audio[:, mine + offset]
+    return timeline
+
+
+def _nearest_span(times_s: np.ndarray, items: list[Given]) -> np.ndarray:
+    """For each time the index of the item whose span is nearest, 0 s away inside it."""
+    away_s = [np.maximum(np.maximum(item.start_s - times_s, times_s - (item.end_s or 0)), 0) for item in items]
+    return np.argmin(np.stack(away_s), axis=0)
+
+
+def _check_length(item: Given, source_s: float, tolerance_s: float) -> None:
+    needed_s = item.source_start_s + (item.end_s or 0) - item.start_s
+    if needed_s > source_s + tolerance_s:
+        nearest_s = item.start_s + source_s - item.source_start_s
+        fix = f"nearest: end_s={nearest_s:.6g}" if nearest_s > item.start_s else "begin earlier in the source"
+        raise ValueError(f"{_where(item)} takes {needed_s:.6g} s of a source that lasts {source_s:.6g} s; {fix}")
+
+
+def _read_frames(source: Source) -> tuple[np.ndarray, float | None]:
+    """All frames, uint8 [F, H, W, 3], and their rate: None for a still picture."""
+    if source.media is not None:
+        return source.media.frames, source.media.frame_rate
+    with source.open() as file:
+        if probe(file).is_image:
+            return read_image(file)[None], None
+        return read_video(file)
+
+
+def _read_sound(source: Source, sample_rate: int) -> tuple[np.ndarray, int]:
+    """float32 [2, N] at `sample_rate`, and the rate that it came in, in Hz."""
+    if source.media is not None:
+        import soxr
+
+        waveform, rate = source.media.waveform, source.media.sample_rate
+        return (waveform if rate == sample_rate else soxr.resample(waveform.T, rate, sample_rate).T), rate
+    with source.open() as file:
+        rate = probe(file).sample_rate
+        return read_audio(file, sample_rate)[0], rate
+
+
+def _where(item: Given) -> str:
+    return f"the {item.lane} given from {item.start_s:.6g} to {item.end_s:.6g} s"
+
+
+def _note(notes: list[str], note: str) -> None:
+    if note and note not in notes:
+        notes.append(note)

@@ -1,0 +1,242 @@
+"""The one denoising loop of every task: two lanes, a mask on each, x0 blended with what is given at every step.
+
+Per token: timestep = mask x sigma; x0 = latent - velocity x mask x sigma; guidance; x0 = x0 x mask + clean x (1 - mask);
+then Euler on the lane's scalar sigma. A lane whose mask is all 0 is frozen: timestep 0, sigma 0. Source: the LTX-2
+reference's denoising loop; it differs from diffusers' LTX2ConditionPipeline only for masks between 0 and 1, where that
+takes x0 with the scalar sigma. Knows no request, no pixels and no progress bar.
+"""
+
+from __future__ import annotations
+
+import torch
+from diffusers import FlowMatchEulerDiscreteScheduler, LTX2VideoTransformer3DModel
+from diffusers.modular_pipelines import InputParam, LoopSequentialPipelineBlocks, ModularPipelineBlocks, OutputParam
+from diffusers.modular_pipelines.modular_pipeline_utils import ComponentSpec
+
+from ltx_nb.pipeline.guidance import GUIDERS, active_passes
+from ltx_nb.pipeline.prepare import unpack_audio, unpack_video
+from ltx_nb.trace import StepEvent
+
+_TEXT_INPUTS = [
+    f"{sign}connector_{name}" for sign in ("", "negative_") for name in ("prompt_embeds", "audio_prompt_embeds")
+] + ["connector_attention_mask", "negative_connector_attention_mask"]
+
+
+class LoopBeforeDenoiser(ModularPipelineBlocks):
+    model_name = "ltx2"
+
+    @property
+    def description(self) -> str:
+        return "Gives every token its timestep, mask x sigma, and each lane its sigma: 0 for a frozen one."
+
+    @property
+    def inputs(self) -> list[InputParam]:
+        return [
+            InputParam("latents", required=True, description="Noisy packed video latents."),
+            InputParam("audio_latents", required=True, description="Noisy packed audio latents."),
+            InputParam("video_mask", required=True, description="[1, video tokens, 1], 1 generates."),
+            InputParam("audio_mask", required=True, description="[1, audio tokens, 1], 1 generates."),
+            InputParam("dtype", type_hint=torch.dtype, required=True, description="Of the model's inputs."),
+        ]
+
+    @torch.no_grad()
+    def __call__(self, components, block_state, i: int, t: torch.Tensor):
+        inputs = {}
+        for prefix, latents, timestep_mask in (
+            ("", block_state.latents, block_state.video_timestep_mask),
+            ("audio_", block_state.audio_latents, block_state.audio_timestep_mask),
+        ):
+            inputs[f"{prefix}hidden_states"] = latents.to(block_state.dtype)
+            inputs[f"{prefix}timestep"] = t * timestep_mask
+            # A frozen lane's timestep mask is one 0 for all tokens, any other's maximum is what generates.
+            inputs[f"{prefix}sigma"] = t * (timestep_mask.amax(1) > 0)
+        block_state.model_inputs = inputs
+        return components, block_state
+
+
+class LoopDenoiser(ModularPipelineBlocks):
+    model_name = "ltx2"
+
+    @property
+    def description(self) -> str:
+        return (
+            "Runs the transformer once for the prompt and once for each guidance term that either lane wants, turns "
+            "each velocity into x0 with the per-token sigma, and lets each lane's guider combine its own."
+        )
+
+    @property
+    def expected_components(self) -> list[ComponentSpec]:
+        return [
+            ComponentSpec("transformer", LTX2VideoTransformer3DModel),
+            ComponentSpec("scheduler", FlowMatchEulerDiscreteScheduler),
+            *GUIDERS,
+        ]
+
+    @property
+    def inputs(self) -> list[InputParam]:
+        return [
+            *(InputParam(name, type_hint=torch.Tensor, required=True) for name in _TEXT_INPUTS),
+            InputParam("video_coords", required=True, description="Where and when each video token is."),
+            InputParam("audio_coords", required=True, description="When each audio token is."),
+            InputParam("num_inference_steps", required=True),
+        ]
+
+    @torch.no_grad()
+    def __call__(self, components, block_state, i: int, t: torch.Tensor):
+        sigma = components.scheduler.sigmas[i].to(block_state.latents.device)
+        guiders = (components.guider, components.audio_guider)
+        for guider in guiders:
+            guider.set_state(step=i, num_inference_steps=block_state.num_inference_steps, timestep=t)
+        video, audio = {}, {}
+        for name, flags in active_passes(*guiders).items():
+            sign = "negative_" if name == "pred_uncond" else ""
+            attention_mask = getattr(block_state, f"{sign}connector_attention_mask")
+            with components.transformer.cache_context(name):
+                video_velocity, audio_velocity = components.transformer(
+                    **block_state.model_inputs,
+                    encoder_hidden_states=getattr(block_state, f"{sign}connector_prompt_embeds"),
+                    audio_encoder_hidden_states=getattr(block_state, f"{sign}connector_audio_prompt_embeds"),
+                    encoder_attention_mask=attention_mask,
+                    audio_encoder_attention_mask=attention_mask,
+                    video_coords=block_state.video_coords,
+                    audio_coords=block_state.audio_coords,
+                    # The other lane's sigma for scale, shift and gate of cross-modal attention, as LTX-2.3's release.
+                    use_cross_timestep=True,
+                    return_dict=False,
+                    **flags,
+                )
+            video[name] = block_state.latents - video_velocity.float() * (sigma * block_state.video_mask)
+            audio[name] = block_state.audio_latents - audio_velocity.float() * (sigma * block_state.audio_mask)
+        block_state.predictions = {name: (video[name], audio[name]) for name in video}
+        block_state.x0, block_state.audio_x0 = (
+            guider.forward(**{name: of_lane[name] for name in guider.active_predictions()}).pred
+            for guider, of_lane in zip(guiders, (video, audio), strict=True)
+        )
+        return components, block_state
+
+
+class LoopAfterDenoiser(ModularPipelineBlocks):
+    model_name = "ltx2"
+
+    @property
+    def description(self) -> str:
+        return "Blends x0 with the clean latents by mask and takes the Euler step, on both lanes."
+
+    @property
+    def expected_components(self) -> list[ComponentSpec]:
+        return [ComponentSpec("scheduler", FlowMatchEulerDiscreteScheduler)]
+
+    @property
+    def inputs(self) -> list[InputParam]:
+        return [
+            InputParam("clean_latents", required=True, description="Clean packed video latents."),
+            InputParam("clean_audio_latents", required=True, description="Clean packed audio latents."),
+            InputParam("audio_scheduler", required=True, description="The scheduler's copy for the audio lane."),
+        ]
+
+    @torch.no_grad()
+    def __call__(self, components, block_state, i: int, t: torch.Tensor):
+        block_state.noisy = (block_state.latents, block_state.audio_latents)
+        block_state.x0 = torch.lerp(block_state.clean_latents, block_state.x0, block_state.video_mask)
+        block_state.audio_x0 = torch.lerp(block_state.clean_audio_latents, block_state.audio_x0, block_state.audio_mask)
+        block_state.latents = _euler(components.scheduler, block_state.latents, block_state.x0, i, t)
+        block_state.audio_latents = _euler(
+            block_state.audio_scheduler, block_state.audio_latents, block_state.audio_x0, i, t
+        )
+        return components, block_state
+
+
+class LoopReport(ModularPipelineBlocks):
+    model_name = "ltx2"
+
+    @property
+    def description(self) -> str:
+        return "Shows the step to `step_callback`, without copying; what that raises ends the run."
+
+    @property
+    def inputs(self) -> list[InputParam]:
+        return [
+            InputParam("step_callback", description="Called with a StepEvent after every step."),
+            InputParam("latent_shape", required=True, description="Video latents as (frames, height, width)."),
+            InputParam("stage", type_hint=int, default=1),
+        ]
+
+    @torch.no_grad()
+    def __call__(self, components, block_state, i: int, t: torch.Tensor):
+        if block_state.step_callback is None:
+            return components, block_state
+        shape = block_state.latent_shape
+
+        def of_both(video: torch.Tensor, audio: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            return unpack_video(video, *shape)[0], unpack_audio(audio)[0]
+
+        latents, audio_latents = of_both(*block_state.noisy)
+        x0, audio_x0 = of_both(block_state.x0, block_state.audio_x0)
+        predictions = block_state.predictions if len(block_state.predictions) > 1 else {}
+        block_state.step_callback(
+            StepEvent(
+                index=i,
+                num_steps=block_state.num_inference_steps,
+                stage=block_state.stage,
+                sigma=float(components.scheduler.sigmas[i]),
+                latents=latents,
+                audio_latents=audio_latents,
+                x0=x0,
+                audio_x0=audio_x0,
+                predictions={name: of_both(*both) for name, both in predictions.items()},
+            )
+        )
+        return components, block_state
+
+
+class DenoiseStep(LoopSequentialPipelineBlocks):
+    model_name = "ltx2"
+    block_classes = [LoopBeforeDenoiser, LoopDenoiser, LoopAfterDenoiser, LoopReport]
+    block_names = ["before_denoiser", "denoiser", "after_denoiser", "report"]
+
+    @property
+    def description(self) -> str:
+        return (
+            "The denoising loop of every task. Per step: per-token timesteps, the transformer passes with guidance, "
+            "blending by mask and Euler on both lanes, a report."
+        )
+
+    @property
+    def loop_inputs(self) -> list[InputParam]:
+        return [
+            InputParam("timesteps", type_hint=torch.Tensor, required=True),
+            InputParam("cancel_event", description="threading.Event; once set, the run ends before the next step."),
+        ]
+
+    @property
+    def loop_intermediate_outputs(self) -> list[OutputParam]:
+        return [OutputParam("latents", description="Denoised."), OutputParam("audio_latents", description="Denoised.")]
+
+    @torch.no_grad()
+    def __call__(self, components, state):
+        block_state = self.get_block_state(state)
+        block_state.video_timestep_mask = _timestep_mask(block_state.video_mask)
+        block_state.audio_timestep_mask = _timestep_mask(block_state.audio_mask)
+        for i, t in enumerate(block_state.timesteps):
+            stop_if_cancelled(block_state.cancel_event)
+            components, block_state = self.loop_step(components, block_state, i=i, t=t)
+        stop_if_cancelled(block_state.cancel_event)
+        self.set_block_state(state, block_state)
+        return components, state
+
+
+def stop_if_cancelled(cancel_event) -> None:
+    """Ends the run as Ctrl-C does: KeyboardInterrupt passes through diffusers' blocks without their error logs."""
+    if cancel_event is not None and cancel_event.is_set():
+        raise KeyboardInterrupt
+
+
+def _timestep_mask(mask: torch.Tensor) -> torch.Tensor:
+    """[1, tokens], or [1, 1] where all tokens share a timestep, which spares the modulation of each token."""
+    uniform = bool((mask == mask[:, :1]).all())
+    return mask[:, :1, 0] if uniform else mask[..., 0]
+
+
+def _euler(scheduler, latents: torch.Tensor, x0: torch.Tensor, i: int, t: torch.Tensor) -> torch.Tensor:
+    velocity = (latents - x0) / scheduler.sigmas[i].to(latents.device)
+    return scheduler.step(velocity, t, latents, return_dict=False)[0]

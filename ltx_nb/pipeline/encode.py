@@ -1,0 +1,177 @@
+"""Blocks that turn what is given, as pixels and samples, into the clean latents that the loop keeps.
+
+Frames and images are encoded by the video VAE, sound through the log-mel front end by the audio VAE. Latents come out
+normalised and packed, [1, tokens, 128]; where nothing is given they are the stage's initial latents, or 0. Knows no
+request: which tokens are kept is said by the masks, which pass through.
+"""
+
+from __future__ import annotations
+
+import torch
+from diffusers import AutoencoderKLLTX2Audio, AutoencoderKLLTX2Video
+from diffusers.modular_pipelines import InputParam, ModularPipelineBlocks, OutputParam
+from diffusers.modular_pipelines.modular_pipeline_utils import ComponentSpec
+
+from ltx_nb.mel import log_mel
+from ltx_nb.pipeline.prepare import pack_audio, pack_video
+from ltx_nb.shapes import AudioLatentShape, VideoShape, audio_num_latents
+
+LATENT_CHANNELS = 128  # of a packed token, in both modalities
+
+
+def encode_video(components, frames: torch.Tensor) -> torch.Tensor:
+    """uint8 [F, H, W, 3] with F = 8k + 1 to normalised latents, float32 [1, C, f, h, w]."""
+    vae = components.vae
+    pixels = frames.permute(3, 0, 1, 2)[None].to(vae.device, torch.float32) / 127.5 - 1
+    latents = vae.encode(pixels.to(vae.dtype)).latent_dist.mode().float()
+    mean, std = (value.view(1, -1, 1, 1, 1).to(latents) for value in (vae.latents_mean, vae.latents_std))
+    return (latents - mean) * vae.config.scaling_factor / std
+
+
+def encode_audio(components, waveform: torch.Tensor, sample_rate: int, num_latents: int) -> torch.Tensor:
+    """float32 [2, N] to normalised latents, float32 [1, C, num_latents, M]; what is missing at the end is silence."""
+    audio_vae = components.audio_vae
+    mel_frames = AudioLatentShape(num_latents).mel_frames
+    samples = -(-mel_frames * sample_rate * audio_vae.config.mel_hop_length // audio_vae.config.sample_rate)
+    if waveform.shape[1] < samples:
+        waveform = torch.nn.functional.pad(waveform, (0, samples - waveform.shape[1]))
+    mel = log_mel(waveform, sample_rate)[None, :, :mel_frames].to(audio_vae.device, audio_vae.dtype)
+    latents = audio_vae.encode(mel).latent_dist.mode().float()
+    mean, std = (value.view(1, 8, 1, -1).to(latents) for value in (audio_vae.latents_mean, audio_vae.latents_std))
+    return (latents - mean) / std
+
+
+class EncodeVideoStep(ModularPipelineBlocks):
+    model_name = "ltx2"
+
+    @property
+    def description(self) -> str:
+        return (
+            "Encodes given frames over the whole timeline and given images one by one. An image at frame 0 replaces "
+            "the first latent frame, later ones are appended as tokens with the time of their frame. The rest of the "
+            "latents is the initial latents of a second stage, or 0."
+        )
+
+    @property
+    def expected_components(self) -> list[ComponentSpec]:
+        return [ComponentSpec("vae", AutoencoderKLLTX2Video)]
+
+    @property
+    def inputs(self) -> list[InputParam]:
+        return [
+            InputParam("given_frames", type_hint=torch.Tensor, description="uint8 [num_frames, height, width, 3]."),
+            InputParam("given_images", default=(), description="(frame index, uint8 [H, W, 3], strength) of each."),
+            InputParam("video_mask", required=True, description="[1, video tokens, 1], 1 generates."),
+            InputParam("initial_latents", description="Normalised [1, C, F, H, W] to refine."),
+            InputParam("num_frames", type_hint=int, required=True),
+            InputParam("height", type_hint=int, required=True),
+            InputParam("width", type_hint=int, required=True),
+            InputParam("frame_rate", type_hint=float, required=True),
+        ]
+
+    @property
+    def intermediate_outputs(self) -> list[OutputParam]:
+        return [
+            OutputParam("latents", description="Clean packed video latents, appended keyframe tokens last."),
+            OutputParam("video_mask", description="With the appended tokens: 1 - strength of their image."),
+            OutputParam("appended_coords", description="[1, 3, appended tokens, 2] in s, px, px."),
+            OutputParam("base_token_count", description="Video tokens without the appended ones."),
+            OutputParam("latent_shape", description="(frames, height, width) in latents."),
+        ]
+
+    @torch.no_grad()
+    def __call__(self, components, state):
+        block_state = self.get_block_state(state)
+        shape = VideoShape(block_state.num_frames, block_state.height, block_state.width).latent
+        device = components._execution_device
+        latents = block_state.initial_latents
+        if latents is None:
+            size = (1, LATENT_CHANNELS, shape.num_frames, shape.height, shape.width)
+            latents = torch.zeros(size, device=device)
+        mask = block_state.video_mask.to(device)
+        latents, coords = pack_video(latents), [torch.zeros(1, 3, 0, 2, device=device)]
+        if block_state.given_frames is not None:
+            latents = torch.where(mask < 1, pack_video(encode_video(components, block_state.given_frames)), latents)
+        for frame_index, image, strength in block_state.given_images:
+            tokens = pack_video(encode_video(components, image[None]))
+            if frame_index == 0:
+                latents = torch.cat([tokens, latents[:, shape.tokens_per_frame :]], dim=1)
+            else:
+                latents = torch.cat([latents, tokens], dim=1)
+                mask = torch.cat([mask, mask.new_full((1, tokens.shape[1], 1), 1 - strength)], dim=1)
+                coords.append(_image_coords(frame_index / block_state.frame_rate, block_state, shape).to(device))
+        block_state.latents, block_state.video_mask = latents, mask
+        block_state.appended_coords = torch.cat(coords, dim=2)
+        block_state.base_token_count = shape.tokens
+        block_state.latent_shape = (shape.num_frames, shape.height, shape.width)
+        self.set_block_state(state, block_state)
+        return components, state
+
+
+class EncodeAudioStep(ModularPipelineBlocks):
+    model_name = "ltx2"
+
+    @property
+    def description(self) -> str:
+        return (
+            "Encodes the given sound over the whole timeline: log-mel spectrogram, then the audio VAE. The rest of the "
+            "latents is the initial latents of a second stage, or 0."
+        )
+
+    @property
+    def expected_components(self) -> list[ComponentSpec]:
+        return [ComponentSpec("audio_vae", AutoencoderKLLTX2Audio)]
+
+    @property
+    def inputs(self) -> list[InputParam]:
+        return [
+            InputParam("given_waveform", type_hint=torch.Tensor, description="float32 [2, N] over the whole clip."),
+            InputParam("given_sample_rate", type_hint=int, description="Of given_waveform, in Hz."),
+            InputParam("audio_mask", required=True, description="[1, audio tokens, 1], 1 generates."),
+            InputParam("initial_audio_latents", description="Normalised [1, C, L, M] to refine."),
+            InputParam("num_frames", type_hint=int, required=True),
+            InputParam("frame_rate", type_hint=float, required=True),
+        ]
+
+    @property
+    def intermediate_outputs(self) -> list[OutputParam]:
+        return [
+            OutputParam("audio_latents", description="Clean packed audio latents."),
+            OutputParam("audio_mask", description="As given, on the model's device."),
+            OutputParam("audio_num_frames", description="Number of audio latents."),
+        ]
+
+    @torch.no_grad()
+    def __call__(self, components, state):
+        block_state = self.get_block_state(state)
+        device = components._execution_device
+        num_latents = audio_num_latents(block_state.num_frames / block_state.frame_rate)
+        mask = block_state.audio_mask.to(device)
+        latents = torch.zeros(1, num_latents, LATENT_CHANNELS, device=device)
+        if block_state.initial_audio_latents is not None:
+            latents = pack_audio(block_state.initial_audio_latents)
+        if block_state.given_waveform is not None:
+            given = encode_audio(components, block_state.given_waveform, block_state.given_sample_rate, num_latents)
+            latents = torch.where(mask < 1, pack_audio(given), latents)
+        block_state.audio_latents, block_state.audio_mask = latents, mask
+        block_state.audio_num_frames = num_latents
+        self.set_block_state(state, block_state)
+        return components, state
+
+
+def _image_coords(start_s: float, block_state, shape) -> torch.Tensor:
+    """[1, 3, tokens, 2]: the frame's time in s and each token's rows and columns in px, as start and end.
+
+    As the reference's VideoConditionByKeyframeIndex: one frame long, without the causal shift of the first latent.
+    """
+    side_px = block_state.height // shape.height
+    starts = torch.stack(
+        torch.meshgrid(
+            torch.tensor([start_s]),
+            side_px * torch.arange(shape.height, dtype=torch.float32),
+            side_px * torch.arange(shape.width, dtype=torch.float32),
+            indexing="ij",
+        )
+    ).flatten(1)
+    lengths = torch.tensor([1 / block_state.frame_rate, side_px, side_px])
+    return torch.stack([starts, starts + lengths[:, None]], dim=-1)[None]
