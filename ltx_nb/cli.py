@@ -1,0 +1,159 @@
+"""The command `ltx-nb`: options in; a line, a table or one JSON object out.
+
+Exit status: 0 done, 1 failed, 2 bad input; an error is one line on stderr. Knows no tensors, and imports the engine
+only inside a command, so that help and usage errors come at once.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import IntEnum
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from ltx_nb import Clip
+
+DEMO_PROMPT = "A red ball bounces on the floor in front of a navy background. Each bounce makes a deep thump."
+DEMO_SEED = 7
+DEMO_OUT = Path("outputs/demo.mp4")
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+
+
+class Status(IntEnum):
+    FAILED = 1
+    BAD_INPUT = 2
+
+
+@dataclass
+class Outcome:
+    """What a command has to say: plain data for --json, and the same in words."""
+
+    data: dict[str, Any] = field(default_factory=dict)
+    text: str = ""
+
+
+@app.callback()
+def _about() -> None:
+    """LTX-2.3 joint audio-video diffusion, and its tiny model that runs on any CPU."""
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="MP4 to write; its poster goes beside it as a PNG.")] = DEMO_OUT,
+    as_json: AsJson = False,
+) -> None:
+    """Make a two-second clip with sound and its poster, with the tiny model."""
+    with _outcome(as_json) as outcome:
+        clip = _make_clip(outcome, out, "tiny", DEMO_PROMPT, seconds=2, seed=DEMO_SEED)
+        from ltx_nb.media import write_poster
+
+        poster = str(write_poster(out.with_suffix(".png"), clip.frames))
+        outcome.data["poster"] = poster
+        outcome.text += f"\n{poster}: its middle frame"
+
+
+@app.command()
+def run(
+    prompt: Annotated[str, typer.Option(help="What to see and hear.")],
+    out: Annotated[Path, typer.Option(help="MP4 to write.")],
+    model: Annotated[str, typer.Option(help="Name of the model.")] = "tiny",
+    seconds: Annotated[float | None, typer.Option(help="Length, brought to the nearest 8k + 1 frames.")] = None,
+    frames: Annotated[int | None, typer.Option(help="Length in frames, 8k + 1, instead of --seconds.")] = None,
+    width: Annotated[int | None, typer.Option(help="In pixels, a multiple of 32; default: the model's.")] = None,
+    height: Annotated[int | None, typer.Option(help="In pixels, a multiple of 32; default: the model's.")] = None,
+    frame_rate: Annotated[float | None, typer.Option(help="Frames a second; default: 24.")] = None,
+    seed: Annotated[int, typer.Option(help="Same request and seed, same clip.")] = 0,
+    negative_prompt: Annotated[str | None, typer.Option(help="What guidance steers away from.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Denoising steps; default: the model's.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a clip with sound from a prompt."""
+    with _outcome(as_json) as outcome:
+        from ltx_nb import Sampling
+
+        _make_clip(
+            outcome,
+            out,
+            model,
+            prompt,
+            seconds=seconds,
+            num_frames=frames,
+            width=width,
+            height=height,
+            frame_rate=frame_rate,
+            seed=seed,
+            negative_prompt=negative_prompt,
+            sampling=Sampling(num_inference_steps=steps),
+        )
+
+
+def _make_clip(outcome: Outcome, out: Path, model: str, prompt: str, **settings: Any) -> Clip:
+    """Make and save a clip and say so in `outcome`; settings that are None are the model's own."""
+    if out.suffix.lower() != ".mp4":
+        raise ValueError(f"--out {out} does not end in .mp4; nearest: {out.with_suffix('.mp4')}")
+    start_s = perf_counter()
+    import ltx_nb
+
+    session = ltx_nb.load(model)
+    load_s = perf_counter() - start_s
+    clip = session.text_to_video(prompt, **settings)
+    clip.save(out)
+    run_s = perf_counter() - start_s - load_s
+    request = clip.request
+    outcome.data = {
+        "path": str(out),
+        "num_frames": request.num_frames,
+        "duration_s": request.duration_s,
+        "seed": request.seed,
+        "load_s": round(load_s, 3),
+        "run_s": round(run_s, 3),
+        "notes": list(clip.notes),
+        "request": request.to_dict(),
+    }
+    size = f"{request.num_frames} frames of {request.width}x{request.height} px, {request.duration_s:.2f} s with sound"
+    outcome.text = "\n".join([f"{out}: {size}; loaded in {load_s:.1f} s, made in {run_s:.1f} s", *clip.notes])
+    return clip
+
+
+@contextmanager
+def _outcome(as_json: bool) -> Iterator[Outcome]:
+    """What a command fills; printed when the block ends well. What the block raises becomes a line and a status."""
+    outcome = Outcome()
+    status = None
+    with warnings.catch_warnings(record=True) as caught:
+        try:
+            yield outcome
+        except Exception as error:
+            status = Status.BAD_INPUT if isinstance(error, ValueError) else Status.FAILED
+            outcome = Outcome({"error": " ".join(str(error).split()) or type(error).__name__})
+    messages = [str(warning.message) for warning in caught]
+    for message in messages:
+        print(f"ltx-nb: warning: {message}", file=sys.stderr)
+    if status is not None:
+        print(f"ltx-nb: error: {outcome.data['error']}", file=sys.stderr)
+    if as_json:
+        print(json.dumps(outcome.data | {"warnings": messages}, ensure_ascii=False))
+    elif outcome.text:
+        print(outcome.text)
+    if status is not None:
+        raise typer.Exit(status)
+
+
+def main() -> None:
+    app(prog_name="ltx-nb")
+
+
+if __name__ == "__main__":
+    main()
