@@ -117,7 +117,7 @@ class ClipRequest:
             settings["num_frames"] = finite_number("seconds", seconds, least=0) * frame_rate
         if "num_frames" in settings:
             settings["num_frames"] = shapes.snap_num_frames(finite_number("num_frames", settings["num_frames"]))
-        multiple_px = _side_multiple(flag("two_stage", settings.get("two_stage", False)))
+        multiple_px = _side_multiple(settings.get("two_stage") is True)
         for name in sorted({"width", "height"} & settings.keys()):
             settings[name] = shapes.snap_side(finite_number(name, settings[name]), multiple_px)
         return cls(prompt, **settings)

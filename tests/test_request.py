@@ -12,6 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ltx_nb import shapes
+from ltx_nb.media import write_video
 from ltx_nb.request import ClipRequest, Given, Media, Sampling, Source
 
 IMAGE = Source.from_bytes(b"an image", "image/png")
@@ -246,6 +247,19 @@ def test_large_media_in_memory_need_a_file():
     request = ClipRequest("a ball", given=[Given("video", Source.from_media(Media(frames=frames)))])
     with pytest.raises(ValueError, match="at most 1000000 are embedded; write them to a file"):
         request.to_json()
+
+
+def test_a_request_is_read_back_from_the_mp4_it_is_stored_in(tmp_path):
+    request = ClipRequest("a ball ☂", num_frames=9, given=[Given("video", IMAGE)])
+    frames, audio = np.zeros((9, 64, 64, 3), np.uint8), np.zeros((2, 18_000), np.float32)
+    write_video(tmp_path / "ball.mp4", frames, 24.0, audio, 48_000, request_json=request.to_json())
+    assert ClipRequest.from_file(tmp_path / "ball.mp4") == request
+
+
+def test_an_mp4_without_a_request_is_refused(tmp_path):
+    write_video(tmp_path / "other.mp4", np.zeros((9, 64, 64, 3), np.uint8), 24.0, None, None)
+    with pytest.raises(ValueError, match=r"other.mp4' holds no request; only clips saved by ltx_nb do"):
+        ClipRequest.from_file(tmp_path / "other.mp4")
 
 
 VALID = ClipRequest("a ball", given=[Given("video", IMAGE)]).to_dict()
