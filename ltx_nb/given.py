@@ -107,20 +107,20 @@ def check_timelines(given: tuple[Given, ...], num_frames: int, frame_rate: float
     """Raises ValueError for what lies past the end of a clip of num_frames, or overlaps on a lane."""
     duration_s = num_frames / frame_rate
     for index, item in enumerate(given):
-        start_s, end_s = item.span_s(frame_rate)
-        if end_s > duration_s + TIME_TOLERANCE_S:
+        if item.start_s >= duration_s or item.span_s(frame_rate)[1] > duration_s + TIME_TOLERANCE_S:
             last = f"its last frame is at {(num_frames - 1) / frame_rate!r} s" if item.is_image else "end it there"
             raise ValueError(
                 f"given[{index}] ({_described(item)}) is past the end of the clip, {duration_s!r} s; {last}, "
                 "or ask for a longer clip"
             )
+        start_s, end_s = item.span_s(frame_rate)
         for other_index, other in enumerate(given[:index]):
             other_start_s, other_end_s = other.span_s(frame_rate)
-            shared_s = min(end_s, other_end_s) - max(start_s, other_start_s)
-            if item.lane == other.lane and shared_s > TIME_TOLERANCE_S:
+            shared_start_s, shared_end_s = max(start_s, other_start_s), min(end_s, other_end_s)
+            if item.lane == other.lane and shared_end_s > shared_start_s + TIME_TOLERANCE_S:
                 raise ValueError(
                     f"given[{index}] ({_described(item)}) overlaps given[{other_index}] ({_described(other)}); "
-                    f"nearest: end the earlier one at {max(start_s, other_start_s)!r} s"
+                    f"give {shared_start_s:.6g} to {shared_end_s:.6g} s to one of them"
                 )
 
 

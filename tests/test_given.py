@@ -77,7 +77,7 @@ def test_items_that_share_no_time_fit(given):
     [
         (
             (Given("video", IMAGE, 0, 1), Given("video", IMAGE, 0.9, 2)),
-            "given[1] (video, 0.9 to 2 s) overlaps given[0] (video, 0 to 1 s); nearest: end the earlier one at 0.9 s",
+            "given[1] (video, 0.9 to 2 s) overlaps given[0] (video, 0 to 1 s); give 0.9 to 1 s to one of them",
         ),
         (
             (Given("audio", SOUND, 0, 2), Given("audio", SOUND, 1, 1.5)),
@@ -89,6 +89,7 @@ def test_items_that_share_no_time_fit(given):
             (Given("audio", SOUND, 1, 2.1),),
             "given[0] (audio, 1 to 2.1 s) is past the end of the clip, 2.0416666666666665 s; end it there",
         ),
+        ((Given("video", IMAGE, 1e308),), "given[0] (video, at 1e+308 s) is past the end of the clip"),
         (
             (Given("video", IMAGE, 49 / 24),),
             "given[0] (video, at 2.04167 s) is past the end of the clip, 2.0416666666666665 s; its last frame",
