@@ -33,7 +33,7 @@ def psnr_db(a: torch.Tensor, b: torch.Tensor) -> float:
 class VideoVaeStage(Stage):
     name = "video_vae"
     #        steps, frames, batch
-    phases = ((250, 1, 24), (450, 9, 8), (500, 17, 6))
+    phases = ((250, 1, 24), (350, 9, 8), (320, 17, 6))
 
     def build(self):
         vae = video_vae()
