@@ -1,22 +1,16 @@
-"""Analytic detectors: what a clip of the tiny world shows and what it sounds like, by arithmetic alone.
-
-They read pixels and samples and know the world's palette and strikes, but no model, no caption and no ground truth.
-Anything they cannot name is "none".
-"""
+"""What a clip shows: the object's colour, shape and track, how it moves and when it touches, read from pixels alone."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from scipy import ndimage, optimize, signal
 
-from .world import BACKGROUNDS, COLOURS, SAMPLE_RATE_HZ, SOUNDS, strike
+from ..world import BACKGROUNDS, COLOURS
 
 NONE = "none"
-
-# Pictures. The world's weakest contrast, green on teal, is 87 in RGB distance; an object must show half of that.
+# The world's weakest contrast, green on teal, is 87 in RGB distance; an object must show half of that.
 MIN_CONTRAST = 43.0
 MIN_AREA = 0.006  # of the frame; the world's smallest object covers 0.029
 MIN_FRAMES_SEEN = 0.8  # of all frames, for a track to have a motion
@@ -27,16 +21,7 @@ BOTTOM_HEAVY = -0.28
 MIN_TRAVEL = 12.0  # units of 1/128 of the shorter side; every motion of the world travels 20 or more
 MAX_SWAY = 6.0  # units; what stands still may wobble by this much
 KINK_FRAMES = 5  # frames on each side of a contact that its time is fitted on
-END_FRAMES = 0.15  # a contact nearer than this to the first or last frame leaves no kink to see
-
-# Sounds. Every strike of the world peaks near -8 dBFS in short-time RMS: the floor is 40 dB below and hardly audible.
-SILENCE_DBFS = -50.0
-ENVELOPE_S = 0.010  # a whole number of half periods for all but the thump, whose ripple stays under 2 dB
-RISE_DB = 12.0  # a strike rises at least this much out of what came before
-RANGE_DB = 24.0  # and is no weaker than this below the clip's loudest
-MIN_GAP_S = 0.25  # the world's fastest contacts are 0.87 s apart; a ringing bell flutters faster than this
-TIMBRE_S = 0.12
-MIN_LIKENESS = 0.8  # cosine; the world's own sounds are at most 0.55 alike, white noise and a bell 0.76
+MIN_KINK = 0.4  # units, root of the squared misfit that a turn must explain: tells a contact at either end from jitter
 
 
 @dataclass(frozen=True)
@@ -54,17 +39,6 @@ class Seen:
     motion: str
     track_px: np.ndarray
     contacts_s: np.ndarray
-
-
-@dataclass(frozen=True)
-class Heard:
-    """What a clip sounds like. `sound` is the world's name or "none"; `onsets_x` runs from 0, left, to 1, right."""
-
-    silent: bool
-    level_dbfs: float
-    sound: str
-    onsets_s: np.ndarray
-    onsets_x: np.ndarray
 
 
 def see(frames: np.ndarray, frame_rate: float) -> Seen:
@@ -95,36 +69,6 @@ def see(frames: np.ndarray, frame_rate: float) -> Seen:
     motion = _motion(track / unit_px) if len(found) >= MIN_FRAMES_SEEN * len(frames) else NONE
     contacts = _contacts_frames(track, motion, unit_px) / frame_rate
     return Seen(background, _nearest(front + back, COLOURS), _shape(found), motion, track, contacts)
-
-
-def hear(audio: np.ndarray, sample_rate: int = SAMPLE_RATE_HZ) -> Heard:
-    """Find the strikes in a waveform, float [2, N] in [-1, 1].
-
-    Raises:
-        ValueError: the waveform is not [2, N].
-    """
-    if audio.ndim != 2 or audio.shape[0] != 2:
-        raise ValueError(f"audio has shape {list(audio.shape)}; it must be [2, samples]")
-    power = np.square(audio, dtype=np.float64)
-    envelope = _envelope(power.sum(0), sample_rate)
-    level_dbfs = float(10 * np.log10(max(envelope.max(initial=0.0), 1e-12)))
-    if level_dbfs < SILENCE_DBFS:
-        return Heard(True, level_dbfs, NONE, np.zeros(0), np.zeros(0))
-    onsets = _onsets_s(envelope, level_dbfs)
-    starts = np.round(onsets * sample_rate).astype(int)
-    length = round(TIMBRE_S * sample_rate)
-    left, right = (np.array([side[at : at + length].sum() for at in starts]) for side in power)
-    pieces = [audio[:, at : at + length] for at in starts]
-    x = np.arctan2(np.sqrt(right), np.sqrt(left)) * 2 / np.pi
-    return Heard(False, level_dbfs, _sound(pieces, sample_rate), onsets, x)
-
-
-def lags_s(onsets_s: np.ndarray, contacts_s: np.ndarray) -> np.ndarray:
-    """For each onset, how late it is after the nearest contact (negative: early), in seconds; inf without contacts."""
-    if len(contacts_s) == 0:
-        return np.full(len(onsets_s), np.inf)
-    difference = np.asarray(onsets_s)[:, None] - np.asarray(contacts_s)
-    return difference[np.arange(len(difference)), np.abs(difference).argmin(1)]
 
 
 def _border_colour(frames: np.ndarray) -> np.ndarray:
@@ -201,21 +145,21 @@ def _contacts_frames(track: np.ndarray, motion: str, unit_px: float) -> np.ndarr
     known = np.isfinite(axis)
     axis = np.interp(np.arange(len(axis)), np.flatnonzero(known), axis[known])
     towards = (axis,) if bounces else (axis, -axis)
-    turns = [_kink(one, peak, curved=bounces) for one in towards for peak in _peaks(one, MIN_TRAVEL / 2 * unit_px)]
-    last = len(axis) - 1
-    return np.array(sorted(turn for turn in turns if END_FRAMES < turn < last - END_FRAMES))
+    turns = [_turn(one / unit_px, peak, curved=bounces) for one in towards for peak in _peaks(one / unit_px)]
+    return np.array(sorted(turn for turn in turns if turn is not None))
 
 
-def _peaks(values: np.ndarray, prominence: float) -> np.ndarray:
+def _peaks(values: np.ndarray) -> np.ndarray:
     """Indices of the maxima, the ends included."""
     low = values.min()
-    return signal.find_peaks(np.concatenate([[low], values, [low]]), prominence=prominence)[0] - 1
+    return signal.find_peaks(np.concatenate([[low], values, [low]]), prominence=MIN_TRAVEL / 2)[0] - 1
 
 
-def _kink(values: np.ndarray, peak: int, curved: bool) -> float:
-    """Where, near a maximum, the curve turns: the t of the best fit of c - a |t - turn| + b (t - turn)^2.
+def _turn(values: np.ndarray, peak: int, curved: bool) -> float | None:
+    """The fractional frame near a maximum at which the curve turns: the best fit of c - a |t - turn| + b (t - turn)^2.
 
     The same law holds on both sides of a contact: on the floor b is gravity (`curved`), at a wall there is none.
+    None where a curve without a turn fits about as well, as before a first contact or after a last one.
     """
     first = max(peak - KINK_FRAMES, 0)
     first += int(values[first : peak + 1].argmin())  # no further than the next turn the other way
@@ -229,51 +173,6 @@ def _kink(values: np.ndarray, peak: int, curved: bool) -> float:
         solution = np.linalg.lstsq(terms, here, rcond=None)[0]
         return float(np.square(terms @ solution - here).sum())
 
-    return float(optimize.minimize_scalar(misfit, bounds=(peak - 1, peak + 1), method="bounded").x)
-
-
-def _envelope(power: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Mean power around each millisecond."""
-    half = round(ENVELOPE_S / 2 * sample_rate)
-    total = np.concatenate([[0.0], np.cumsum(np.pad(power, half))])
-    centres = np.round(np.arange(0, len(power) / sample_rate, 0.001) * sample_rate).astype(int)
-    return np.maximum(total[centres + 2 * half] - total[centres], 0.0) / (2 * half)
-
-
-def _onsets_s(envelope: np.ndarray, level_dbfs: float) -> np.ndarray:
-    """Where the power first passes half of each peak, which for a sudden strike is its beginning."""
-    quietest = level_dbfs - RANGE_DB - RISE_DB
-    level = np.maximum(10 * np.log10(np.maximum(envelope, 1e-12)), quietest)
-    padded = np.concatenate([[quietest], level, [quietest]])  # a strike may be cut by either end of the clip
-    gap = round(MIN_GAP_S * 1000)
-    peaks = signal.find_peaks(padded, height=level_dbfs - RANGE_DB, prominence=RISE_DB, distance=gap)[0] - 1
-    onsets = []
-    for peak in peaks:
-        below = np.flatnonzero(envelope[:peak] < 0.5 * envelope[peak])
-        onsets.append((below[-1] + 1) / 1000 if len(below) else 0.0)
-    return np.array(onsets)
-
-
-def _timbre(pieces: list[np.ndarray], sample_rate: int) -> np.ndarray:
-    """Amplitude in half-octave steps from 45 Hz to 8 kHz, unit length; octave-wide bands forgive a bend in pitch."""
-    size = round(TIMBRE_S * sample_rate)
-    power = sum(np.square(np.abs(np.fft.rfft(piece, n=size))).sum(0) for piece in pieces)
-    hz = np.fft.rfftfreq(size, 1 / sample_rate)[1:]
-    centres = 45 * 2 ** np.arange(0, 7.6, 0.5)
-    bands = np.exp(-0.5 * (np.log2(hz / centres[:, None]) / 0.5) ** 2)
-    amplitude = np.sqrt(bands @ power[1:])
-    return amplitude / np.linalg.norm(amplitude)
-
-
-@lru_cache
-def _reference(sound: str) -> np.ndarray:
-    return _timbre([strike(sound)[None]], SAMPLE_RATE_HZ)
-
-
-def _sound(pieces: list[np.ndarray], sample_rate: int) -> str:
-    if not pieces:
-        return NONE
-    timbre = _timbre(pieces, sample_rate)
-    likeness = {sound: float(timbre @ _reference(sound)) for sound in SOUNDS.values()}
-    best = max(likeness, key=likeness.__getitem__)
-    return best if likeness[best] >= MIN_LIKENESS else NONE
+    best = optimize.minimize_scalar(misfit, bounds=(peak - 1, peak + 1), method="bounded")
+    explained = min(misfit(first), misfit(beyond - 1)) - best.fun
+    return float(best.x) if explained > MIN_KINK**2 else None

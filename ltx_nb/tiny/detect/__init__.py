@@ -1,0 +1,10 @@
+"""Analytic detectors: what a clip of the tiny world shows and what it sounds like, by arithmetic alone.
+
+They know the world's palette and strikes, but no model, no caption and no ground truth. Anything they cannot name is
+"none".
+"""
+
+from .picture import Seen, see
+from .sound import Heard, hear, lags_s
+
+__all__ = ["Heard", "Seen", "hear", "lags_s", "see"]
