@@ -1,0 +1,135 @@
+"""Single pictures, and frames brought to another rate or size. Knows nothing of sound and of video files."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from ltx_nb.arrays import check_frames
+from ltx_nb.checks import choice, finite_number, whole_number
+from ltx_nb.files import whole_file
+
+MediaSource = str | os.PathLike[str] | bytes | BinaryIO
+
+_POSTER_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
+POSTER_SUFFIXES = tuple(_POSTER_FORMATS)
+
+
+def file_of(source: MediaSource) -> Any:
+    """What Pillow and PyAV open: an absolute path (which cannot be taken for a URL) or a binary file at its start."""
+    if isinstance(source, bytes):
+        return io.BytesIO(source)
+    if isinstance(source, (str, os.PathLike)):
+        return os.path.abspath(source)
+    source.seek(0)
+    return source
+
+
+def name_of(source: MediaSource) -> str:
+    """What to call a source in a message."""
+    if isinstance(source, bytes):
+        return f"the given {len(source)} bytes"
+    if isinstance(source, (str, os.PathLike)):
+        return os.fspath(source)
+    return str(getattr(source, "name", "the given file object"))
+
+
+def read_image(source: MediaSource) -> np.ndarray:
+    """A PNG, JPEG or WebP picture as uint8 [H, W, 3], turned as its EXIF says, transparency over black.
+
+    Raises ValueError if it cannot be read.
+    """
+    try:
+        with Image.open(file_of(source), formats=("PNG", "JPEG", "WEBP")) as image:
+            image = ImageOps.exif_transpose(image)
+            if image.has_transparency_data:
+                image = image.convert("RGBA")
+                image = Image.alpha_composite(Image.new("RGBA", image.size, "black"), image)
+            return np.array(image.convert("RGB"))
+    except FileNotFoundError:
+        raise ValueError(f"cannot read {name_of(source)}: no such file; check the path") from None
+    except UnidentifiedImageError:
+        message = f"{name_of(source)} is not a PNG or JPEG picture; of a video, take a frame of read_video(...)"
+        raise ValueError(message) from None
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"cannot read {name_of(source)}: {error}; save the picture again as PNG") from error
+
+
+def is_image(source: MediaSource) -> bool:
+    """Whether `source` begins like a picture that `read_image` reads."""
+    try:
+        with Image.open(file_of(source), formats=("PNG", "JPEG", "WEBP")):
+            return True
+    except OSError:
+        return False
+
+
+def change_frame_rate(frames: np.ndarray, from_fps: float, to_fps: float) -> np.ndarray:
+    """Frames [F, H, W, 3] of rate `from_fps` as [F * to_fps / from_fps, H, W, 3]: at each time the nearest frame."""
+    frames = check_frames(frames)
+    step = finite_number("from_fps", from_fps, least=0.001) / finite_number("to_fps", to_fps, least=0.001)
+    if step == 1:
+        return frames
+    nearest = np.rint(np.arange(max(1, round(len(frames) / step))) * step).astype(int)
+    return frames[np.minimum(nearest, len(frames) - 1)]
+
+
+def fit_frames(frames: np.ndarray, width: int, height: int, fit: str = "crop") -> tuple[np.ndarray, str]:
+    """Frames [F, H, W, 3] as [F, height, width, 3] with their proportions, and in words what was done ("" if nothing).
+
+    fit: "crop" cuts equally from both sides, "pad" adds black bars on both sides. Raises ValueError for anything else.
+    """
+    frames = check_frames(frames)
+    size = whole_number("width", width, least=1), whole_number("height", height, least=1)
+    choice("fit", fit, ("crop", "pad"))
+    from_width, from_height = frames.shape[2], frames.shape[1]
+    if (from_width, from_height) == size:
+        return frames, ""
+    scales = size[0] / from_width, size[1] / from_height
+    scale = max(scales) if fit == "crop" else min(scales)
+    # What is kept of a source frame, and the place it takes in a fitted one; one of the two is the whole picture.
+    kept = [min(have, want / scale) for have, want in zip((from_width, from_height), size, strict=True)]
+    box = (
+        (from_width - kept[0]) / 2,
+        (from_height - kept[1]) / 2,
+        (from_width + kept[0]) / 2,
+        (from_height + kept[1]) / 2,
+    )
+    inner = [min(want, max(1, round(length * scale))) for length, want in zip(kept, size, strict=True)]
+    left, top = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
+
+    fitted = np.zeros((len(frames), size[1], size[0], 3), np.uint8)
+    for frame, target in zip(frames, fitted, strict=True):
+        resized = Image.fromarray(frame).resize(tuple(inner), Image.Resampling.LANCZOS, box=box)
+        target[top : top + inner[1], left : left + inner[0]] = np.asarray(resized)
+    done = [f"picture {from_width}x{from_height}"]
+    if fit == "crop" and (round(kept[0]), round(kept[1])) != (from_width, from_height):
+        done.append(f"cropped to {round(kept[0])}x{round(kept[1])}")
+    if (round(kept[0]), round(kept[1])) != tuple(inner):
+        done.append(f"scaled to {inner[0]}x{inner[1]}")
+    if tuple(inner) != size:
+        done.append(f"padded to {size[0]}x{size[1]}")
+    return fitted, ", ".join(done)
+
+
+def poster(frames: np.ndarray, picture_format: str = "JPEG") -> bytes:
+    """The middle frame of [F, H, W, 3] as the bytes of a "PNG" (exact) or "JPEG" file."""
+    frames = check_frames(frames)
+    file = io.BytesIO()
+    Image.fromarray(frames[len(frames) // 2]).save(file, choice("picture_format", picture_format, ("PNG", "JPEG")))
+    return file.getvalue()
+
+
+def write_poster(path: str | os.PathLike[str], frames: np.ndarray) -> Path:
+    """Write the `poster` of `frames` to a .png or .jpg file. Raises ValueError for another suffix."""
+    path = Path(path)
+    picture_format = _POSTER_FORMATS[choice("suffix", path.suffix.lower(), _POSTER_FORMATS)]
+    content = poster(frames, picture_format)
+    with whole_file(path) as unfinished:
+        unfinished.write_bytes(content)
+    return path
