@@ -20,7 +20,7 @@ from . import architecture
 from .training.loop import WORKDIR, trained_components
 
 WEIGHTS = Path(__file__).parent / "weights"
-STAGES = ("video_vae", "audio_vae", "vocoder", "latent_clips", "latent_upsampler", "transformer")
+STAGES = ("video_vae", "audio_vae", "vocoder", "latent_clips", "video_decoder", "latent_upsampler", "transformer")
 
 
 def save_folder(components: dict[str, torch.nn.Module], folder: Path) -> None:

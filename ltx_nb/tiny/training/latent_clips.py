@@ -1,4 +1,4 @@
-"""The diffusion model's training set: scenes of the world, encoded once by the trained VAEs and kept on disk.
+"""Stage 4: the diffusion model's training set: scenes of the world, encoded once by the trained VAEs and kept on disk.
 
 Both encoders are causal, so the first latents of a long clip are the latents of a short one: clips are stored long and
 cut to a prefix when a batch is drawn.
@@ -21,11 +21,11 @@ from .loop import parse_arguments, trained_components
 # (height, width, frames): clips, how often a batch is drawn from them, seed. Equal seeds are equal scenes: the
 # upsampler learns from the same scene at two sizes.
 BUCKETS = {
-    (128, 128, 49): (2200, 0.56, 0),
-    (64, 64, 49): (600, 0.08, 0),
-    (128, 128, 97): (500, 0.12, 1),
-    (96, 160, 49): (450, 0.12, 2),
-    (160, 96, 49): (450, 0.12, 3),
+    (128, 128, 49): (1500, 0.56, 0),
+    (64, 64, 49): (400, 0.08, 0),
+    (128, 128, 97): (300, 0.12, 1),
+    (96, 160, 49): (300, 0.12, 2),
+    (160, 96, 49): (300, 0.12, 3),
 }
 SHARD = 50
 
@@ -82,13 +82,15 @@ class LatentClips:
     def __init__(self, folder: Path):
         self.buckets = []
         for bucket, (_, weight, _) in BUCKETS.items():
+            if not any(folder.glob("x".join(map(str, bucket)) + "-*")):
+                continue  # training may begin while clips are still being encoded
             self.buckets.append((weight, bucket[2], *load_bucket(folder, bucket)))
-        self.weights = np.array([bucket[0] for bucket in self.buckets])
+        weights = np.array([bucket[0] for bucket in self.buckets])
+        self.weights = weights / weights.sum()
 
     def batch(self, rng: np.random.Generator, tokens: int):
         """About `tokens` tokens of both modalities: (captions, video [B, f, h, w, 128], audio [B, l, 128], num_frames)."""
-        weight_sum = self.weights.sum()
-        _, longest, scenes, video, audio = self.buckets[rng.choice(len(self.buckets), p=self.weights / weight_sum)]
+        _, longest, scenes, video, audio = self.buckets[rng.choice(len(self.buckets), p=self.weights)]
         shortest = 25 if longest == 49 else 57
         num_frames = longest if rng.random() < 0.6 else int(rng.integers(shortest // 8, longest // 8 + 1)) * 8 + 1
         latent_frames = (num_frames - 1) // 8 + 1

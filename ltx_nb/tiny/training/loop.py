@@ -125,4 +125,7 @@ def trained_components(workdir: Path) -> dict[str, torch.nn.Module]:
             for name, make in components.items():
                 made[name] = make().eval().requires_grad_(False)
                 made[name].load_state_dict(stored[name])
+    refined = workdir / "video_decoder" / "checkpoint.pt"
+    if refined.exists():
+        made["vae"].decoder.load_state_dict(torch.load(refined, weights_only=True)["decoder"])
     return made

@@ -1,4 +1,4 @@
-"""Stage 4: the transformer and its connectors, by flow matching on encoded scenes.
+"""Stage 7: the transformer and its connectors, by flow matching on encoded scenes.
 
 x_sigma = (1 - sigma) x0 + sigma noise, and the model predicts noise - x0. So that every task of the kit works later,
 part of the clips have something *given*: those tokens are clean, their timestep is zero and they bear no loss.
@@ -58,7 +58,7 @@ def kept_tokens(task: str, rng: np.random.Generator, frames: int, latents: int) 
 
 class TransformerStage(Stage):
     name = "transformer"
-    phases = ((3000, 8000),)  # steps, tokens of both modalities a batch
+    phases = ((1700, 8000),)  # steps, tokens of both modalities a batch
 
     def __init__(self, workdir: Path):
         self.clips = LatentClips(workdir / "latents")

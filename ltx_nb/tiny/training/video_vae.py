@@ -60,19 +60,29 @@ class VideoVaeStage(Stage):
 
     @torch.no_grad()
     def finish(self):
-        """Measure held-out scenes and store the latent statistics that the diffusion model normalises by."""
-        rng = np.random.default_rng(10_001)
-        latents, scores = [], []
-        for index in range(24):
-            height, width = SIZES[index % len(SIZES)]
-            pixels = batch_of_frames(rng, 4, 49, height, width)
-            z = self.vae.encoder(pixels)[:, :128]
-            scores.append(psnr_db(self.vae.decoder(z), pixels))
-            latents.append(z.permute(1, 0, 2, 3, 4).flatten(1))
+        """Store the latent statistics that the diffusion model normalises by, and measure."""
+        latents = [self.vae.encoder(pixels)[:, :128].permute(1, 0, 2, 3, 4).flatten(1) for pixels in held_out_frames()]
         flat = torch.cat(latents, 1)
         self.vae.latents_mean.copy_(flat.mean(1))
         self.vae.latents_std.copy_(flat.std(1).clamp(min=1e-3))
-        return {"held_out_psnr_db": float(np.mean(scores)), "worst_batch_psnr_db": float(np.min(scores))}
+        return held_out_psnr(self.vae)
+
+
+def held_out_frames():
+    """24 batches of four scenes that no stage trains on, of every size."""
+    rng = np.random.default_rng(10_001)
+    for index in range(24):
+        yield batch_of_frames(rng, 4, 49, *SIZES[index % len(SIZES)])
+
+
+@torch.no_grad()
+def held_out_psnr(vae) -> dict[str, float]:
+    """Mean PSNR in dB of encoding and decoding held-out scenes, by frame size."""
+    scores: dict[str, list[float]] = {}
+    for pixels in held_out_frames():
+        decoded = vae.decoder(vae.encoder(pixels)[:, :128])
+        scores.setdefault(f"psnr_db_{pixels.shape[-1]}x{pixels.shape[-2]}", []).append(psnr_db(decoded, pixels))
+    return {size: float(np.mean(values)) for size, values in scores.items()}
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from .muon import Muon
 CROP = 61  # mel frames a training piece
 WINDOWS_16K = (128, 512, 2048)
 WINDOWS_48K = (256, 1024, 4096)
+MEL_CENTRE, MEL_SPREAD = -8.0, 4.0
 AUDIBLE = 3e-3  # magnitude below which spectra count as equal: about -60 dB of the loudest strike
 
 
@@ -39,14 +40,19 @@ def spectral_distance(a: torch.Tensor, b: torch.Tensor, windows: tuple[int, ...]
 
 class VocoderStage(Stage):
     name = "vocoder"
-    phases = ((600, 4),)
+    phases = ((500, 4),)
 
     def __init__(self, workdir: Path):
         self.audio_vae = trained_components(workdir)["audio_vae"]
 
     def build(self):
         self.vocoder = vocoder()
-        return {"vocoder": self.vocoder}, Muon(self.vocoder.named_parameters(), lr=0.02, adam_lr=1e-3)
+        with torch.no_grad():  # begin as if log-mels, -11.5 in silence, were centred and of unit spread
+            for half in (self.vocoder.vocoder, self.vocoder.bwe_generator):
+                half.conv_in.weight.mul_(1 / MEL_SPREAD)
+                half.conv_in.bias.sub_(MEL_CENTRE * half.conv_in.weight.sum((1, 2)))
+        # AdamW for everything: Muon's steps drive the snake activations out of bounds.
+        return {"vocoder": self.vocoder}, Muon(self.vocoder.named_parameters(), adam_lr=1e-3, adam_names=("",))
 
     def lr_factor(self, progress: float) -> float:
         return min(1.0, 1.5 * (1 - progress))
