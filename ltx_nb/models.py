@@ -5,6 +5,7 @@ Plain data; knows no tensors and reads no files.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -33,7 +34,8 @@ UNGUIDED = Sampling(
 class Model:
     """One entry of the catalogue.
 
-    weights: a folder, or the id of a hub repository, in diffusers' layout.
+    weights: a folder, or the id of a hub repository, in diffusers' layout; or a repository that has `file`.
+    file: name of an official single file, which has everything but a text encoder and the scheduler's settings.
     sampling: every setting but sigmas; those come from `sigmas_of(num_inference_steps)`, or from the scheduler's own
         shifting where that is None. Raises ValueError for a number of steps that the model was not made for.
     image_crf: H.264 quality at which given images are compressed first, as in training; 0 leaves them as they are.
@@ -48,9 +50,10 @@ class Model:
     height: int
     num_frames: int
     image_crf: int
+    file: str | None = None
 
     def complete(self, sampling: Sampling) -> Sampling:
-        """`sampling` with this model's own values where it says None; sigmas stay None for a self-shifting scheduler."""
+        """`sampling` with this model's values where it says None; sigmas stay None if the scheduler shifts."""
         given = {f.name: getattr(sampling, f.name) for f in fields(sampling) if getattr(sampling, f.name) is not None}
         done = replace(self.sampling, **given)
         if done.sigmas is not None:
@@ -59,7 +62,7 @@ class Model:
 
 
 def shifted_sigmas(num_steps: int, shift: float) -> tuple[float, ...]:
-    """Linear sigmas 1 .. 1/n, moved towards noise: shift u / (1 + (shift - 1) u), as FlowMatchEulerDiscreteScheduler."""
+    """Linear sigmas 1 .. 1/n, moved towards noise: s u / (1 + (s - 1) u), as FlowMatchEulerDiscreteScheduler."""
     linear = [1 - step / num_steps for step in range(num_steps)]
     return tuple(shift * u / (1 + (shift - 1) * u) for u in linear)
 
@@ -118,9 +121,56 @@ DISTILLED = replace(
     sigmas_of=_distilled_sigmas,
 )
 
-MODELS = {model.name: model for model in (TINY, DEV, DISTILLED)}
+# The official files, in the dtype they were published in: bf16, or fp8 with scales.
+DEV_OFFICIAL = replace(DEV, name="2.3-dev-official", weights="Lightricks/LTX-2.3", file="ltx-2.3-22b-dev.safetensors")
+DISTILLED_OFFICIAL = replace(
+    DISTILLED,
+    name="2.3-distilled-official",
+    weights="Lightricks/LTX-2.3",
+    file="ltx-2.3-22b-distilled-1.1.safetensors",
+)
+DEV_OFFICIAL_FP8 = replace(
+    DEV, name="2.3-dev-official-fp8", weights="Lightricks/LTX-2.3-fp8", file="ltx-2.3-22b-dev-fp8.safetensors"
+)
+DISTILLED_OFFICIAL_FP8 = replace(
+    DISTILLED,
+    name="2.3-distilled-official-fp8",
+    weights="Lightricks/LTX-2.3-fp8",
+    file="ltx-2.3-22b-distilled-fp8.safetensors",
+)
+
+# Gemma 3 12B as the official files need it, in the publisher's own copy, which is not gated.
+TEXT_ENCODER = "Lightricks/gemma-3-12b-it-qat-q4_0-unquantized"
+
+MODELS = {
+    model.name: model
+    for model in (
+        TINY,
+        DEV,
+        DISTILLED,
+        DEV_OFFICIAL,
+        DISTILLED_OFFICIAL,
+        DEV_OFFICIAL_FP8,
+        DISTILLED_OFFICIAL_FP8,
+    )
+}
 
 
 def named_model(name: str) -> Model:
     """The entry called `name`. Raises ValueError for another name."""
     return MODELS[choice("model", name, MODELS)]
+
+
+def model_of_file(path: str | os.PathLike[str]) -> Model:
+    """The entry of an official single file, by its name. Raises ValueError where the name does not tell.
+
+    Nothing inside such a file says whether it is distilled.
+    """
+    path = Path(path)
+    for word, model in (("distilled", DISTILLED_OFFICIAL), ("dev", DEV_OFFICIAL)):
+        if word in path.stem.lower():
+            return replace(model, weights=str(path.parent), file=path.name)
+    raise ValueError(
+        f"the name {path.name!r} says neither 'dev' nor 'distilled', so how to sample is unknown; "
+        f"rename the file, for example to {path.stem}-distilled{path.suffix}"
+    )

@@ -14,3 +14,20 @@ def session():
     import ltx_nb
 
     return ltx_nb.load("tiny")
+
+
+@pytest.fixture(scope="session")
+def random_session():
+    """The tiny model's architecture with random weights: what a test proves with it does not hang on training."""
+    from ltx_nb.models import TINY
+    from ltx_nb.pipeline.blocks import ClipBlocks
+    from ltx_nb.pipeline.session import Session
+    from ltx_nb.tiny.architecture import pipeline
+
+    pipe = ClipBlocks().init_pipeline()
+    components = {name: value for name, value in pipeline().components.items() if value is not None}
+    pipe.update_components(**components)
+    for component in pipe.components.values():
+        if hasattr(component, "eval"):
+            component.eval()
+    return Session(pipe, TINY)

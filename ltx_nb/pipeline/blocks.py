@@ -6,7 +6,7 @@ not what they do.
 
 from __future__ import annotations
 
-from diffusers.modular_pipelines import OutputParam, SequentialPipelineBlocks
+from diffusers.modular_pipelines import ModularPipelineBlocks, OutputParam, SequentialPipelineBlocks
 from diffusers.modular_pipelines.ltx2.before_denoise import (
     LTX2ConditionPrepareCoordsStep,
     LTX2ConditionSetTimestepsStep,
@@ -25,7 +25,7 @@ from ltx_nb.pipeline.prepare import AddNoiseStep
 
 class StageBlocks(SequentialPipelineBlocks):
     model_name = "ltx2"
-    block_classes = [
+    block_classes = (
         EncodeVideoStep,
         EncodeAudioStep,
         LTX2ConditionSetTimestepsStep,
@@ -33,8 +33,8 @@ class StageBlocks(SequentialPipelineBlocks):
         LTX2ConditionPrepareCoordsStep,
         DenoiseStep,
         LTX2TrimConditionTokensStep,
-    ]
-    block_names = [
+    )
+    block_names = (
         "encode_video",
         "encode_audio",
         "set_timesteps",
@@ -42,7 +42,7 @@ class StageBlocks(SequentialPipelineBlocks):
         "prepare_coords",
         "denoise",
         "trim",
-    ]
+    )
 
     @property
     def description(self) -> str:
@@ -51,8 +51,8 @@ class StageBlocks(SequentialPipelineBlocks):
 
 class DecodeBlocks(SequentialPipelineBlocks):
     model_name = "ltx2"
-    block_classes = [LTX2VaeDecoderStep, LTX2AudioDecoderStep]
-    block_names = ["video", "audio"]
+    block_classes = (LTX2VaeDecoderStep, LTX2AudioDecoderStep)
+    block_names = ("video", "audio")
 
     @property
     def description(self) -> str:
@@ -61,8 +61,8 @@ class DecodeBlocks(SequentialPipelineBlocks):
 
 class ClipBlocks(SequentialPipelineBlocks):
     model_name = "ltx2"
-    block_classes = [LTX2TextConditioningStep, StageBlocks, DecodeBlocks]
-    block_names = ["text", "stage_1", "decode"]
+    block_classes = (LTX2TextConditioningStep, StageBlocks, DecodeBlocks)
+    block_names = ("text", "stage_1", "decode")
 
     @property
     def description(self) -> str:
@@ -71,3 +71,16 @@ class ClipBlocks(SequentialPipelineBlocks):
     @property
     def outputs(self) -> list[OutputParam]:
         return [OutputParam("videos"), OutputParam("audio"), OutputParam("latents"), OutputParam("audio_latents")]
+
+    def __repr__(self) -> str:
+        """The whole tree, a line a block; diffusers' own form stops at the first level."""
+        return "\n".join([type(self).__name__, *_tree(self, "")])
+
+
+def _tree(blocks: ModularPipelineBlocks, indent: str) -> list[str]:
+    lines, last = [], len(blocks.sub_blocks) - 1
+    for index, (name, block) in enumerate(blocks.sub_blocks.items()):
+        origin = "diffusers" if type(block).__module__.startswith("diffusers.") else "ltx_nb"
+        lines.append(f"{indent}{'└─' if index == last else '├─'} {name}: {type(block).__name__} ({origin})")
+        lines += _tree(block, indent + ("   " if index == last else "│  "))
+    return lines

@@ -6,6 +6,8 @@ own side of each seam. Knows no model and no tensors.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from ltx_nb import shapes
@@ -90,4 +92,4 @@ def _spans(share: np.ndarray, rate: float) -> list[Span]:
 def _runs(values: np.ndarray) -> list[tuple[int, int]]:
     """[begin, end) of every run of equal values."""
     edges = [0, *(np.flatnonzero(np.diff(values)) + 1).tolist(), len(values)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))

@@ -35,7 +35,7 @@ class Conditions:
 def conditions_of(request: ClipRequest, sample_rate: int, image_crf: int) -> Conditions:
     """Read and convert everything that the request is given.
 
-    image_crf: H.264 quality at which images are compressed first, as in the model's training; 0 leaves them as they are.
+    image_crf: H.264 quality at which images are compressed first, as in the model's training; 0 leaves them alone.
     Raises ValueError for media that cannot be read, or that end before the span they are given for.
     """
     found = Conditions()

@@ -21,6 +21,7 @@ from ltx_nb.models import Model
 from ltx_nb.pipeline.compose import fit_samples, put_back_frames, put_back_samples
 from ltx_nb.pipeline.conditions import Conditions, conditions_of
 from ltx_nb.pipeline.guidance import guiders_of
+from ltx_nb.pipeline.prepare import unpack_audio, unpack_video
 from ltx_nb.pipeline.verbs import Verbs
 from ltx_nb.request import ClipRequest
 from ltx_nb.trace import Cancelled, StepEvent, Trace
@@ -115,8 +116,8 @@ class Session(Verbs):
             request=request.replace(model=self.model.name),
             provenance={"video": video_spans, "audio": audio_spans},
             notes=tuple(given.notes),
-            latents=state.latents,
-            audio_latents=state.audio_latents,
+            latents=unpack_video(state.latents, *state.latent_shape)[0].cpu(),
+            audio_latents=unpack_audio(state.audio_latents)[0].cpu(),
             trace=trace,
         )
 
@@ -153,7 +154,7 @@ def _block_inputs(request: ClipRequest, given: Conditions, sample_rate: int) -> 
         "frame_rate": request.frame_rate,
         "seed": request.seed,
         "given_frames": tensor(given.frames),
-        "given_images": [(index, torch.from_numpy(image), strength) for index, image, strength in given.images],
+        "given_images": [(index, torch.tensor(image), strength) for index, image, strength in given.images],
         "given_waveform": tensor(given.waveform),
         "given_sample_rate": sample_rate,
         "video_mask": torch.from_numpy(request.video_mask())[None, :, None],

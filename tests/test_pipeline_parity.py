@@ -1,0 +1,129 @@
+"""The loop against diffusers' own pipelines: the same components, the same noise, the same latents."""
+
+import numpy as np
+import pytest
+import torch
+from diffusers import LTX2ConditionPipeline, LTX2ImageToVideoPipeline, LTX2Pipeline
+from diffusers.pipelines.ltx2 import pipeline_ltx2_condition
+from diffusers.pipelines.ltx2.pipeline_ltx2_condition import LTX2VideoCondition
+from PIL import Image
+
+from ltx_nb.pipeline.prepare import draw_noise, pack_video
+from ltx_nb.request import ClipRequest, Given, Media, Sampling, Source
+
+TOLERANCE = 1e-4
+PROMPT = "A red ball bounces."
+SIZE = {"width": 64, "height": 64, "num_frames": 17}
+UNGUIDED = Sampling(num_inference_steps=3)
+GUIDED = Sampling(
+    num_inference_steps=3,
+    guidance_scale=3.0,
+    stg_scale=1.0,
+    modality_scale=3.0,
+    audio_guidance_scale=7.0,
+    audio_stg_scale=0.5,
+    audio_modality_scale=2.0,
+    spatio_temporal_guidance_blocks=(3,),
+)
+RESCALED = Sampling(**GUIDED.to_dict() | {"guidance_rescale": 0.7, "audio_guidance_rescale": 0.4})
+
+
+def reference(session, pipeline_class, **inputs):
+    """Final latents, denormalised, of a diffusers pipeline made of the session's components."""
+    names = pipeline_class.__init__.__annotations__
+    components = {name: value for name, value in session.pipe.components.items() if name in names}
+    pipe = pipeline_class(**components)
+    pipe.set_progress_bar_config(disable=True)
+    output = pipe(prompt=PROMPT, **SIZE, max_sequence_length=64, output_type="latent", **inputs)
+    return output.frames, output.audio
+
+
+def settings(session, sampling):
+    done = session.model.complete(sampling)
+    values = done.to_dict()
+    values["sigmas"] = list(done.sigmas)
+    return values
+
+
+def denormalised(session, latents, audio_latents):
+    vae, audio_vae = session.pipe.vae, session.pipe.audio_vae
+    video = latents * vae.latents_std.view(1, -1, 1, 1, 1) + vae.latents_mean.view(1, -1, 1, 1, 1)
+    return video, audio_latents * audio_vae.latents_std.view(1, 8, 1, 16) + audio_vae.latents_mean.view(1, 8, 1, 16)
+
+
+def ours(session, sampling, given=()):
+    """Final latents, denormalised, and the noisy latents of the first step."""
+    start = []
+    request = ClipRequest(PROMPT, **SIZE, seed=3, sampling=sampling, given=given)
+    clip = session.run(
+        request, progress=False, on_step=lambda e: start.append((e.latents.clone(), e.audio_latents.clone()))
+    )
+    return denormalised(session, clip.latents[None], clip.audio_latents[None]), start[0]
+
+
+def assert_same(ours, theirs):
+    for mine, other in zip(ours, theirs, strict=True):
+        assert (mine - other).abs().max() <= TOLERANCE
+
+
+def picture(seed):
+    pixels = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    return np.asarray(Image.fromarray(pixels).resize((64, 64), Image.Resampling.BICUBIC))
+
+
+def image_given(seed, **when):
+    return Given("video", Source.from_media(Media(frames=picture(seed)[None])), **when)
+
+
+@pytest.mark.parametrize("sampling", [UNGUIDED, GUIDED, RESCALED], ids=["unguided", "guided", "rescaled"])
+def test_text_to_video_is_LTX2Pipeline(random_session, sampling):
+    latents, (noise, audio_noise) = ours(random_session, sampling)
+    _, audio_noise = denormalised(random_session, noise[None], audio_noise[None])
+    theirs = reference(
+        random_session,
+        LTX2Pipeline,
+        latents=pack_video(noise[None]),
+        audio_latents=audio_noise,
+        **settings(random_session, sampling),
+    )
+    assert_same(latents, theirs)
+
+
+# Rescaling looks at the spread of x0 over all tokens, given ones included, for which these two take the scalar sigma
+# and not the token's own: equal only where nothing is given.
+@pytest.mark.parametrize("sampling", [UNGUIDED, GUIDED], ids=["unguided", "guided"])
+def test_image_to_video_is_LTX2ImageToVideoPipeline(random_session, sampling):
+    latents, (start, audio_noise) = ours(random_session, sampling, (image_given(0),))
+    start, audio_noise = denormalised(random_session, start[None], audio_noise[None])
+    theirs = reference(
+        random_session,
+        LTX2ImageToVideoPipeline,
+        image=Image.fromarray(picture(0)),
+        image_crf=0,
+        latents=start,
+        audio_latents=audio_noise,
+        **settings(random_session, sampling),
+    )
+    assert_same(latents, theirs)
+
+
+@pytest.mark.parametrize("sampling", [UNGUIDED, GUIDED], ids=["unguided", "guided"])
+def test_keyframes_are_LTX2ConditionPipeline(random_session, sampling, monkeypatch):
+    given = (image_given(0), image_given(1, start_s=9 / 24))
+    latents, _ = ours(random_session, sampling, given)
+    noise = pack_video(draw_noise(3, "video", 1, (1, 128, 3, 2, 2)))
+    noises = iter(
+        [
+            torch.cat([noise, draw_noise(3, "keyframes", 1, (1, 4, 128))], dim=1),
+            draw_noise(3, "audio", 1, (1, 18, 128)),
+        ]
+    )
+    monkeypatch.setattr(pipeline_ltx2_condition, "randn_tensor", lambda *_, **__: next(noises))
+    conditions = [
+        LTX2VideoCondition(frames=Image.fromarray(picture(0)), index=0, crf=0),
+        LTX2VideoCondition(frames=Image.fromarray(picture(1)), index=2, crf=0),  # latent 2 begins at frame 9
+    ]
+    theirs = reference(
+        random_session, LTX2ConditionPipeline, conditions=conditions, **settings(random_session, sampling)
+    )
+    assert_same(latents, theirs)
