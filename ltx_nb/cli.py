@@ -57,9 +57,7 @@ def demo(
     """Make a two-second clip with sound and its poster, with the tiny model."""
     with _outcome(as_json) as outcome:
         clip = _make_clip(outcome, out, "tiny", DEMO_PROMPT, seconds=2, seed=DEMO_SEED)
-        from ltx_nb.media import write_poster
-
-        poster = str(write_poster(out.with_suffix(".png"), clip.frames))
+        poster = str(clip.save(out.with_suffix(".png")))
         outcome.data["poster"] = poster
         outcome.text += f"\n{poster}: its middle frame"
 
@@ -97,6 +95,30 @@ def run(
             negative_prompt=negative_prompt,
             sampling=Sampling(num_inference_steps=steps),
         )
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(help="tiny, the one model whose world has a ground truth.")],
+    cases: Annotated[int, typer.Option(help="How many clips to make and measure.", min=1)] = 96,
+    write_card: Annotated[
+        Path | None, typer.Option(help="Markdown file whose card is to be filled.", exists=True, dir_okay=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure what the tiny model makes of held-out prompts, and print the table of its card."""
+    with _outcome(as_json) as outcome:
+        from ltx_nb.checks import choice
+
+        choice("model", model, ["tiny"])
+        import ltx_nb
+        from ltx_nb.tiny import evaluate as evaluation
+        from ltx_nb.tiny import report
+
+        outcome.data = evaluation.evaluate(ltx_nb.load(model), cases=cases)
+        outcome.text = report.to_markdown(outcome.data)
+        if write_card is not None:
+            report.write_card(write_card, outcome.text)
 
 
 def _make_clip(outcome: Outcome, out: Path, model: str, prompt: str, **settings: Any) -> Clip:

@@ -90,7 +90,7 @@ def test_a_word_that_the_model_does_not_know_is_a_warning(tmp_path):
     ("arguments", "message"),
     [
         (["--frames", 120], "num_frames=120 is not 8k + 1; nearest: 113, 121"),
-        (["--width", 100], "width=100 is not a multiple of 32; nearest: 96, 128"),
+        (["--width", 100], "width=100 is not a multiple of 32 from 32 to 4096; nearest: 96, 128"),
         (["--seconds", 1], "seconds and num_frames are both given; give one of the two"),
         (["--steps", 0], "num_inference_steps=0 is too small; the least is 1"),
         (["--model", "tinny"], "model='tinny' is not one of"),
@@ -122,3 +122,19 @@ def test_json_tells_an_error_too(tmp_path):
     done = run_short(tmp_path / "ball.mp4", "--frames", 120, "--json")
     assert done.exit_code == 2
     assert json.loads(done.stdout)["error"].startswith("num_frames=120 is not 8k + 1")
+
+
+def test_evaluate_prints_its_table_and_fills_the_card(tmp_path):
+    card = tmp_path / "README.md"
+    card.write_text("before\n<!-- tiny-card:start -->\n<!-- tiny-card:end -->\nafter\n")
+    done = invoke("evaluate", "tiny", "--cases", 1, "--write-card", card)
+    assert done.exit_code == 0, done.stderr
+    assert "| measured | value | goal | on |" in done.stdout
+    filled = card.read_text()
+    assert done.stdout.strip() in filled
+    assert (filled.splitlines()[0], filled.splitlines()[-1]) == ("before", "after")
+
+
+def test_evaluate_knows_only_the_tiny_model():
+    done = invoke("evaluate", "2.3-dev")
+    assert (done.exit_code, done.stderr) == (2, "ltx-nb: error: model='2.3-dev' is not one of tiny\n")
