@@ -1,0 +1,95 @@
+"""What was measured, next to what it should be: metrics, their table, and the model card that shows it.
+
+Knows no clip and no model.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ltx_nb.files import whole_file
+
+CARD_START, CARD_END = "<!-- tiny-card:start -->", "<!-- tiny-card:end -->"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number: `value` in `unit` over `count` of `counted`, None where there was nothing to measure.
+
+    `goal` is what it should reach, at most where `smaller_is_better`, else at least; None where it is for information.
+    """
+
+    name: str
+    value: float | None
+    unit: str
+    count: int
+    counted: str
+    goal: float | None = None
+    smaller_is_better: bool = False
+
+    @property
+    def reached(self) -> bool | None:
+        """Whether the goal is reached; None without a goal."""
+        if self.goal is None:
+            return None
+        if self.value is None:
+            return False
+        return self.value <= self.goal if self.smaller_is_better else self.value >= self.goal
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"reached": self.reached}
+
+
+def share(name: str, right: Sequence[bool], counted: str, goal: float | None = None) -> Metric:
+    """Per cent of `right` that is true."""
+    return Metric(name, 100 * float(np.mean(right)) if len(right) else None, "%", len(right), counted, goal)
+
+
+def median(
+    name: str, values: Sequence[float] | np.ndarray, unit: str, counted: str, goal: float | None = None
+) -> Metric:
+    """The middle one of values that should be small."""
+    middle = float(np.median(values)) if len(values) else None
+    return Metric(name, middle, unit, len(values), counted, goal, smaller_is_better=True)
+
+
+def to_markdown(result: dict[str, Any]) -> str:
+    """A result of `evaluate` or `evaluate_tasks` as a table of all its metrics under its one-line description."""
+    lines = [result["measured_on"], "", "| measured | value | goal | on |", "|---|---:|---:|---|"]
+    for metric in result["metrics"]:
+        goal = (
+            "" if metric["goal"] is None else f"{'≤' if metric['smaller_is_better'] else '≥'} {_amount(metric, 'goal')}"
+        )
+        value = _amount(metric, "value") + ("" if metric["reached"] is not False else " (missed)")
+        lines.append(f"| {metric['name']} | {value} | {goal} | {metric['count']} {metric['counted']} |")
+    return "\n".join(lines)
+
+
+def write_card(path: Path, markdown: str) -> None:
+    """Put `markdown` between the two marks in the file, which is replaced whole.
+
+    Raises:
+        ValueError: the file does not hold each mark once, the start before the end.
+    """
+    text = path.read_text(encoding="utf-8")
+    before, start, rest = text.partition(CARD_START)
+    _, end, after = rest.partition(CARD_END)
+    if not start or not end or CARD_START in rest or CARD_END in before + after:
+        raise ValueError(f"{path} must hold {CARD_START} and, after it, {CARD_END}, each once")
+    with whole_file(path) as part:
+        part.write_text(f"{before}{start}\n{markdown}\n{end}{after}", encoding="utf-8")
+
+
+def _amount(metric: dict[str, Any], field: str) -> str:
+    value = metric[field]
+    if value is None:
+        return "nothing to measure"
+    if math.isinf(value):
+        return "unbounded"
+    return f"{value:.3g} {metric['unit']}".rstrip()
