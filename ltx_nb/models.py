@@ -18,6 +18,21 @@ from ltx_nb.sampling import Sampling
 DISTILLED_SIGMAS = (1.0, 0.99375, 0.9875, 0.98125, 0.975, 0.909375, 0.725, 0.421875)
 STAGE_2_SIGMAS = (0.909375, 0.725, 0.421875)
 
+# diffusers.pipelines.ltx2.utils DEFAULT_NEGATIVE_PROMPT, from the same file of the reference.
+NEGATIVE_PROMPT = (
+    "blurry, out of focus, overexposed, underexposed, low contrast, washed out colors, excessive noise, "
+    "grainy texture, poor lighting, flickering, motion blur, distorted proportions, unnatural skin tones, "
+    "deformed facial features, asymmetrical face, missing facial features, extra limbs, disfigured hands, "
+    "wrong hand count, artifacts around text, inconsistent perspective, camera shake, incorrect depth of "
+    "field, background too sharp, background clutter, distracting reflections, harsh shadows, inconsistent "
+    "lighting direction, color banding, cartoonish rendering, 3D CGI look, unrealistic materials, uncanny "
+    "valley effect, incorrect ethnicity, wrong gender, exaggerated expressions, wrong gaze direction, "
+    "mismatched lip sync, silent or muted audio, distorted voice, robotic voice, echo, background noise, "
+    "off-sync audio, incorrect dialogue, added dialogue, repetitive speech, jittery movement, awkward "
+    "pauses, incorrect timing, unnatural transitions, inconsistent framing, tilted camera, flat lighting, "
+    "inconsistent tone, cinematic oversaturation, stylized filters, or AI artifacts."
+)
+
 UNGUIDED = Sampling(
     guidance_scale=1.0,
     stg_scale=0.0,
@@ -38,6 +53,7 @@ class Model:
     file: name of an official single file, which has everything but a text encoder and the scheduler's settings.
     sampling: every setting but sigmas; those come from `sigmas_of(num_inference_steps)`, or from the scheduler's own
         shifting where that is None. Raises ValueError for a number of steps that the model was not made for.
+    negative_prompt: what a request without one is steered away from, where there is guidance.
     image_crf: H.264 quality at which given images are compressed first, as in training; 0 leaves them as they are.
     """
 
@@ -50,15 +66,18 @@ class Model:
     height: int
     num_frames: int
     image_crf: int
+    negative_prompt: str = ""
     file: str | None = None
 
     def complete(self, sampling: Sampling) -> Sampling:
         """`sampling` with this model's values where it says None; sigmas stay None if the scheduler shifts."""
         given = {f.name: getattr(sampling, f.name) for f in fields(sampling) if getattr(sampling, f.name) is not None}
+        if "sigmas" in given:
+            given["num_inference_steps"] = len(given["sigmas"])
         done = replace(self.sampling, **given)
-        if done.sigmas is not None:
-            return replace(done, num_inference_steps=len(done.sigmas))
-        return done if self.sigmas_of is None else replace(done, sigmas=self.sigmas_of(done.num_inference_steps))
+        if done.sigmas is not None or self.sigmas_of is None:
+            return done
+        return replace(done, sigmas=self.sigmas_of(done.num_inference_steps))
 
 
 def shifted_sigmas(num_steps: int, shift: float) -> tuple[float, ...]:
@@ -111,6 +130,7 @@ DEV = Model(
     height=512,
     num_frames=121,
     image_crf=33,
+    negative_prompt=NEGATIVE_PROMPT,
 )
 
 DISTILLED = replace(
@@ -138,6 +158,9 @@ DISTILLED_OFFICIAL_FP8 = replace(
     weights="Lightricks/LTX-2.3-fp8",
     file="ltx-2.3-22b-distilled-fp8.safetensors",
 )
+
+# The x2 spatial upscaler that the two-stage tasks use, in the repository of the bf16 files.
+UPSCALER = ("Lightricks/LTX-2.3", "ltx-2.3-spatial-upscaler-x2-1.1.safetensors")
 
 # Gemma 3 12B as the official files need it, in the publisher's own copy, which is not gated.
 TEXT_ENCODER = "Lightricks/gemma-3-12b-it-qat-q4_0-unquantized"

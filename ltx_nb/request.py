@@ -41,6 +41,7 @@ class ClipRequest:
     negative_prompt: what to steer away from where guidance_scale > 1; None is the model's own.
     model: catalogue name of the model that the clip was made with, if one was.
     given: what is not to be generated; nothing overlaps on a lane.
+    first_stage: a clip to refine at twice its size, in place of the first of two stages.
     outputs: the lanes that are wanted; ("audio",) asks for sound alone.
     crop_width, crop_height: px left around the centre on export, even; None keeps all.
     """
@@ -57,6 +58,7 @@ class ClipRequest:
     sampling: Sampling = field(default_factory=Sampling)
     given: tuple[Given, ...] = ()
     two_stage: bool = False
+    first_stage: Source | None = None
     outputs: tuple[str, ...] = LANES
     crop_width: int | None = None
     crop_height: int | None = None
@@ -80,6 +82,10 @@ class ClipRequest:
             object.__setattr__(self, name, value)
         if not isinstance(self.sampling, Sampling):
             raise ValueError(f"sampling is a {type(self.sampling).__name__}; give Sampling(...)")
+        if self.first_stage is not None and not isinstance(self.first_stage, Source):
+            raise ValueError(f"first_stage is a {type(self.first_stage).__name__}; make it with Source.from_path(file)")
+        if self.first_stage is not None and not self.two_stage:
+            raise ValueError("first_stage stands in for the first of two stages; nearest: two_stage=True")
         self._check_shape()
         check_timelines(self.given, self.num_frames, self.frame_rate)
 
@@ -191,6 +197,7 @@ class ClipRequest:
         values = {"format": FORMAT} | {f.name: getattr(self, f.name) for f in fields(self)}
         values["sampling"] = self.sampling.to_dict()
         values["given"] = [item.to_dict() for item in self.given]
+        values["first_stage"] = None if self.first_stage is None else self.first_stage.to_dict()
         values["outputs"] = list(self.outputs)
         return values
 
@@ -204,6 +211,8 @@ class ClipRequest:
             values["sampling"] = Sampling.from_dict(values["sampling"])
         if "given" in values:
             values["given"] = [Given.from_dict(item) for item in items("given", values["given"], dict)]
+        if values.get("first_stage") is not None:
+            values["first_stage"] = Source.from_dict(values["first_stage"])
         return cls(**values)
 
     def to_json(self) -> str:

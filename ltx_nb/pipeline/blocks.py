@@ -6,7 +6,15 @@ not what they do.
 
 from __future__ import annotations
 
-from diffusers.modular_pipelines import ModularPipelineBlocks, OutputParam, SequentialPipelineBlocks
+from collections.abc import Collection
+
+from diffusers.modular_pipelines import (
+    ConditionalPipelineBlocks,
+    InputParam,
+    ModularPipelineBlocks,
+    OutputParam,
+    SequentialPipelineBlocks,
+)
 from diffusers.modular_pipelines.ltx2.before_denoise import (
     LTX2ConditionPrepareCoordsStep,
     LTX2ConditionSetTimestepsStep,
@@ -21,6 +29,7 @@ from diffusers.modular_pipelines.ltx2.modular_blocks_ltx2 import LTX2TextConditi
 from ltx_nb.pipeline.denoise import DenoiseStep
 from ltx_nb.pipeline.encode import EncodeAudioStep, EncodeVideoStep
 from ltx_nb.pipeline.prepare import AddNoiseStep
+from ltx_nb.pipeline.stages import AutoUpsampleStep
 
 
 class StageBlocks(SequentialPipelineBlocks):
@@ -49,20 +58,58 @@ class StageBlocks(SequentialPipelineBlocks):
         return "One stage: encode what is given on either lane, noise the rest, denoise both lanes."
 
 
-class DecodeBlocks(SequentialPipelineBlocks):
+class AutoTextStep(ConditionalPipelineBlocks):
     model_name = "ltx2"
-    block_classes = (LTX2VaeDecoderStep, LTX2AudioDecoderStep)
-    block_names = ("video", "audio")
+    block_classes = (LTX2TextConditioningStep,)
+    block_names = ("text_conditioning",)
+    block_trigger_inputs = ("connector_prompt_embeds",)
 
     @property
     def description(self) -> str:
-        return "Decode both lanes: video VAE to frames, audio VAE and vocoder to a waveform."
+        return "Encodes the prompts, unless their embeddings are passed on from an earlier stage."
+
+    @property
+    def inputs(self) -> list[InputParam]:
+        passed_on = [InputParam(output.name, description=output.description) for output in self.intermediate_outputs]
+        return super().inputs + passed_on
+
+    def select_block(self, connector_prompt_embeds=None) -> str | None:
+        return "text_conditioning" if connector_prompt_embeds is None else None
+
+
+class _AutoDecoderStep(ConditionalPipelineBlocks):
+    model_name = "ltx2"
+    block_trigger_inputs = ("lanes",)
+    lane: str
+
+    @property
+    def description(self) -> str:
+        return f"Decodes the {self.lane} lane where it is wanted."
+
+    @property
+    def inputs(self) -> list[InputParam]:
+        return [*super().inputs, InputParam("lanes", description='Those to decode: "video", "audio".')]
+
+    def select_block(self, lanes: Collection[str] = ()) -> str | None:
+        return self.block_names[0] if self.lane in lanes else None
+
+
+class AutoVideoDecoderStep(_AutoDecoderStep):
+    block_classes = (LTX2VaeDecoderStep,)
+    block_names = ("vae",)
+    lane = "video"
+
+
+class AutoAudioDecoderStep(_AutoDecoderStep):
+    block_classes = (LTX2AudioDecoderStep,)
+    block_names = ("audio_vae_and_vocoder",)
+    lane = "audio"
 
 
 class ClipBlocks(SequentialPipelineBlocks):
     model_name = "ltx2"
-    block_classes = (LTX2TextConditioningStep, StageBlocks, DecodeBlocks)
-    block_names = ("text", "stage_1", "decode")
+    block_classes = (AutoTextStep, AutoUpsampleStep, StageBlocks, AutoVideoDecoderStep, AutoAudioDecoderStep)
+    block_names = ("text", "upsample", "stage", "decode_video", "decode_audio")
 
     @property
     def description(self) -> str:

@@ -1,9 +1,9 @@
 """The one denoising loop of every task: two lanes, a mask on each, x0 blended with what is given at every step.
 
 Per token: timestep = mask x sigma; x0 = latent - velocity x mask x sigma; guidance; then x0 is blended with the clean
-latents, x0 x mask + clean x (1 - mask), and the Euler step is taken on the lane's scalar sigma. A lane whose mask is all
-0 is frozen: timestep 0, sigma 0. Source: the LTX-2 reference's denoising loop; diffusers' LTX2ConditionPipeline differs
-only for masks between 0 and 1, where it takes x0 with the scalar sigma. Knows no request, no pixels and no progress bar.
+latents, x0 x mask + clean x (1 - mask), and the Euler step is taken on the lane's scalar sigma. A lane whose mask is
+all 0 is frozen: timestep 0, sigma 0. Source: the LTX-2 reference's denoising loop; diffusers' LTX2ConditionPipeline
+differs only for masks between 0 and 1, where it takes x0 with the scalar sigma. Knows no request and no pixels.
 """
 
 from __future__ import annotations

@@ -24,8 +24,14 @@ def encode_video(components, frames: torch.Tensor) -> torch.Tensor:
     vae = components.vae
     pixels = frames.permute(3, 0, 1, 2)[None].to(vae.device, torch.float32) / 127.5 - 1
     latents = vae.encode(pixels.to(vae.dtype)).latent_dist.mode().float()
-    mean, std = (value.view(1, -1, 1, 1, 1).to(latents) for value in (vae.latents_mean, vae.latents_std))
-    return (latents - mean) * vae.config.scaling_factor / std
+    mean, std = video_statistics(components, latents)
+    return (latents - mean) / std
+
+
+def video_statistics(components, latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and spread of each channel, [1, C, 1, 1, 1], on the device of `latents`."""
+    mean, std = (value.view(1, -1, 1, 1, 1).to(latents) for value in (components.latents_mean, components.latents_std))
+    return mean, std / components.vae_scaling_factor
 
 
 def encode_audio(components, waveform: torch.Tensor, sample_rate: int, num_latents: int) -> torch.Tensor:
@@ -126,9 +132,10 @@ class EncodeAudioStep(ModularPipelineBlocks):
     def inputs(self) -> list[InputParam]:
         return [
             InputParam("given_waveform", type_hint=torch.Tensor, description="float32 [2, N] over the whole clip."),
-            InputParam("given_sample_rate", type_hint=int, description="Of given_waveform, in Hz."),
+            InputParam("sample_rate", type_hint=int, description="Of the waveforms, in Hz."),
             InputParam("audio_mask", required=True, description="[1, audio tokens, 1], 1 generates."),
             InputParam("initial_audio_latents", description="Normalised [1, C, L, M] to refine."),
+            InputParam("initial_waveform", type_hint=torch.Tensor, description="float32 [2, N] to refine instead."),
             InputParam("num_frames", type_hint=int, required=True),
             InputParam("frame_rate", type_hint=float, required=True),
         ]
@@ -148,11 +155,16 @@ class EncodeAudioStep(ModularPipelineBlocks):
         num_latents = audio_num_latents(block_state.num_frames / block_state.frame_rate)
         mask = block_state.audio_mask.to(device)
         latents = torch.zeros(1, num_latents, LATENT_CHANNELS, device=device)
+
+        def encoded(waveform: torch.Tensor) -> torch.Tensor:
+            return pack_audio(encode_audio(components, waveform, block_state.sample_rate, num_latents))
+
         if block_state.initial_audio_latents is not None:
             latents = pack_audio(block_state.initial_audio_latents)
+        elif block_state.initial_waveform is not None:
+            latents = encoded(block_state.initial_waveform)
         if block_state.given_waveform is not None:
-            given = encode_audio(components, block_state.given_waveform, block_state.given_sample_rate, num_latents)
-            latents = torch.where(mask < 1, pack_audio(given), latents)
+            latents = torch.where(mask < 1, encoded(block_state.given_waveform), latents)
         block_state.audio_latents, block_state.audio_mask = latents, mask
         block_state.audio_num_frames = num_latents
         self.set_block_state(state, block_state)

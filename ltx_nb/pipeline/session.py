@@ -1,7 +1,7 @@
 """Session: one loaded model that turns requests into clips. `session.pipe` is the diffusers pipeline it runs.
 
-Checks, reads what is given, runs the blocks, puts the result together. How a step is taken is in the blocks; how a
-task becomes a request, in the verbs.
+Runs the stages of a request one after the other and puts the result together. How a step is taken is in the blocks;
+what is given is read in `conditions`; how a task becomes a request, in `tasks`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import LTX2ModularPipeline
+from diffusers import FlowMatchEulerDiscreteScheduler, LTX2ModularPipeline
 from tqdm.auto import tqdm
 
 from ltx_nb.clip import Clip
@@ -22,6 +22,7 @@ from ltx_nb.pipeline.compose import fit_samples, put_back_frames, put_back_sampl
 from ltx_nb.pipeline.conditions import Conditions, conditions_of
 from ltx_nb.pipeline.guidance import guiders_of
 from ltx_nb.pipeline.prepare import unpack_audio, unpack_video
+from ltx_nb.pipeline.stages import Stage, first_stage_as_given, stages_of
 from ltx_nb.pipeline.verbs import Verbs
 from ltx_nb.request import ClipRequest
 from ltx_nb.trace import Cancelled, StepEvent, Trace
@@ -38,6 +39,7 @@ class Session(Verbs):
     def __init__(self, pipe: LTX2ModularPipeline, model: Model):
         self.pipe = pipe
         self.model = model
+        self._scheduler = pipe.scheduler
         self._running = threading.Lock()
         self._cancel = threading.Event()
 
@@ -69,16 +71,15 @@ class Session(Verbs):
         progress: show a bar.
 
         Raises ValueError for a request that this model cannot run or whose media do not fit, Cancelled after `cancel()`
-        or Ctrl-C. The session can run again at once whatever was raised.
+        or Ctrl-C. The session can run again at once, whatever was raised.
         """
         with self._running:
             self._cancel.clear()
-            sampling = self.model.complete(request.sampling)
-            given = conditions_of(request, self.sample_rate, self.model.image_crf)
-            self._warn_of_lost_words(request.prompt)
-            recorded = Trace(trace_budget_mb) if trace else None
-            self.pipe.update_components(**guiders_of(sampling, request.frozen_lanes))
-            with tqdm(total=sampling.num_inference_steps, disable=not progress, desc=self.model.name) as bar:
+            stages = stages_of(self.model, request)
+            self._check(request)
+            recorded = Trace(trace_budget_mb, len(stages)) if trace else None
+            num_steps = sum(stage.sampling.num_inference_steps for stage in stages)
+            with tqdm(total=num_steps, disable=not progress, desc=self.model.name) as bar:
 
                 def after_step(event: StepEvent) -> None:
                     if recorded is not None:
@@ -88,75 +89,125 @@ class Session(Verbs):
                         on_step(event)
 
                 try:
-                    state = self.pipe(
-                        **_block_inputs(request, given, self.sample_rate),
-                        negative_prompt=request.negative_prompt,
-                        max_sequence_length=min(self.pipe.tokenizer.model_max_length, MAX_PROMPT_TOKENS),
-                        num_inference_steps=sampling.num_inference_steps,
-                        sigmas=None if sampling.sigmas is None else list(sampling.sigmas),
-                        step_callback=after_step,
-                        cancel_event=self._cancel,
-                        output_type="pt",
-                    )
+                    given, state = self._run_stages(request, stages, after_step)
                 except KeyboardInterrupt:
                     raise Cancelled("the run was cancelled", recorded) from None
             return self._clip_of(request, given, state, recorded)
 
+    def _check(self, request: ClipRequest) -> None:
+        self._warn_of_lost_words(request.prompt)
+        if request.two_stage and self.pipe.latent_upsampler is None:
+            raise ValueError(
+                f"two_stage=True needs a latent upsampler, and {self.model.name} was loaded without one; "
+                "nearest: two_stage=False"
+            )
+
+    def _run_stages(
+        self, request: ClipRequest, stages: list[Stage], after_step: Callable[[StepEvent], None]
+    ) -> tuple[Conditions, Any]:
+        """What the last stage was given, and the state of the pipeline after it."""
+        carried: dict[str, Any] = {}
+        if request.first_stage is not None:
+            low = conditions_of(first_stage_as_given(request), self.sample_rate, image_crf=0)
+            carried = {"first_stage_frames": _tensor(low.frames), "initial_waveform": _tensor(low.waveform)}
+        for stage in stages:
+            given = conditions_of(stage.request, self.sample_rate, self.model.image_crf)
+            self.pipe.update_components(
+                scheduler=_scheduler_for(self._scheduler, stage.sampling.sigmas),
+                **guiders_of(stage.sampling, stage.request.frozen_lanes),
+            )
+            is_last = stage is stages[-1]
+            state = self.pipe(
+                **self._block_inputs(stage, given),
+                **carried,
+                lanes=request.outputs if is_last else (),
+                step_callback=after_step,
+                cancel_event=self._cancel,
+            )
+            if not is_last:
+                text = self.pipe.blocks.sub_blocks["text"]
+                carried = {name: state.get(name) for name in text.intermediate_output_names}
+                carried["first_stage_latents"] = unpack_video(state.latents, *state.latent_shape)
+                carried["initial_audio_latents"] = unpack_audio(state.audio_latents)
+        return given, state
+
+    def _block_inputs(self, stage: Stage, given: Conditions) -> dict[str, Any]:
+        request, sampling = stage.request, stage.sampling
+        negative_prompt = request.negative_prompt
+        return {
+            "prompt": request.prompt,
+            "negative_prompt": self.model.negative_prompt if negative_prompt is None else negative_prompt,
+            "max_sequence_length": self._prompt_room,
+            "width": request.width,
+            "height": request.height,
+            "num_frames": request.num_frames,
+            "frame_rate": request.frame_rate,
+            "seed": request.seed,
+            "stage": stage.number,
+            "num_inference_steps": sampling.num_inference_steps,
+            "sigmas": None if sampling.sigmas is None else list(sampling.sigmas),
+            "given_frames": _tensor(given.frames),
+            "given_images": [(index, torch.tensor(image), strength) for index, image, strength in given.images],
+            "given_waveform": _tensor(given.waveform),
+            "sample_rate": self.sample_rate,
+            "video_mask": torch.from_numpy(request.video_mask())[None, :, None],
+            "audio_mask": torch.from_numpy(request.audio_mask())[None, :, None],
+            "output_type": "pt",
+        }
+
     def _clip_of(self, request: ClipRequest, given: Conditions, state: Any, trace: Trace | None) -> Clip:
-        frames = (state.videos[0].float() * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-        waveform = state.audio[0].float().cpu().numpy()
-        audio = fit_samples(waveform, round(request.duration_s * self.sample_rate))
-        frames, video_spans = put_back_frames(request, frames, given.frames)
-        audio, audio_spans = put_back_samples(request, audio, given.waveform, self.sample_rate)
+        frames = audio = None
+        provenance = {}
+        if "video" in request.outputs:
+            generated = (state.videos[0].float() * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+            frames, provenance["video"] = put_back_frames(request, np.ascontiguousarray(generated), given.frames)
+        if "audio" in request.outputs:
+            waveform = state.audio[0].float().cpu().numpy()
+            generated = fit_samples(waveform, round(request.duration_s * self.sample_rate))
+            audio, provenance["audio"] = put_back_samples(request, generated, given.waveform, self.sample_rate)
         return Clip(
-            frames=np.ascontiguousarray(frames),
-            audio=np.ascontiguousarray(audio),
+            frames=frames,
+            audio=audio,
             frame_rate=request.frame_rate,
             sample_rate=self.sample_rate,
             request=request.replace(model=self.model.name),
-            provenance={"video": video_spans, "audio": audio_spans},
+            provenance=provenance,
             notes=tuple(given.notes),
             latents=unpack_video(state.latents, *state.latent_shape)[0].cpu(),
             audio_latents=unpack_audio(state.audio_latents)[0].cpu(),
             trace=trace,
         )
 
+    @property
+    def _prompt_room(self) -> int:
+        return min(self.pipe.tokenizer.model_max_length, MAX_PROMPT_TOKENS)
+
     def _warn_of_lost_words(self, prompt: str) -> None:
         """Words that the tokenizer does not know, or has no room for, would be missing without a sign."""
-        tokenizer = self.pipe.tokenizer
-        encoded = tokenizer(prompt.strip(), return_offsets_mapping=True)
+        tokenizer, prompt = self.pipe.tokenizer, prompt.strip()
+        encoded = tokenizer(prompt, return_offsets_mapping=True)
         unknown = [
-            prompt.strip()[start:end]
+            prompt[start:end]
             for token, (start, end) in zip(encoded.input_ids, encoded.offset_mapping, strict=True)
             if token == tokenizer.unk_token_id
         ]
         if unknown:
-            warnings.warn(
-                f"{self.model.name} does not know {', '.join(map(repr, dict.fromkeys(unknown)))}; "
-                "the clip is made without it",
-                stacklevel=3,
-            )
-        room = min(tokenizer.model_max_length, MAX_PROMPT_TOKENS)
-        if len(encoded.input_ids) > room:
-            lost = prompt.strip()[encoded.offset_mapping[room][0] :]
-            warnings.warn(f"the prompt has more than {room} tokens; {lost!r} is not read", stacklevel=3)
+            words = ", ".join(map(repr, dict.fromkeys(unknown)))
+            warnings.warn(f"{self.model.name} does not know {words}; the clip is made without", stacklevel=4)
+        if len(encoded.input_ids) > self._prompt_room:
+            lost = prompt[encoded.offset_mapping[self._prompt_room][0] :]
+            warnings.warn(f"the prompt has over {self._prompt_room} tokens; {lost!r} is not read", stacklevel=4)
 
 
-def _block_inputs(request: ClipRequest, given: Conditions, sample_rate: int) -> dict[str, Any]:
-    def tensor(array: np.ndarray | None) -> torch.Tensor | None:
-        return None if array is None else torch.from_numpy(array)
+def _scheduler_for(
+    scheduler: FlowMatchEulerDiscreteScheduler, sigmas: tuple[float, ...] | None
+) -> FlowMatchEulerDiscreteScheduler:
+    """The model's own, or one that takes given sigmas as they are, as the reference does for distilled ones."""
+    if sigmas is None:
+        return scheduler
+    plain = {"use_dynamic_shifting": False, "shift_terminal": None, "shift": 1.0}
+    return FlowMatchEulerDiscreteScheduler.from_config(scheduler.config, **plain)
 
-    return {
-        "prompt": request.prompt,
-        "width": request.width,
-        "height": request.height,
-        "num_frames": request.num_frames,
-        "frame_rate": request.frame_rate,
-        "seed": request.seed,
-        "given_frames": tensor(given.frames),
-        "given_images": [(index, torch.tensor(image), strength) for index, image, strength in given.images],
-        "given_waveform": tensor(given.waveform),
-        "given_sample_rate": sample_rate,
-        "video_mask": torch.from_numpy(request.video_mask())[None, :, None],
-        "audio_mask": torch.from_numpy(request.audio_mask())[None, :, None],
-    }
+
+def _tensor(array: np.ndarray | None) -> torch.Tensor | None:
+    return None if array is None else torch.from_numpy(array)

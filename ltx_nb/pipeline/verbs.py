@@ -50,16 +50,25 @@ class Verbs:
 
     def _make(self, prompt: str, options: Any, **fields: Any) -> Clip:
         """Run the request of these fields and options; fields that the model has a default for may be missing."""
-        settings = {name: value for name, value in options.items() if value is not None}
-        run_options = {name: settings.pop(name) for name in _RUN_OPTIONS if name in settings}
-        seconds = settings.pop("seconds", None)
-        settings = {"width": self.model.width, "height": self.model.height} | settings | fields
-        if seconds is None:
-            request = ClipRequest(prompt, **{"num_frames": self.model.num_frames} | settings)
-        elif "num_frames" in settings:
-            raise ValueError("seconds and num_frames are both given; give one of the two")
-        else:
-            frame_rate = settings.get("frame_rate", ClipRequest.frame_rate)
-            num_frames = ClipRequest.snapped(prompt, seconds=seconds, frame_rate=frame_rate).num_frames
-            request = ClipRequest(prompt, num_frames=num_frames, **settings)
-        return self.run(request, **run_options)
+        run_options = {name: options[name] for name in _RUN_OPTIONS if options.get(name) is not None}
+        settings = {name: value for name, value in options.items() if name not in _RUN_OPTIONS}
+        return self.run(request_of(self.model, prompt, **settings, **fields), **run_options)
+
+
+def request_of(
+    model: Model, prompt: str, *, seconds: float | None = None, num_frames: int | None = None, **settings: Any
+) -> ClipRequest:
+    """A request with the model's default for what is left out or None; `seconds` as in Options.
+
+    Raises ValueError as ClipRequest does, and where seconds and num_frames are both given.
+    """
+    given = {name: value for name, value in settings.items() if value is not None}
+    given = {"width": model.width, "height": model.height} | given
+    if seconds is None:
+        num_frames = model.num_frames if num_frames is None else num_frames
+    elif num_frames is None:
+        frame_rate = given.get("frame_rate", ClipRequest.frame_rate)
+        num_frames = ClipRequest.snapped(prompt, seconds=seconds, frame_rate=frame_rate).num_frames
+    else:
+        raise ValueError("seconds and num_frames are both given; give one of the two")
+    return ClipRequest(prompt, num_frames=num_frames, **given)
