@@ -1,0 +1,43 @@
+"""See and hear inside: latents, sound, sync, attention, guidance, precision. Arrays, clips, traces and sessions in,
+small frozen results out; `ltx_nb.plots` draws them.
+
+The public names are imported when they are first used: some need torch, some librosa.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_MODULE_OF = {
+    "audio_cell_footprint": "footprint",
+    "audio_view": "audio",
+    "av_sync": "sync",
+    "bandwidth_extension": "coding",
+    "cell_footprint": "footprint",
+    "compare_audio": "audio",
+    "compression": "sizes",
+    "decode": "coding",
+    "interpolate": "edits",
+    "latent_stats": "latents",
+    "noise_to": "edits",
+    "pca_rgb": "colour",
+    "preview_rgb": "colour",
+    "round_trip": "fidelity",
+    "shift_time": "edits",
+    "swap": "edits",
+    "trajectory": "paths",
+    "zero_channel": "edits",
+}
+
+__all__ = sorted(_MODULE_OF)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

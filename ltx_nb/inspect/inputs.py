@@ -1,0 +1,70 @@
+"""What inspectors accept: latents of one clip, of either lane, and clips with the lane that is asked for.
+
+Latents are [C, F, H, W] (video) or [C, L, M] (audio: channels, latents, mel rows), from torch or numpy; the rank says
+which lane they are of. Knows no model.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ltx_nb.checks import finite_number
+from ltx_nb.clip import Clip
+from ltx_nb.shapes import audio_intervals_s, video_intervals_s
+
+PACKED_CHANNELS = 128
+
+
+def check_latents(latents: Any, name: str = "latents") -> np.ndarray:
+    """`latents` as float32 numpy, finite, [C, F, H, W] or [C, L, M], without a copy where possible.
+
+    Raises ValueError for another rank, no values, NaN or infinity.
+    """
+    if hasattr(latents, "detach"):  # a tensor, of any float type and on any device
+        latents = latents.detach().cpu().float().numpy()
+    if not isinstance(latents, np.ndarray):
+        raise ValueError(f"{name} is a {type(latents).__name__}; give a tensor or a numpy array, such as clip.latents")
+    shape = list(latents.shape)
+    if latents.ndim == 5:
+        raise ValueError(f"{name} have shape {shape}; inspect one clip at a time: {name}[0]")
+    if latents.ndim not in (3, 4) or (latents.ndim == 3 and shape[2] == PACKED_CHANNELS):
+        raise ValueError(f"{name} have shape {shape}; give video [C, F, H, W] or audio [C, L, M], not packed tokens")
+    if latents.size == 0:
+        raise ValueError(f"{name} have shape {shape}, which holds no value; give at least one latent")
+    values = latents.astype(np.float32, copy=False)
+    if not np.isfinite(values).all():
+        bad = np.count_nonzero(~np.isfinite(values))
+        raise ValueError(f"{bad} of {values.size} {name} are NaN or infinite; the run that made them went wrong")
+    return values
+
+
+def check_pair(a: Any, b: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Two latents of the same shape. Raises ValueError otherwise."""
+    a, b = check_latents(a, "a"), check_latents(b, "b")
+    if a.shape != b.shape:
+        raise ValueError(f"a has shape {list(a.shape)}, b has {list(b.shape)}; give latents of the same lane and size")
+    return a, b
+
+
+def lane_of(latents: np.ndarray) -> str:
+    return "video" if latents.ndim == 4 else "audio"
+
+
+def edges_s(latents: np.ndarray, frame_rate: float) -> np.ndarray:
+    """Where each latent frame begins and the last ends, [T + 1] in seconds; frame_rate counts for video only."""
+    frame_rate = finite_number("frame_rate", frame_rate, least=0.1)
+    count = latents.shape[1]
+    spans = video_intervals_s(count, frame_rate) if lane_of(latents) == "video" else audio_intervals_s(count)
+    return np.array([0.0, *(end for _, end in spans)])
+
+
+def need_lane(clip: Clip, lane: str) -> Clip:
+    """The clip, if it has this lane ("video" or "audio"); a ValueError if not."""
+    if not isinstance(clip, Clip):
+        raise ValueError(f"clip is a {type(clip).__name__}; give a Clip, such as session.run(...) or Clip.load(path)")
+    if (clip.frames if lane == "video" else clip.audio) is None:
+        missing = "picture" if lane == "video" else "sound"
+        raise ValueError(f"this clip has no {missing}; give one that has")
+    return clip
