@@ -10,39 +10,63 @@ import torch
 from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
-from ltx_nb.models import named_model
+from ltx_nb.checks import choice
+from ltx_nb.loading.quantised import quantise_blocks
+from ltx_nb.loading.single_file import single_file_components
+from ltx_nb.models import model_of_file, named_model
 from ltx_nb.pipeline.blocks import ClipBlocks
 from ltx_nb.pipeline.session import Session
 
 # The bandwidth-extending vocoder drifts in bf16, so the reference runs it in fp32; its input comes from the audio VAE.
 FP32_COMPONENTS = ("audio_vae", "vocoder")
+WEIGHTS = ("as-stored", "int8-row")
 
 
 def load(
     model: str = "tiny",
     *,
     folder: str | os.PathLike[str] | None = None,
+    text_encoder: str | os.PathLike[str] | None = None,
+    weights: str = "as-stored",
     device: str | torch.device | None = None,
     dtype: torch.dtype | None = None,
 ) -> Session:
-    """A Session of a model in the catalogue (`ltx_nb.models`).
+    """A Session of a model in the catalogue (`ltx_nb.models`), or of an official single file by its path.
 
-    folder: where its weights lie in diffusers' layout, instead of the catalogue's place.
+    folder: where its weights lie, instead of the catalogue's place.
+    text_encoder: for an official file, which has none: a folder with Gemma 3, or a hub repository.
+    weights: "as-stored" keeps scaled fp8 at one byte a weight and takes all else in `dtype`; "int8-row" brings
+        attention and feed-forward of the transformer to int8 with a scale per output row.
     device: "cuda" where there is one, else "cpu". dtype: bf16 on a GPU, fp32 on a CPU.
 
-    Raises ValueError for an unknown name, FileNotFoundError where the weights are missing.
+    Raises ValueError for an unknown name and for a file that is not whole, FileNotFoundError where weights are missing.
     """
-    entry = named_model(model)
-    weights = os.fspath(folder) if folder is not None else entry.weights
-    is_local = folder is not None or os.path.isabs(weights)
-    if is_local and not (Path(weights) / "model_index.json").is_file():
-        raise FileNotFoundError(f"no weights of {model!r} in {weights!r}: it has no model_index.json")
+    is_path = model.endswith(".safetensors") or Path(model).is_file()
+    entry = model_of_file(model) if is_path else named_model(model)
+    if text_encoder is not None and entry.file is None:
+        raise ValueError(f"text_encoder is for official single files; the folder of {model!r} has its own")
+    choice("weights", weights, WEIGHTS)
+    place = os.fspath(folder) if folder is not None else entry.weights
+    is_local = folder is not None or os.path.isabs(place)
+    if entry.file is None and is_local and not (Path(place) / "model_index.json").is_file():
+        raise FileNotFoundError(f"no weights of {model!r} in {place!r}: it has no model_index.json")
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if dtype is None:
         dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
+    dtypes = {"default": dtype, **dict.fromkeys(FP32_COMPONENTS, torch.float32)}
     with _quiet_libraries():
-        pipe = ClipBlocks().init_pipeline(weights)
-        pipe.load_components(dtype={"default": dtype, **dict.fromkeys(FP32_COMPONENTS, torch.float32)})
+        if entry.file is None:
+            pipe = ClipBlocks().init_pipeline(place)
+            # Published folders are in bf16, and are quantised from there.
+            pipe.load_components(dtype=dtypes if weights == "as-stored" else dtypes | {"transformer": torch.bfloat16})
+        else:
+            pipe = ClipBlocks().init_pipeline()
+            pipe.update_components(**single_file_components(entry, place, text_encoder, dtype))
+        if weights == "int8-row":
+            quantise_blocks(pipe.transformer)
+        for name, component in pipe.components.items():
+            if isinstance(component, torch.nn.Module) and name != "text_encoder":
+                component.to(dtypes.get(name, dtype))
         pipe.to(device)
     return Session(pipe, entry)
 

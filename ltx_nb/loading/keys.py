@@ -1,0 +1,92 @@
+"""Names of tensors: where each of an official LTX-2.3 single file belongs in diffusers' layout.
+
+Knows names alone. Source of the renames: diffusers' scripts/convert_ltx2_to_diffusers.py (2.3), and the two module
+trees; a whole parts list of the real size maps one to one (5,947 tensors).
+"""
+
+from __future__ import annotations
+
+import re
+
+TRANSFORMER_PREFIX = "model.diffusion_model."
+CONNECTOR_PREFIXES = ("video_embeddings_connector.", "audio_embeddings_connector.")
+TEXT_PROJECTION_PREFIX = "text_embedding_projection."
+SAME_PREFIX = ("vae", "audio_vae", "vocoder")
+
+# Official part of a dotted name -> diffusers' part; "" takes the part out.
+_PARTS = {
+    "transformer": {
+        "patchify_proj": "proj_in",
+        "audio_patchify_proj": "audio_proj_in",
+        "adaln_single": "time_embed",
+        "audio_adaln_single": "audio_time_embed",
+        "prompt_adaln_single": "prompt_adaln",
+        "audio_prompt_adaln_single": "audio_prompt_adaln",
+        "av_ca_video_scale_shift_adaln_single": "av_cross_attn_video_scale_shift",
+        "av_ca_a2v_gate_adaln_single": "av_cross_attn_video_a2v_gate",
+        "av_ca_audio_scale_shift_adaln_single": "av_cross_attn_audio_scale_shift",
+        "av_ca_v2a_gate_adaln_single": "av_cross_attn_audio_v2a_gate",
+        "scale_shift_table_a2v_ca_video": "video_a2v_cross_attn_scale_shift_table",
+        "scale_shift_table_a2v_ca_audio": "audio_a2v_cross_attn_scale_shift_table",
+        "q_norm": "norm_q",
+        "k_norm": "norm_k",
+    },
+    "connectors": {
+        "video_embeddings_connector": "video_connector",
+        "audio_embeddings_connector": "audio_connector",
+        "transformer_1d_blocks": "transformer_blocks",
+        "video_aggregate_embed": "video_text_proj_in",
+        "audio_aggregate_embed": "audio_text_proj_in",
+        "q_norm": "norm_q",
+        "k_norm": "norm_k",
+    },
+    "vae": {"res_blocks": "resnets"},
+    "audio_vae": {},
+    "vocoder": {
+        "ups": "upsamplers",
+        "resblocks": "resnets",
+        "conv_pre": "conv_in",
+        "conv_post": "conv_out",
+        "act_post": "act_out",
+        "lowpass": "",
+    },
+}
+_STATISTICS = {
+    "per_channel_statistics.mean-of-means": "latents_mean",
+    "per_channel_statistics.std-of-means": "latents_std",
+}
+# The official VAE counts residual stages and resamplers in one list of nine: r s r s r s r s r.
+_VAE_STAGE = re.compile(r"^(encoder\.down_blocks|decoder\.up_blocks)\.(\d+)\.")
+_LAST_STAGE = 8
+
+
+def diffusers_name(key: str) -> tuple[str, str] | None:
+    """(component, name in its state dict) of a key of the single file, or None for one that it should not have."""
+    if key.startswith(TRANSFORMER_PREFIX):
+        rest = key.removeprefix(TRANSFORMER_PREFIX)
+        component = "connectors" if rest.startswith(CONNECTOR_PREFIXES) else "transformer"
+    elif key.startswith(TEXT_PROJECTION_PREFIX):
+        component, rest = "connectors", key.removeprefix(TEXT_PROJECTION_PREFIX)
+    else:
+        component, _, rest = key.partition(".")
+        if component not in SAME_PREFIX:
+            return None
+    if component.endswith("vae"):
+        if rest in _STATISTICS:
+            return component, _STATISTICS[rest]
+        if component == "vae":
+            rest = _VAE_STAGE.sub(_vae_stage, rest)
+    renamed = (_PARTS[component].get(part, part) for part in rest.split("."))
+    return component, ".".join(part for part in renamed if part)
+
+
+def _vae_stage(match: re.Match[str]) -> str:
+    blocks, index = match[1], int(match[2])
+    half, is_resampler = divmod(index, 2)
+    if blocks.startswith("encoder"):
+        if index == _LAST_STAGE:
+            return "encoder.mid_block."
+        return f"{blocks}.{half}.downsamplers.0." if is_resampler else f"{blocks}.{half}."
+    if index == 0:
+        return "decoder.mid_block."
+    return f"{blocks}.{half}.upsamplers.0." if is_resampler else f"{blocks}.{half - 1}."
