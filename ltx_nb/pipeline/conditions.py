@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from diffusers.pipelines.ltx2.utils import apply_image_conditioning_crf
 
-from ltx_nb.media import fit_frames, probe, read_audio, read_image, read_video
-from ltx_nb.request import ClipRequest, Given, Source
-
-# A container may end its sound a codec frame before its picture. One audio latent of silence does no harm.
-MISSING_SOUND_S = 0.04
+from ltx_nb.media import fit_frames
+from ltx_nb.pipeline.sources import read_frames, read_sound
+from ltx_nb.request import ClipRequest, Given
+from ltx_nb.shapes import VIDEO_TEMPORAL_COMPRESSION
 
 
 @dataclass
@@ -48,7 +47,7 @@ def conditions_of(request: ClipRequest, sample_rate: int, image_crf: int) -> Con
         found.waveform = _samples_over_time(request, audio, sample_rate, found.notes)
     for item in request.given:
         if item.is_image:
-            frames, frame_rate = _read_frames(item.source)
+            frames, frame_rate = read_frames(item.source)
             image = frames[min(round(item.source_start_s * (frame_rate or 0)), len(frames) - 1)]
             if image_crf:
                 image = apply_image_conditioning_crf(image, image_crf)
@@ -64,7 +63,7 @@ def _frames_over_time(request: ClipRequest, items: list[Given], notes: list[str]
     nearest = _nearest_span(times_s + 0.5 / request.frame_rate, items)
     timeline = np.zeros((request.num_frames, request.height, request.width, 3), np.uint8)
     for index, item in enumerate(items):
-        frames, frame_rate = _read_frames(item.source)
+        frames, frame_rate = read_frames(item.source)
         if frame_rate is None:
             raise ValueError(f"{_where(item)} is a still picture; give it as an image, without end_s")
         _check_length(item, len(frames) / frame_rate, tolerance_s=0.5 / frame_rate)
@@ -85,8 +84,12 @@ def _samples_over_time(request: ClipRequest, items: list[Given], sample_rate: in
     nearest = _nearest_span(times_s, items)
     timeline = np.zeros((2, num_samples), np.float32)
     for index, item in enumerate(items):
-        audio, source_rate = _read_sound(item.source, sample_rate)
-        _check_length(item, audio.shape[1] / sample_rate, MISSING_SOUND_S)
+        audio, source_rate = read_sound(item.source, sample_rate)
+        # Sound of any length meets clips of 8k + 1 frames: what is short by less than a latent goes on in silence.
+        tolerance_s = VIDEO_TEMPORAL_COMPRESSION / request.frame_rate
+        missing_s = _check_length(item, audio.shape[1] / sample_rate, tolerance_s)
+        if missing_s * sample_rate > 1:
+            _note(notes, f"sound ends {missing_s:.3g} s early, silence follows")
         if source_rate != sample_rate:
             _note(notes, f"sound resampled from {source_rate} to {sample_rate} Hz")
         offset = round((item.source_start_s - item.start_s) * sample_rate)
@@ -102,34 +105,14 @@ def _nearest_span(times_s: np.ndarray, items: list[Given]) -> np.ndarray:
     return np.argmin(np.stack(away_s), axis=0)
 
 
-def _check_length(item: Given, source_s: float, tolerance_s: float) -> None:
+def _check_length(item: Given, source_s: float, tolerance_s: float) -> float:
+    """How many seconds the source ends before the span does. Raises ValueError where that is more than tolerated."""
     needed_s = item.source_start_s + (item.end_s or 0) - item.start_s
     if needed_s > source_s + tolerance_s:
         nearest_s = item.start_s + source_s - item.source_start_s
         fix = f"nearest: end_s={nearest_s:.6g}" if nearest_s > item.start_s else "begin earlier in the source"
         raise ValueError(f"{_where(item)} takes {needed_s:.6g} s of a source that lasts {source_s:.6g} s; {fix}")
-
-
-def _read_frames(source: Source) -> tuple[np.ndarray, float | None]:
-    """All frames, uint8 [F, H, W, 3], and their rate: None for a still picture."""
-    if source.media is not None:
-        return source.media.frames, source.media.frame_rate
-    with source.open() as file:
-        if probe(file).is_image:
-            return read_image(file)[None], None
-        return read_video(file)
-
-
-def _read_sound(source: Source, sample_rate: int) -> tuple[np.ndarray, int]:
-    """float32 [2, N] at `sample_rate`, and the rate that it came in, in Hz."""
-    if source.media is not None:
-        import soxr
-
-        waveform, rate = source.media.waveform, source.media.sample_rate
-        return (waveform if rate == sample_rate else soxr.resample(waveform.T, rate, sample_rate).T), rate
-    with source.open() as file:
-        rate = probe(file).sample_rate
-        return read_audio(file, sample_rate)[0], rate
+    return max(needed_s - source_s, 0.0)
 
 
 def _where(item: Given) -> str:

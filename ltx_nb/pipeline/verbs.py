@@ -1,37 +1,24 @@
-"""The tasks by name. Each only builds a ClipRequest, which says all there is to it, and runs it."""
+"""The tasks as methods of a Session: each builds its request in `tasks` and runs it.
+
+Every verb also takes the fields of `tasks.RequestOptions` (seconds, num_frames, width, height, frame_rate, seed,
+negative_prompt, sampling, two_stage) and the arguments of `Session.run` (trace, trace_budget_mb, on_step, progress).
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Unpack
 
-from ltx_nb.request import ClipRequest, Sampling
+from ltx_nb.pipeline import tasks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ltx_nb.clip import Clip
     from ltx_nb.models import Model
+    from ltx_nb.request import ClipRequest
     from ltx_nb.trace import StepEvent
 
-_RUN_OPTIONS = ("trace", "trace_budget_mb", "on_step", "progress")
 
-
-class Options(TypedDict, total=False):
-    """What every verb takes besides its own arguments: fields of ClipRequest, and arguments of `Session.run`.
-
-    seconds: the length, brought to the nearest legal num_frames; give one of the two. What is left out is the model's
-    default.
-    """
-
-    seconds: float
-    num_frames: int
-    width: int
-    height: int
-    frame_rate: float
-    seed: int
-    negative_prompt: str | None
-    sampling: Sampling | None
-    two_stage: bool
+class Options(tasks.RequestOptions, total=False):
     trace: bool
     trace_budget_mb: float
     on_step: Callable[[StepEvent], None] | None
@@ -46,29 +33,74 @@ class Verbs:
 
     def text_to_video(self, prompt: str, **options: Unpack[Options]) -> Clip:
         """A clip with sound from words alone."""
-        return self._make(prompt, options)
+        return self._make(tasks.text_to_video, prompt, **options)
 
-    def _make(self, prompt: str, options: Any, **fields: Any) -> Clip:
-        """Run the request of these fields and options; fields that the model has a default for may be missing."""
-        run_options = {name: options[name] for name in _RUN_OPTIONS if options.get(name) is not None}
-        settings = {name: value for name, value in options.items() if name not in _RUN_OPTIONS}
-        return self.run(request_of(self.model, prompt, **settings, **fields), **run_options)
+    def audio_only(self, prompt: str, **options: Unpack[Options]) -> Clip:
+        """Sound from words alone; the clip has no frames."""
+        return self._make(tasks.audio_only, prompt, **options)
 
+    def image_to_video(self, prompt: str, image: Any, strength: float = 1.0, **options: Unpack[Options]) -> Clip:
+        """A clip that begins with an image: a path, a PIL image or uint8 [H, W, 3]. strength 0..1 is how firmly."""
+        return self._make(tasks.image_to_video, prompt, image, strength, **options)
 
-def request_of(
-    model: Model, prompt: str, *, seconds: float | None = None, num_frames: int | None = None, **settings: Any
-) -> ClipRequest:
-    """A request with the model's default for what is left out or None; `seconds` as in Options.
+    def keyframes_to_video(self, prompt: str, keyframes: Mapping[float, Any], **options: Unpack[Options]) -> Clip:
+        """A clip through images at their times in s, as {0.0: a, 1.0: b, -1: c}; -1 is the last frame."""
+        return self._make(tasks.keyframes_to_video, prompt, keyframes, **options)
 
-    Raises ValueError as ClipRequest does, and where seconds and num_frames are both given.
-    """
-    given = {name: value for name, value in settings.items() if value is not None}
-    given = {"width": model.width, "height": model.height} | given
-    if seconds is None:
-        num_frames = model.num_frames if num_frames is None else num_frames
-    elif num_frames is None:
-        frame_rate = given.get("frame_rate", ClipRequest.frame_rate)
-        num_frames = ClipRequest.snapped(prompt, seconds=seconds, frame_rate=frame_rate).num_frames
-    else:
-        raise ValueError("seconds and num_frames are both given; give one of the two")
-    return ClipRequest(prompt, num_frames=num_frames, **given)
+    def extend(
+        self,
+        clip: Any,
+        seconds: float,
+        direction: str = "after",
+        prompt: str | None = None,
+        overlap_s: float = 0.5,
+        **options: Unpack[Options],
+    ) -> Clip:
+        """The clip with `seconds` more "after" or "before" it, picture and sound; at most 20 s in all.
+
+        clip: a Clip, a path or frames. prompt: the clip's own if left out. overlap_s: how much of the clip next to the
+        seam is made anew, so that both go over into each other.
+        """
+        return self._make(tasks.extend, clip, seconds, direction, prompt, overlap_s, **options)
+
+    def retake(
+        self,
+        clip: Any,
+        start: float,
+        end: float,
+        prompt: str | None = None,
+        video: bool = True,
+        audio: bool = True,
+        **options: Unpack[Options],
+    ) -> Clip:
+        """The clip with [start, end) s made anew, on both lanes or on one; widened to whole latents, see provenance."""
+        return self._make(tasks.retake, clip, start, end, prompt, video, audio, **options)
+
+    def audio_to_video(
+        self, prompt: str, audio: Any, sample_rate: int | None = None, **options: Unpack[Options]
+    ) -> Clip:
+        """Pictures to a sound (a path, a Clip, or float32 [2, N] at sample_rate Hz), which stays as it is."""
+        return self._make(tasks.audio_to_video, prompt, audio, sample_rate, **options)
+
+    def video_to_audio(self, video: Any, prompt: str | None = None, **options: Unpack[Options]) -> Clip:
+        """Sound to pictures (a Clip, a path, or uint8 [F, H, W, 3] at frame_rate), which stay as they are: foley."""
+        return self._make(tasks.video_to_audio, video, prompt, **options)
+
+    def upscale(self, clip: Any, prompt: str | None = None, **options: Unpack[Options]) -> Clip:
+        """The clip at twice its size, both lanes refined."""
+        return self._make(tasks.upscale, clip, prompt, **options)
+
+    def storyboard(self, shots: Sequence[Any], context_s: float = 2.0, **options: Unpack[Options]) -> Clip:
+        """Shots one after the other, each going on from the last `context_s` of what is there; past 20 s too.
+
+        shots: prompts, or (prompt, seconds) each. The clip has no request of its own; its notes tell the shots.
+        """
+        from ltx_nb.pipeline.storyboard import storyboard
+
+        return storyboard(self, shots, context_s, **options)
+
+    def _make(self, task: Callable[..., ClipRequest], *arguments: Any, **options: Any) -> Clip:
+        of_run = {
+            name: options.pop(name) for name in ("trace", "trace_budget_mb", "on_step", "progress") & options.keys()
+        }
+        return self.run(task(self.model, *arguments, **options), **of_run)
