@@ -33,7 +33,7 @@ def theoretical_radius_px(vae, latents):
         width_px = vae.decode(latents, None, return_dict=False)[0].shape[-1]
     for hook in hooks:
         hook.remove()
-    # A convolution's input is padded, so its width may be a little over the layer's own; that of a layer is a power of 2.
+    # A convolution's input may be padded, to a little over the layer's own width, which is a power of 2.
     return sum((kernel // 2) * width_px / 2 ** int(np.log2(width)) for width, kernel in widths)
 
 

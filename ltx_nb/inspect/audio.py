@@ -93,7 +93,7 @@ def audio_view(audio: np.ndarray, sample_rate: int, audio_latents: Any = None) -
     mel_db = _db(librosa.feature.melspectrogram(S=power, sr=sample_rate, n_mels=NUM_MELS, norm=None))
     # The window spreads a sine over bins of 1.5 times its peak power (the Hann window's noise bandwidth).
     heard = _db(power.sum(0) / 1.5) > AUDIBLE_DB
-    grid = None if audio_latents is None else _grid(audio_latents)
+    grid, grid_edges_s = (None, None) if audio_latents is None else _grid(audio_latents)
     return AudioView(
         audio=audio,
         sample_rate=sample_rate,
@@ -111,7 +111,7 @@ def audio_view(audio: np.ndarray, sample_rate: int, audio_latents: Any = None) -
         loudness_lufs=loudness_lufs(audio, sample_rate),
         peak_db=float(_db(np.square(audio).max())),
         latent_grid=grid,
-        latent_edges_s=None if grid is None else edges_s(grid[None], 1.0),
+        latent_edges_s=grid_edges_s,
     )
 
 
@@ -157,11 +157,11 @@ def _periodicity(window: np.ndarray, period: int) -> float:
     return float(early @ late / max(np.sqrt((early @ early) * (late @ late)), 1e-12))
 
 
-def _grid(audio_latents: Any) -> np.ndarray:
+def _grid(audio_latents: Any) -> tuple[np.ndarray, np.ndarray]:
     latents = check_latents(audio_latents, "audio_latents")
     if lane_of(latents) != "audio":
         raise ValueError(f"audio_latents have shape {list(latents.shape)}; give [C, L, M], such as clip.audio_latents")
-    return latents.transpose(0, 2, 1).reshape(-1, latents.shape[1])
+    return latents.transpose(0, 2, 1).reshape(-1, latents.shape[1]), edges_s(latents, frame_rate=24.0)
 
 
 def _db(power: np.ndarray) -> np.ndarray:

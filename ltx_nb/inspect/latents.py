@@ -59,8 +59,8 @@ def latent_stats(latents: Any, frame_rate: float = 24.0) -> LatentStats:
     channels = latents if lane == "video" else latents.transpose(0, 2, 1).reshape(-1, latents.shape[1])
     mean, std, kurtosis = _moments(channels)
     dead = std < DEAD_SHARE * np.median(std) if np.median(std) else std == 0
-    with np.errstate(divide="ignore"):
-        log_std = np.log(std)
+    dead &= channels[0].size > 1  # one value has no spread
+    log_std = np.log(np.maximum(std, np.finfo(float).tiny))
     outliers = (_far_out(mean, ~dead) | _far_out(log_std, ~dead)) & ~dead
     # By latent frame, a frame at a time: a difference of all of them would be a second copy of the latents.
     by_frame = [latents[:, index] for index in range(latents.shape[1])]
@@ -103,8 +103,7 @@ def _far_out(values: np.ndarray, counted: np.ndarray) -> np.ndarray:
     """Which values lie over OUTLIER_SIGMAS from the median of the counted ones."""
     median = np.median(values[counted]) if counted.any() else 0.0
     spread = MAD_TO_SIGMA * np.median(np.abs(values[counted] - median)) if counted.any() else 0.0
-    with np.errstate(invalid="ignore"):
-        return np.abs(values - median) > OUTLIER_SIGMAS * max(spread, 1e-6)
+    return np.abs(values - median) > OUTLIER_SIGMAS * max(spread, 1e-6)
 
 
 def _spatial_spectrum(latents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,270 @@
+"""What the model looks at: attention of sound to picture, of picture to sound, and of both to the prompt's words.
+
+    with capture_attention(session) as maps:
+        clip = session.run(request)
+
+While it is open, the attention processors of the chosen blocks also compute their exact softmax rows, a chunk of
+queries at a time, and add them up over heads and steps; what they return is untouched, so the run is the same. Only the
+first pass of each step counts, the prompt's own; passes for guidance are left out. Knows no plots and no words.
+
+Names are the model's: in `video_to_audio` sound asks (query) and picture answers (key), the reverse in
+`audio_to_video`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from diffusers.models.transformers.transformer_ltx2 import apply_interleaved_rotary_emb, apply_split_rotary_emb
+
+from ltx_nb.checks import choice, whole_number
+
+if TYPE_CHECKING:
+    from ltx_nb.pipeline.session import Session
+
+# The attention modules of a block by kind, and the names that their maps go by.
+MODULES = {
+    "video_to_audio": {"video_to_audio": "video_to_audio_attn"},
+    "audio_to_video": {"audio_to_video": "audio_to_video_attn"},
+    "text": {"video_text": "attn2", "audio_text": "audio_attn2"},
+}
+KINDS = tuple(MODULES)
+MAX_TEXT_TOKENS = 256  # kept one by one; what goes to later ones and to the connectors' registers is summed up
+CHUNK_BYTES = 32 * 2**20
+
+
+@dataclass(frozen=True, eq=False)
+class TokenGrid:
+    """Where the tokens are: video ones as (frames, height, width), and both lanes' edges in seconds."""
+
+    video_shape: tuple[int, int, int]
+    video_edges_s: np.ndarray
+    audio_edges_s: np.ndarray
+
+
+@dataclass(eq=False)
+class AttentionMaps:
+    """What was captured, filled while a session runs. steps: how many denoising steps were added up.
+    text_positions: all of them, words, padding and registers.
+
+    Where the number of tokens changes, as in a second stage, it starts anew: the maps are of the last size.
+    """
+
+    blocks: tuple[int, ...]
+    kinds: tuple[str, ...]
+    tokenizer: Any
+    grid: TokenGrid | None = None
+    steps: int = 0
+    text_positions: int = 0
+    sums: dict[tuple[str, int], np.ndarray] = field(default_factory=dict)
+
+    @property
+    def num_bytes(self) -> int:
+        return sum(total.nbytes for total in self.sums.values())
+
+    def rows(self, name: str, block: int | None = None) -> np.ndarray:
+        """Softmax rows [queries, keys], the mean over steps, heads and (without `block`) blocks; each sums to 1.
+
+        name: "video_to_audio", "audio_to_video", "video_text" or "audio_text"; in the last two the keys are the first
+        256 text positions and, last, all others together. Appended keyframe tokens are among the video tokens.
+
+        Raises ValueError where nothing was captured under that name and block.
+        """
+        choice("name", name, [name for kind in self.kinds for name in MODULES[kind]])
+        if block is not None and block not in self.blocks:
+            raise ValueError(f"block={block!r} was not captured; captured: {', '.join(map(str, self.blocks))}")
+        found = [self.sums[name, n] for n in ((block,) if block is not None else self.blocks) if (name, n) in self.sums]
+        if not found:
+            raise ValueError(f"no attention of {name} was captured; run the session inside the with block")
+        return np.mean(found, axis=0) / self.steps
+
+
+@contextmanager
+def capture_attention(
+    session: Session,
+    blocks: Sequence[int] | None = None,
+    heads: str | Sequence[int] = "mean",
+    kinds: Sequence[str] = KINDS,
+) -> Iterator[AttentionMaps]:
+    """Capture attention of every run inside the block; see the module. `capture_bytes` says what it takes.
+
+    blocks: indices of transformer blocks, all if left out. heads: "mean", or the indices of those to average.
+    kinds: of "video_to_audio", "audio_to_video" and "text".
+
+    Raises ValueError for blocks, heads or kinds that the model has not. The model is as before when the block ends,
+    also by an error.
+    """
+    transformer = session.pipe.transformer
+    count = len(transformer.transformer_blocks)
+    chosen = range(count) if blocks is None else blocks
+    chosen = tuple(whole_number("blocks", block, least=0, most=count - 1) for block in chosen)
+    kinds = tuple(choice("kinds", kind, KINDS) for kind in kinds)
+    maps = AttentionMaps(chosen, kinds, session.pipe.tokenizer)
+    recorder = _Recorder(maps, _checked_heads(heads, transformer.config.num_attention_heads))
+    replaced = []
+    hook = transformer.register_forward_pre_hook(recorder.before_pass, with_kwargs=True)
+    try:
+        for block in chosen:
+            for name, attribute in ((name, one) for kind in kinds for name, one in MODULES[kind].items()):
+                attention = getattr(transformer.transformer_blocks[block], attribute)
+                replaced.append((attention, attention.processor))
+                attention.set_processor(_RecordingProcessor(attention.processor, recorder, name, block))
+        yield maps
+    finally:
+        for attention, processor in reversed(replaced):
+            attention.set_processor(processor)
+        hook.remove()
+
+
+def capture_bytes(
+    config: Mapping[str, Any],
+    video_tokens: int,
+    audio_tokens: int,
+    num_blocks: int | None = None,
+    kinds: Sequence[str] = KINDS,
+    text_tokens: int = 1024,
+) -> int:
+    """The most memory that a capture adds, in bytes: what it keeps, and what it works with one block at a time.
+
+    Kept: 4 (float32) x blocks x (queries x keys), with at most 257 text keys. Worked with: three copies of a chunk of
+    32 MB, and 16 bytes for each number of the keys (as projected, normalised, rotated, in float32).
+    config: the transformer's, with `num_layers`, heads and head sizes.
+    """
+    kept_text = min(MAX_TEXT_TOKENS, text_tokens) + 1
+    pairs = {"video_to_audio": video_tokens * audio_tokens, "audio_to_video": video_tokens * audio_tokens}
+    pairs["text"] = (video_tokens + audio_tokens) * kept_text
+    inner = config["num_attention_heads"] * config["attention_head_dim"]
+    audio_inner = config["audio_num_attention_heads"] * config["audio_attention_head_dim"]
+    keys = {"video_to_audio": video_tokens * audio_inner, "audio_to_video": audio_tokens * audio_inner}
+    keys["text"] = text_tokens * inner
+    num_blocks = config["num_layers"] if num_blocks is None else num_blocks
+    kept = 4 * num_blocks * sum(pairs[kind] for kind in kinds)
+    return kept + 3 * CHUNK_BYTES + 16 * max((keys[kind] for kind in kinds), default=0)
+
+
+def softmax_rows(
+    attention: Any,
+    hidden_states: torch.Tensor,
+    encoder_hidden_states: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    query_rotary_emb: tuple[torch.Tensor, torch.Tensor] | None,
+    key_rotary_emb: tuple[torch.Tensor, torch.Tensor] | None,
+    heads: list[int],
+) -> Iterator[tuple[int, torch.Tensor]]:
+    """The softmax rows of an LTX2Attention for a batch of one, a chunk of queries after the other.
+
+    Yields (first query, float32 [queries, keys], the mean over heads). As in LTX2AudioVideoAttnProcessor up to the
+    product with the values.
+    """
+    rotate = apply_split_rotary_emb if attention.rope_type == "split" else apply_interleaved_rotary_emb
+    key = attention.norm_k(attention.to_k(encoder_hidden_states))
+    if query_rotary_emb is not None:
+        key = rotate(key, key_rotary_emb or query_rotary_emb)
+    key = key.unflatten(2, (attention.heads, -1))[0, :, heads].float()
+    num_queries, num_keys = hidden_states.shape[1], key.shape[0]
+    if attention_mask is not None:
+        mask = attention.prepare_attention_mask(attention_mask, num_keys, 1)
+        attention_mask = mask.view(attention.heads, -1, num_keys)[heads].float()
+    chunk = max(1, CHUNK_BYTES // (4 * len(heads) * num_keys))
+    for first in range(0, num_queries, chunk):
+        part = slice(first, first + chunk)
+        query = attention.norm_q(attention.to_q(hidden_states[:, part]))
+        if query_rotary_emb is not None:
+            # cos and sin are [B, heads, tokens, ...] in split form, [B, tokens, ...] in interleaved form.
+            query = rotate(query, tuple(one[..., part, :] for one in query_rotary_emb))
+        query = query.unflatten(2, (attention.heads, -1))[0, :, heads].float()
+        scores = torch.einsum("qhd,khd->hqk", query, key) * query.shape[-1] ** -0.5
+        if attention_mask is not None:
+            scores += attention_mask if attention_mask.shape[1] == 1 else attention_mask[:, part]
+        yield first, scores.softmax(-1).mean(0)
+
+
+class _Recorder:
+    """Decides which passes count, and adds up their rows."""
+
+    def __init__(self, maps: AttentionMaps, heads: list[int]):
+        self.maps = maps
+        self.heads = heads
+        self.counts = False
+        self._noise_levels: tuple[float, float] | None = None
+
+    def before_pass(self, transformer: torch.nn.Module, args: tuple, kwargs: dict[str, Any]) -> None:
+        """A pass at the noise levels of the one before is for guidance: each step's first pass is the prompt's."""
+        noise_levels = float(kwargs["sigma"].max()), float(kwargs["audio_sigma"].max())
+        self.counts = noise_levels != self._noise_levels
+        self._noise_levels = noise_levels
+        if self.counts:
+            grid = _grid_of(kwargs["video_coords"], kwargs["audio_coords"])
+            if self.maps.grid is None or not _same_size(grid, self.maps.grid):
+                self.maps.sums.clear()
+                self.maps.steps = 0
+            self.maps.text_positions = kwargs["encoder_hidden_states"].shape[1]
+            self.maps.grid = grid
+            self.maps.steps += 1
+
+    @torch.no_grad()
+    def record(self, name: str, block: int, attention: Any, *inputs: Any) -> None:
+        is_text = name.endswith("text")
+        for first, rows in softmax_rows(attention, *inputs, self.heads):
+            if is_text:
+                rest = rows[:, MAX_TEXT_TOKENS:].sum(1, keepdim=True)
+                rows = torch.cat([rows[:, :MAX_TEXT_TOKENS], rest], dim=1)
+            if (name, block) not in self.maps.sums:
+                num_queries = inputs[0].shape[1]
+                self.maps.sums[name, block] = np.zeros((num_queries, rows.shape[1]), np.float32)
+            self.maps.sums[name, block][first : first + len(rows)] += rows.cpu().numpy()
+
+
+class _RecordingProcessor:
+    """An attention processor that records and then leaves the work to the one in whose place it is."""
+
+    def __init__(self, replaced: Any, recorder: _Recorder, name: str, block: int):
+        self._replaced = replaced
+        self._recorder = recorder
+        self._name = name
+        self._block = block
+
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: torch.Tensor,
+        encoder_hidden_states: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        query_rotary_emb: tuple[torch.Tensor, torch.Tensor] | None = None,
+        key_rotary_emb: tuple[torch.Tensor, torch.Tensor] | None = None,
+    ) -> torch.Tensor:
+        inputs = (hidden_states, encoder_hidden_states, attention_mask, query_rotary_emb, key_rotary_emb)
+        if self._recorder.counts:
+            self._recorder.record(self._name, self._block, attn, *inputs)
+        return self._replaced(attn, *inputs)
+
+
+def _checked_heads(heads: str | Sequence[int], count: int) -> list[int]:
+    if isinstance(heads, str):
+        choice("heads", heads, ["mean"])
+        return list(range(count))
+    if len(heads) == 0:
+        raise ValueError("heads is empty; give indices of heads, or 'mean' for all")
+    return [whole_number("heads", head, least=0, most=count - 1) for head in heads]
+
+
+def _grid_of(video_coords: torch.Tensor, audio_coords: torch.Tensor) -> TokenGrid:
+    """From the tokens' coordinates, video [1, 3, N, 2] in s, px, px and audio [1, 1, L, 2] in s."""
+    video, audio = video_coords[0].float().cpu().numpy(), audio_coords[0, 0].float().cpu().numpy()
+    height, width = (len(np.unique(video[axis, :, 0])) for axis in (1, 2))
+    spans = video[0, :: height * width]
+    # Frames of the clip follow each other without a gap; appended keyframes, which lie inside it, do not.
+    follows = np.append(True, np.isclose(spans[1:, 0], spans[:-1, 1], atol=1e-4))
+    count = len(spans) if follows.all() else int(np.argmin(follows))
+    return TokenGrid(
+        (count, height, width), np.append(spans[:1, 0], spans[:count, 1]), np.append(audio[:1, 0], audio[:, 1])
+    )
+
+
+def _same_size(a: TokenGrid, b: TokenGrid) -> bool:
+    return a.video_shape == b.video_shape and len(a.audio_edges_s) == len(b.audio_edges_s)

@@ -1,0 +1,39 @@
+"""Figures of what `ltx_nb.inspect` finds: results in, a matplotlib Figure out, which a notebook shows.
+
+Each function has the name of the inspector whose result it draws and takes size_in, width and height in inches. None
+computes, and none shows. The public names are imported when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_MODULE_OF = {
+    "audio_cell_footprint": "coding",
+    "audio_view": "sound",
+    "av_sync": "synchrony",
+    "cell_footprint": "coding",
+    "compare_audio": "sound",
+    "compression": "latents",
+    "latent_stats": "latents",
+    "moment_map": "attention",
+    "pca_rgb": "latents",
+    "preview_rgb": "latents",
+    "round_trip": "coding",
+    "time_map": "attention",
+    "trajectory": "paths",
+    "word_map": "attention",
+}
+
+__all__ = sorted(_MODULE_OF)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
