@@ -1,7 +1,7 @@
 """The command `ltx-nb`: options in; a line, a table or one JSON object out.
 
-Exit status: 0 done, 1 failed, 2 bad input; an error is one line on stderr. Knows no tensors, and imports the engine
-only inside a command, so that help and usage errors come at once.
+Exit status: 0 done, 1 failed, 2 bad input, 3 does not fit; an error is one line on stderr. Knows no tensors, and
+imports the engine only inside a command, so that help and usage errors come at once.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on s
 class Status(IntEnum):
     FAILED = 1
     BAD_INPUT = 2
+    DOES_NOT_FIT = 3
 
 
 @dataclass
@@ -121,16 +122,69 @@ def evaluate(
             report.write_card(write_card, outcome.text)
 
 
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Say what this machine has, which dtypes it multiplies in, and which memory presets fit."""
+    with _outcome(as_json) as outcome:
+        from ltx_nb.machine import this_machine
+        from ltx_nb.planner import fitting_presets
+
+        machine = this_machine()
+        presets = fitting_presets(machine)
+        outcome.data = machine.to_dict() | {"presets": presets}
+        outcome.text = f"{machine.text()}\npresets    {', '.join(presets) or 'none of the full-size model'}"
+
+
+@app.command()
+def plan(
+    model: Annotated[str, typer.Option(help="Name of the model.")] = "2.3-distilled",
+    preset: Annotated[str, typer.Option(help="Name of a memory preset, or auto for what is free here.")] = "auto",
+    size: Annotated[str | None, typer.Option(help="1080p, 720p, ... or WIDTHxHEIGHT; default: the model's.")] = None,
+    frames: Annotated[int | None, typer.Option(help="Length in frames, 8k + 1; default: the model's.")] = None,
+    frame_rate: Annotated[float, typer.Option(help="Frames a second.")] = 24.0,
+    two_stage: Annotated[bool, typer.Option(help="Half the size first, then the upsampler and a short stage.")] = False,
+    task: Annotated[str, typer.Option(help="text-to-video, image-to-video, extend, ...")] = "text-to-video",
+    as_json: AsJson = False,
+) -> None:
+    """Project memory, download and time of a clip, with every sum shown; nothing is loaded or downloaded."""
+    with _outcome(as_json) as outcome:
+        from ltx_nb import planner
+        from ltx_nb.models import named_model
+        from ltx_nb.shapes import parsed_size
+
+        entry = named_model(model)
+        width, height = (entry.width, entry.height) if size is None else parsed_size(size)
+        made = planner.plan(
+            entry,
+            preset,
+            width=width,
+            height=height,
+            num_frames=entry.num_frames if frames is None else frames,
+            frame_rate=frame_rate,
+            two_stage=two_stage,
+            task=task,
+        )
+        outcome.data, outcome.text = made.to_dict(), made.text()
+    if not made.fits:
+        raise typer.Exit(Status.DOES_NOT_FIT)
+
+
 def _make_clip(outcome: Outcome, out: Path, model: str, prompt: str, **settings: Any) -> Clip:
-    """Make and save a clip and say so in `outcome`; settings that are None are the model's own."""
+    """Make and save a clip and say so in `outcome`; settings are those of `session.text_to_video`.
+
+    The request is checked before the model is loaded, which may take minutes.
+    """
     if out.suffix.lower() != ".mp4":
         raise ValueError(f"--out {out} does not end in .mp4; nearest: {out.with_suffix('.mp4')}")
     start_s = perf_counter()
     import ltx_nb
+    from ltx_nb.models import named_model
+    from ltx_nb.pipeline.tasks import text_to_video
 
+    wanted = text_to_video(named_model(model), prompt, **settings)
     session = ltx_nb.load(model)
     load_s = perf_counter() - start_s
-    clip = session.text_to_video(prompt, **settings)
+    clip = session.run(wanted)
     clip.save(out)
     run_s = perf_counter() - start_s - load_s
     request = clip.request

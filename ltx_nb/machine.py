@@ -51,6 +51,24 @@ class Machine:
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
+    def text(self) -> str:
+        """A line for each thing, for a person."""
+        card = "no GPU"
+        if (it := self.accelerator) is not None:
+            dtypes = ", ".join(f"{name} {'yes' if works else 'no'}" for name, works in it.dtypes.items())
+            capability = "" if it.capability is None else f", compute capability {it.capability[0]}.{it.capability[1]}"
+            card = f"{it.name}, {it.free_gb:.1f} of {it.total_gb:.1f} GB free{capability}; multiplies in: {dtypes}"
+        rows = {
+            "GPU": card,
+            "CPU": f"{self.cpu_count} cores",
+            "RAM": f"{self.ram_free_gb:.1f} of {self.ram_total_gb:.1f} GB free",
+            "disk": f"{self.disk_free_gb:.1f} GB free at {self.cache}",
+            "system": f"{self.system}, Python {self.python}",
+            "libraries": ", ".join(f"{name} {version or 'missing'}" for name, version in self.libraries.items()),
+            "hub token": "set" if self.has_token else "none; only gated repositories need one",
+        }
+        return "\n".join(f"{name:<10} {what}" for name, what in rows.items())
+
 
 def this_machine() -> Machine:
     import psutil

@@ -8,6 +8,7 @@ Source: diffusers 0.42.1, `LTX2Pipeline.__call__` and `LTX2AudioVideoRotaryPosEm
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -167,6 +168,15 @@ def gaps_s(spans_s: Iterable[tuple[float, float]], duration_s: float) -> list[tu
 def named_size(name: str) -> Size:
     """The size called `name` in NAMED_SIZES. Raises ValueError for another name."""
     return NAMED_SIZES[choice("size", name, NAMED_SIZES)]
+
+
+def parsed_size(text: str) -> tuple[int, int]:
+    """Width and height in pixels of a name in NAMED_SIZES or of "1280x704". Raises ValueError for anything else."""
+    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
+    if match:
+        return int(match[1]), int(match[2])
+    size = named_size(text)
+    return size.width, size.height
 
 
 def max_num_frames(frame_rate: float) -> int:

@@ -1,0 +1,174 @@
+"""plan(): whether a model runs on a card and how, before anything is loaded or downloaded; what would fit where not.
+
+Knows how many blocks may stay on the accelerator and which preset this machine asks for; the sums are in
+`ltx_nb.budget`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ltx_nb import shapes
+from ltx_nb.budget import TASKS, Budget, Job
+from ltx_nb.checks import choice, finite_number, flag, whole_number
+from ltx_nb.machine import Machine, this_machine
+from ltx_nb.models import Model, named_model
+from ltx_nb.plan import Plan
+from ltx_nb.presets import ALL_BLOCKS, PRESETS, Preset, named_preset
+from ltx_nb.sizes import sizes_of
+
+RAM_SHARE = 0.9  # the rest is the system's
+
+
+def plan(
+    model: str | Model,
+    preset: str | Preset = "auto",
+    *,
+    width: int,
+    height: int,
+    num_frames: int,
+    frame_rate: float = 24.0,
+    two_stage: bool = False,
+    task: str = "text-to-video",
+    machine: Machine | None = None,
+) -> Plan:
+    """The projected memory, download and time of one clip.
+
+    preset: a name in `ltx_nb.presets`, "auto" for what this machine has free, or a Preset of your own.
+    machine: what "auto" goes by, and whose disk is checked; with "auto", this machine unless given.
+
+    Raises ValueError for names that are unknown and for sizes that no clip can have. A plan that does not fit is no
+    error: see `Plan.fits` and `Plan.would_fit`.
+    """
+    entry = named_model(model) if isinstance(model, str) else model
+    job = _checked_job(width, height, num_frames, frame_rate, two_stage, task)
+    if preset == "auto":
+        machine = machine or this_machine()
+        chosen = preset_of(machine)
+    else:
+        chosen = named_preset(preset) if isinstance(preset, str) else preset
+    made = _planned(entry, chosen, job, machine)
+    return made if made.fits else replace(made, would_fit=_alternatives(entry, chosen, job, machine))
+
+
+def preset_of(machine: Machine) -> Preset:
+    """A preset named "auto" for what this machine has free, in the form of the nearest smaller preset."""
+    accelerator, ram_gb = machine.accelerator, machine.ram_free_gb / RAM_SHARE
+    if accelerator is None:
+        return replace(PRESETS["cpu"], name="auto", ram_gb=ram_gb)
+    if accelerator.kind == "mps":
+        return replace(PRESETS["mps"], name="auto", vram_gb=accelerator.free_gb, ram_gb=ram_gb)
+    cards = sorted((p for p in PRESETS.values() if p.kind == "cuda"), key=lambda preset: preset.vram_gb)
+    like = [cards[0], *(card for card in cards if card.vram_gb <= accelerator.total_gb)][-1]
+    return replace(
+        like,
+        name="auto",
+        card=f"{accelerator.name}, as fast as the {like.name} preset's {like.card}",
+        vram_gb=accelerator.free_gb,
+        ram_gb=ram_gb,
+        resident_blocks=ALL_BLOCKS,
+        compute_bytes=2 if accelerator.dtypes["bf16"] else 4,
+    )
+
+
+def fitting_presets(machine: Machine) -> list[str]:
+    """Names of the presets with which this machine, as it is now, makes the smallest size of the full-size model."""
+    model, found = named_model("2.3-distilled"), []
+    job = Job(model.width, model.height, model.num_frames, 24.0, two_stage=False, task="text-to-video")
+    it = machine.accelerator
+    for preset in PRESETS.values():
+        if preset.kind != "cpu" and (it is None or preset.kind != it.kind):
+            continue
+        if it is not None and preset.kind == "cuda" and preset.compute_bytes == 2 and not it.dtypes["bf16"]:
+            continue
+        made = _planned(model, preset, job, None)
+        has_memory = preset.kind == "cpu" or (it is not None and made.peak.gb <= it.free_gb - preset.spare_gb)
+        if has_memory and made.ram_gb <= machine.ram_free_gb:
+            found.append(preset.name)
+    return found
+
+
+def _checked_job(width: int, height: int, num_frames: int, frame_rate: float, two_stage: bool, task: str) -> Job:
+    multiple_px = shapes.VIDEO_SPATIAL_COMPRESSION * (2 if flag("two_stage", two_stage) else 1)
+    shapes.check_side("width", whole_number("width", width), multiple_px)
+    shapes.check_side("height", whole_number("height", height), multiple_px)
+    frame_rate = finite_number("frame_rate", frame_rate, least=1, most=120)
+    shapes.check_num_frames(whole_number("num_frames", num_frames), frame_rate)
+    return Job(width, height, num_frames, frame_rate, two_stage, choice("task", task, TASKS))
+
+
+def _planned(model: Model, preset: Preset, job: Job, machine: Machine | None) -> Plan:
+    budget = Budget(model, sizes_of(model), preset, job)
+    is_one_memory = preset.kind != "cuda"
+    ram_limit_gb = preset.ram_gb * RAM_SHARE
+    limit_gb = ram_limit_gb if preset.kind == "cpu" else preset.vram_gb - preset.spare_gb
+    resident = budget.sizes.blocks if is_one_memory else _resident_blocks(budget, limit_gb)
+    stages = budget.stages(resident)
+    return Plan(
+        model=model.name,
+        preset=preset.name,
+        width=job.width,
+        height=job.height,
+        num_frames=job.num_frames,
+        frame_rate=job.frame_rate,
+        two_stage=job.two_stage,
+        task=job.task,
+        blocks=budget.sizes.blocks,
+        resident_blocks=resident,
+        stages=stages,
+        limit_gb=limit_gb,
+        ram=budget.ram(resident, stages),
+        ram_limit_gb=ram_limit_gb,
+        download=budget.download(),
+        disk_free_gb=None if machine is None else machine.disk_free_gb,
+        reasons=_reasons(budget, resident, limit_gb),
+    )
+
+
+def _resident_blocks(budget: Budget, limit_gb: float) -> int:
+    """The most blocks, up to the preset's, with which every stage has room; 0 where none has."""
+    most = min(budget.preset.resident_blocks, budget.sizes.blocks)
+    return next((count for count in range(most, 0, -1) if _peak_gb(budget, count) <= limit_gb), 0)
+
+
+def _peak_gb(budget: Budget, resident: int) -> float:
+    return max(stage.gb for stage in budget.stages(resident))
+
+
+def _reasons(budget: Budget, resident: int, limit_gb: float) -> tuple[str, ...]:
+    preset, blocks = budget.preset, budget.sizes.blocks
+    if preset.kind != "cuda":
+        return (f"{preset.card}: one memory for everything, so that nothing streams.",)
+    others_gb = sum(line.gb for line in budget.denoise_lines(resident)) - resident * budget.block_gb
+    form = "bf16" if budget.block_gb * 1e9 > 1.5 * budget.sizes.block else "one byte a weight"
+    return (
+        f"{preset.card}: {preset.vram_gb:.1f} GB less {preset.spare_gb:.1f} GB to spare is {limit_gb:.1f} GB.",
+        f"Denoising takes {others_gb:.2f} GB beside the blocks; of {blocks} blocks of {budget.block_gb:.3f} GB "
+        f"({form}), {resident} stay and {blocks - resident} stream.",
+    )
+
+
+def _alternatives(model: Model, preset: Preset, job: Job, machine: Machine | None) -> tuple[str, ...]:
+    """The longest clip of this size, the largest named size of this length and the smallest card, where they fit."""
+
+    def fits(job: Job, preset: Preset = preset) -> bool:
+        return _planned(model, preset, job, machine).fits
+
+    found = []
+    shorter = range(job.num_frames - shapes.VIDEO_TEMPORAL_COMPRESSION, 0, -shapes.VIDEO_TEMPORAL_COMPRESSION)
+    frames = next((count for count in shorter if fits(replace(job, num_frames=count))), None)
+    if frames is not None and shapes.audio_num_latents(frames / job.frame_rate) > 0:
+        found.append(f"{job.width}x{job.height} with {frames} frames ({frames / job.frame_rate:.1f} s)")
+    pixels = job.width * job.height
+    sizes = sorted(shapes.NAMED_SIZES.items(), key=lambda item: item[1].width * item[1].height, reverse=True)
+    for name, size in sizes:
+        smaller = replace(job, width=size.width, height=size.height)
+        legal = not job.two_stage or not (size.width % 64 or size.height % 64)
+        if size.width * size.height < pixels and legal and fits(smaller):
+            found.append(f"{name} ({size.width}x{size.height}) with {job.num_frames} frames")
+            break
+    cards = sorted((p for p in PRESETS.values() if p.kind == "cuda"), key=lambda preset: preset.vram_gb)
+    card = next((card for card in cards if card.vram_gb > preset.vram_gb and fits(job, card)), None)
+    if card is not None:
+        found.append(f"preset {card.name} ({card.card})")
+    return tuple(found)

@@ -1,0 +1,66 @@
+"""Memory presets as plain data: what stays on a card, what streams, and the card's speed as assumed for estimates.
+
+Copy one and change it with `dataclasses.replace`. Knows no model and no request: `ltx_nb.planner` does the sums.
+GB is 1e9 bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ltx_nb.checks import choice
+
+ALL_BLOCKS = 1000  # more than any model has
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Where weights are and in what form.
+
+    kind: "cuda", "mps" or "cpu"; the last two have one memory for everything.
+    vram_gb: of the card, of which spare_gb are left to the display and to fragments. ram_gb: of its machine.
+    weight_bytes: of attention and feed-forward in the transformer's blocks: 2 is bf16, 1 is int8 by row or scaled fp8.
+    compute_bytes: of activations and all other weights: 2 is bf16, 4 is float32.
+    resident_blocks: the most transformer blocks that stay on the card; the others stream through two slots.
+    keeps_all: connectors, VAEs, vocoder and upsampler stay on the card too.
+    tflops, bus_gb_s, disk_gb_s: what estimates of seconds assume of matrix products, of copies to the card and of
+        reading files.
+    """
+
+    name: str
+    card: str
+    kind: str
+    vram_gb: float
+    ram_gb: float
+    weight_bytes: int
+    compute_bytes: int
+    resident_blocks: int
+    tflops: float
+    bus_gb_s: float = 24.0  # PCIe 4.0 x16 as copies reach it
+    disk_gb_s: float = 3.0  # an NVMe disk
+    spare_gb: float = 0.8
+    keeps_all: bool = False
+
+
+# tflops: half of what the vendor states for dense bf16 with float32 sums (float32 for the T4); for the H100, what a
+# served LTX-2 reaches on one: 199 TFLOP in 0.75 s.
+PRESETS = {
+    preset.name: preset
+    for preset in (
+        Preset("8gb", "RTX 3070", "cuda", 8, 32, 1, 2, resident_blocks=6, tflops=20),
+        Preset("12gb", "RTX 3060", "cuda", 12, 32, 1, 2, resident_blocks=14, tflops=13),
+        Preset("16gb", "RTX 4060 Ti", "cuda", 16, 32, 1, 2, resident_blocks=28, tflops=22, bus_gb_s=12),
+        Preset("24gb", "RTX 4090", "cuda", 24, 32, 1, 2, resident_blocks=ALL_BLOCKS, tflops=82),
+        Preset("80gb", "H100", "cuda", 80, 128, 2, 2, resident_blocks=ALL_BLOCKS, tflops=265, keeps_all=True),
+        Preset(
+            "colab-t4", "Tesla T4", "cuda", 15.6, 13.6, 1, 4, resident_blocks=26, tflops=4, bus_gb_s=12, disk_gb_s=1
+        ),
+        Preset("mps", "Apple M-series, 64 GB", "mps", 48, 64, 1, 2, resident_blocks=ALL_BLOCKS, tflops=8),
+        Preset("cpu", "any CPU", "cpu", 0, 32, 1, 4, resident_blocks=ALL_BLOCKS, tflops=0.3, disk_gb_s=1),
+    )
+}
+
+
+def named_preset(name: str) -> Preset:
+    """The preset called `name`. Raises ValueError for another name."""
+    return PRESETS[choice("preset", name, PRESETS)]

@@ -1,0 +1,208 @@
+"""The planner's sums: what the presets claim, which way they move, and what is said where a plan does not fit."""
+
+import json
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from ltx_nb.machine import Accelerator, Machine, usable_dtypes
+from ltx_nb.models import named_model
+from ltx_nb.plan import Plan
+from ltx_nb.planner import fitting_presets, plan, preset_of
+from ltx_nb.presets import PRESETS
+from ltx_nb.sizes import sizes_of
+
+FHD = {"width": 1920, "height": 1088}
+SMALL = {"width": 768, "height": 512}
+
+# Preset, size, frames -> blocks that stay, peak GB, RAM GB: the arithmetic of the design, worked out apart.
+CLAIMS = [
+    ("8gb", FHD, 121, 6, 6.5, 19),
+    ("12gb", FHD, 241, 14, 11.1, 17),
+    ("16gb", FHD, 121, 28, 15.0, 11),
+    ("16gb", FHD, 481, 16, 15.0, None),
+    ("24gb", FHD, 121, 48, 21.9, None),
+    ("24gb", FHD, 481, 36, 22.6, None),
+    ("80gb", FHD, 481, 48, 54, None),
+    ("colab-t4", SMALL, 121, 26, 14.4, 11.0),
+]
+
+
+def machine_with(name, capability, total_gb, free_gb, ram_free_gb=32.0, disk_free_gb=500.0):
+    card = Accelerator("cuda", name, capability, total_gb, free_gb, usable_dtypes(capability))
+    return Machine(card, 8, ram_free_gb, ram_free_gb, "cache", disk_free_gb, "3.11.0", "Linux x86_64", {}, False)
+
+
+@pytest.mark.parametrize("preset, size, frames, resident, peak_gb, ram_gb", CLAIMS)
+def test_the_presets_do_what_they_are_for(preset, size, frames, resident, peak_gb, ram_gb):
+    made = plan("2.3-distilled", preset, **size, num_frames=frames)
+    assert made.fits, made.shortages
+    assert abs(made.resident_blocks - resident) <= 1
+    assert made.peak.gb == pytest.approx(peak_gb, rel=0.1)
+    if ram_gb is not None:
+        assert made.ram_gb == pytest.approx(ram_gb, rel=0.1)
+
+
+def test_8gb_makes_ten_seconds_of_1080p_with_fewer_blocks():
+    made = plan("2.3-distilled", "8gb", **FHD, num_frames=241)
+    assert made.fits and made.resident_blocks <= 3
+
+
+def test_conditioning_on_an_image_costs_no_memory_in_denoising():
+    text, image = (plan("2.3-distilled", "8gb", **FHD, num_frames=121, task=f"{t}-to-video") for t in ("text", "image"))
+    assert image.fits and "encode" in [stage.name for stage in image.stages]
+    assert image.peak == text.peak
+
+
+def test_sizes_are_the_models():
+    sizes = sizes_of(named_model("2.3-dev"))
+    assert sizes.blocks * sizes.block + sizes.around_blocks == 18_988_838_144
+    assert (sizes.block, sizes.connectors, sizes.text_encoder) == (386_695_360, 3_172_227_584, 11_766_034_176)
+    assert (sizes.audio_vae, sizes.vocoder, sizes.latent_upsampler) == (53_248_146, 128_537_448, 497_867_904)
+    assert sizes.vae_encoder + sizes.vae_decoder == 726_105_969
+
+
+def test_sizes_of_the_tiny_model_are_its_own():
+    sizes = sizes_of(named_model("tiny"))
+    assert sizes.blocks == 6
+    assert sizes.blocks * sizes.block < 10e6
+    assert plan("tiny", "cpu", width=128, height=128, num_frames=49).ram_gb < 3
+
+
+@pytest.mark.parametrize(
+    "name, download_gb",
+    [
+        ("2.3-dev", 95),
+        ("2.3-distilled-official", 46.1 + 1 + 24.4),
+        ("2.3-dev-official-fp8", 29.5 + 1 + 24.4),
+        ("tiny", 0),
+    ],
+)
+def test_downloads_are_those_of_the_published_files(name, download_gb):
+    made = plan(name, "80gb", **SMALL, num_frames=121)
+    assert made.download_gb == pytest.approx(download_gb, rel=0.02)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_more_pixels_or_frames_never_take_less(preset):
+    frames = [plan("2.3-distilled", preset, **SMALL, num_frames=count) for count in (25, 49, 121, 241, 481)]
+    sizes = [plan("2.3-distilled", preset, width=w, height=w, num_frames=49) for w in (256, 512, 768, 1024, 1536)]
+    for plans in (frames, sizes):
+        for smaller, larger in pairwise(plans):
+            assert larger.resident_blocks <= smaller.resident_blocks
+            assert larger.seconds > smaller.seconds
+            denoise = [next(stage for stage in it.stages if stage.name == "stage 1") for it in (smaller, larger)]
+            beside = [
+                stage.gb - it.resident_blocks * 0.387 for stage, it in zip(denoise, (smaller, larger), strict=True)
+            ]
+            assert beside[1] > beside[0] - 1e-2
+
+
+def test_two_stages_have_the_smaller_one_first():
+    names = [stage.name for stage in plan("2.3-distilled", "8gb", **FHD, num_frames=121, two_stage=True).stages]
+    assert names == ["text", "stage 1", "upsample", "stage 2", "decode", "audio"]
+    first, second = (
+        next(s for s in plan("2.3-distilled", "8gb", **FHD, num_frames=121, two_stage=True).stages if s.name == name)
+        for name in ("stage 1", "stage 2")
+    )
+    assert first.gb < second.gb
+
+
+def test_dev_takes_four_forwards_a_step_and_distilled_one():
+    dev, distilled = (plan(name, "24gb", **SMALL, num_frames=121) for name in ("2.3-dev", "2.3-distilled"))
+    assert "30 steps of 4 forwards" in next(s.assuming for s in dev.stages if s.name == "stage 1")
+    assert "8 steps of 1 forward," in next(s.assuming for s in distilled.stages if s.name == "stage 1")
+
+
+@pytest.mark.parametrize("frames", [121, 481])
+def test_json_and_back(frames):
+    made = plan("2.3-distilled", "8gb", **FHD, num_frames=frames)
+    data = json.loads(json.dumps(made.to_dict()))
+    assert Plan.from_dict(data) == made
+    assert data["sums"]["fits"] is made.fits
+
+
+def test_json_with_a_field_too_many_is_refused():
+    data = plan("tiny", "cpu", width=64, height=64, num_frames=9).to_dict() | {"colour": "red"}
+    with pytest.raises(ValueError, match="a plan has no 'colour'"):
+        Plan.from_dict(data)
+
+
+def test_what_does_not_fit_names_what_would():
+    made = plan("2.3-distilled", "8gb", **FHD, num_frames=481)
+    assert not made.fits
+    assert any("stage 1 needs 8." in shortage for shortage in made.shortages)
+    length, size, card = made.would_fit
+    frames = int(length.split(" with ")[1].split()[0])
+    assert plan("2.3-distilled", "8gb", **FHD, num_frames=frames).fits
+    assert not plan("2.3-distilled", "8gb", **FHD, num_frames=frames + 8).fits
+    assert size.startswith("720p")
+    assert card.startswith("preset 12gb")
+    assert "It does not fit" in made.text() and "Would fit: preset 12gb" in made.text()
+
+
+def test_auto_takes_what_is_free_now():
+    busy, idle = (machine_with("RTX 3070", (8, 6), 8.2, free) for free in (6.5, 7.9))
+    plans = [plan("2.3-distilled", **FHD, num_frames=121, machine=machine) for machine in (busy, idle)]
+    assert plans[0].resident_blocks < plans[1].resident_blocks
+    for made, free_gb in zip(plans, (6.5, 7.9), strict=True):
+        assert made.fits and made.peak.gb <= free_gb - 0.8
+        assert f"{free_gb} GB less 0.8 GB" in made.reasons[0]
+        assert f"{made.resident_blocks} stay and {48 - made.resident_blocks} stream" in made.reasons[1]
+
+
+@pytest.mark.parametrize(
+    "name, capability, total_gb, weight_bytes, compute_bytes, keeps_all",
+    [
+        ("Tesla T4", (7, 5), 15.67, 1, 4, False),
+        ("RTX 3070", (8, 6), 8.2, 1, 2, False),
+        ("RTX 4090", (8, 9), 25.3, 1, 2, False),
+        ("H100", (9, 0), 85, 2, 2, True),
+    ],
+)
+def test_auto_takes_the_form_that_the_card_can_use(name, capability, total_gb, weight_bytes, compute_bytes, keeps_all):
+    preset = preset_of(machine_with(name, capability, total_gb, total_gb - 0.3))
+    assert (preset.weight_bytes, preset.compute_bytes, preset.keeps_all) == (weight_bytes, compute_bytes, keeps_all)
+
+
+def test_presets_that_fit_are_those_that_the_card_can_hold_and_use():
+    assert fitting_presets(machine_with("RTX 3070", (8, 6), 8.2, 7.9)) == ["8gb", "cpu"]
+    assert fitting_presets(machine_with("Tesla T4", (7, 5), 15.67, 15.5)) == ["colab-t4", "cpu"]
+    assert fitting_presets(machine_with("RTX 4090", (8, 9), 25.3, 24.9, ram_free_gb=13)) == ["16gb", "24gb", "colab-t4"]
+    assert fitting_presets(machine_with("RTX 3070", (8, 6), 8.2, 7.9, ram_free_gb=8)) == []
+
+
+def test_auto_without_a_card_uses_the_cpu():
+    machine = replace(machine_with("", (0, 0), 0, 0), accelerator=None)
+    made = plan("2.3-distilled", **SMALL, num_frames=9, machine=machine)
+    assert made.preset == "auto" and made.resident_blocks == 48 and made.fits
+
+
+def test_a_full_disk_and_a_small_ram_are_shortages():
+    machine = machine_with("RTX 4090", (8, 9), 25.3, 24.9, ram_free_gb=2.0, disk_free_gb=10.0)
+    shortages = plan("2.3-distilled", **SMALL, num_frames=121, machine=machine).shortages
+    assert any("of RAM are needed" in it for it in shortages)
+    assert any("10.0 GB of disk are free" in it for it in shortages)
+
+
+def test_a_preset_of_ones_own():
+    mine = replace(PRESETS["8gb"], name="mine", resident_blocks=0)
+    assert plan("2.3-distilled", mine, **SMALL, num_frames=121).resident_blocks == 0
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"preset": "9gb"}, r"preset='9gb' is not one of .*; did you mean '8gb'"),
+        ({"model": "2.3-destilled"}, r"model='2\.3-destilled' is not one of .*did you mean '2\.3-distilled'"),
+        ({"task": "text-to-speech"}, r"task='text-to-speech' is not one of"),
+        ({"num_frames": 120}, r"num_frames=120 is not 8k \+ 1; nearest: 113, 121"),
+        ({"width": 1080}, r"width=1080 is not a multiple of 32"),
+        ({"height": 1056, "two_stage": True}, r"height=1056 is not a multiple of 64"),
+        ({"frame_rate": 0}, r"frame_rate=0\.0 is too small; the least is 1"),
+    ],
+)
+def test_names_and_sizes_are_checked(changes, message):
+    with pytest.raises(ValueError, match=message):
+        plan(**{"model": "2.3-distilled", "preset": "8gb", **FHD, "num_frames": 121} | changes)
