@@ -144,9 +144,9 @@ def connectors() -> LTX2TextConnectors:
 
 
 def latent_upsampler() -> LTX2LatentUpsamplerModel:
-    """0.9 M parameters: video latents to twice the height and width, frame by frame (the real one is 3D)."""
+    """0.2 M parameters: video latents to twice the height and width, frame by frame (the real one is 3D)."""
     return LTX2LatentUpsamplerModel(
-        in_channels=128, mid_channels=96, num_blocks_per_stage=1, dims=2, use_rational_resampler=False
+        in_channels=128, mid_channels=32, num_blocks_per_stage=2, dims=2, use_rational_resampler=False
     )
 
 

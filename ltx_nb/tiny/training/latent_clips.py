@@ -89,7 +89,7 @@ class LatentClips:
         self.weights = weights / weights.sum()
 
     def batch(self, rng: np.random.Generator, tokens: int):
-        """About `tokens` tokens of both modalities: (captions, video [B, f, h, w, 128], audio [B, l, 128], num_frames)."""
+        """About `tokens` tokens: (captions, video [B, f, h, w, 128], audio [B, l, 128], num_frames)."""
         _, longest, scenes, video, audio = self.buckets[rng.choice(len(self.buckets), p=self.weights)]
         shortest = 25 if longest == 49 else 57
         num_frames = longest if rng.random() < 0.6 else int(rng.integers(shortest // 8, longest // 8 + 1)) * 8 + 1

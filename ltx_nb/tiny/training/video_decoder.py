@@ -16,7 +16,7 @@ from .video_vae import LATENT_NOISE, held_out_psnr, psnr_db
 
 class VideoDecoderStage(Stage):
     name = "video_decoder"
-    phases = ((700, 3),)
+    phases = ((450, 3),)
 
     def __init__(self, workdir: Path):
         self.vae = trained_components(workdir)["vae"]
