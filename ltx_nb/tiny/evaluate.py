@@ -56,14 +56,13 @@ class Outcome:
 
     @classmethod
     def of(cls, case: Case, clip: Clip) -> Outcome:
-        assert clip.frames is not None and clip.frame_rate is not None
-        assert clip.audio is not None and clip.sample_rate is not None  # text-to-video makes both
-        return cls(case, see(clip.frames, clip.frame_rate), hear(clip.audio, clip.sample_rate))
+        return cls(case, seen_in(clip), heard_in(clip))
 
     @property
     def lags_ms(self) -> np.ndarray:
-        """How late each sound is after the nearest visible contact; inf where there is none."""
-        return 1000 * lags_s(self.heard.onsets_s, self.seen.contacts_s)
+        """How late each sound is after the nearest visible contact; by the whole clip where there is none."""
+        lags = lags_s(self.heard.onsets_s, self.seen.contacts_s)
+        return 1000 * np.where(np.isinf(lags), self.case.scene.duration_s, lags)
 
     @property
     def may_be_quiet(self) -> bool:
@@ -115,6 +114,16 @@ def evaluate(session: Session, cases: int = 96, seed: int = 20_000, progress: bo
         "failures": failures(outcomes),
         "seconds": round(time.perf_counter() - began, 1),
     }
+
+
+def seen_in(clip: Clip) -> Seen:
+    assert clip.frames is not None and clip.frame_rate is not None
+    return see(clip.frames, clip.frame_rate)
+
+
+def heard_in(clip: Clip) -> Heard:
+    assert clip.audio is not None and clip.sample_rate is not None
+    return hear(clip.audio, clip.sample_rate)
 
 
 def draw_cases(count: int, seed: int) -> list[Case]:

@@ -76,10 +76,11 @@ def _audio_losses(audio_vae: Any, vocoder: Any, scene: Scene) -> tuple[float, fl
     decoded = audio_vae.decode(audio_vae.encode(_like(mel, audio_vae)).latent_dist.mode()).sample
     own, through = (vocoder(_like(one, vocoder))[0].float().cpu().numpy() for one in (mel, decoded))
     rate = vocoder.config.output_sampling_rate
-    lags_ms = 1000 * np.abs(lags_s(hear(through, rate).onsets_s, scene.contacts_s))
+    onsets_s = hear(through, rate).onsets_s
+    shift_s = float(np.median(np.abs(lags_s(onsets_s, scene.contacts_s)))) if len(onsets_s) else scene.duration_s
     return (
         float((decoded.float().cpu() - mel).abs().mean()),
         spectral_distance(own, reference),
         spectral_distance(through, reference),
-        float(np.median(lags_ms)) if len(lags_ms) else np.inf,
+        1000 * shift_s,
     )

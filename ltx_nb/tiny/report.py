@@ -5,7 +5,6 @@ Knows no clip and no model.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -88,8 +87,4 @@ def write_card(path: Path, markdown: str) -> None:
 
 def _amount(metric: dict[str, Any], field: str) -> str:
     value = metric[field]
-    if value is None:
-        return "nothing to measure"
-    if math.isinf(value):
-        return "unbounded"
-    return f"{value:.3g} {metric['unit']}".rstrip()
+    return "nothing to measure" if value is None else f"{value:.3g} {metric['unit']}".rstrip()
