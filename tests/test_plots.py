@@ -10,6 +10,8 @@ from ltx_nb import Clip, ClipRequest, Trace, inspect, plots
 from ltx_nb.inspect.attention_maps import MomentMap, TimeMap, WordMap
 from ltx_nb.inspect.fidelity import RoundTrip, WorstPlace
 from ltx_nb.inspect.footprint import AudioFootprint, CellFootprint
+from ltx_nb.inspect.guidance import PASSES, GuidanceTerms, Term
+from ltx_nb.inspect.precision import ClipError, DtypePrecision, LayerError, PrecisionReport
 from ltx_nb.tiny.world import Scene
 from ltx_nb.trace import StepEvent
 
@@ -131,7 +133,36 @@ def word_map():
     return plots.word_map, [word, SCENE.frames()]
 
 
+def guidance_terms():
+    steps = np.arange(8)
+    terms = {name: Term(np.abs(noise(8, seed=n)) * 0.2, np.tanh(noise(8, seed=n))) for n, name in enumerate(PASSES)}
+    return plots.guidance_terms, [GuidanceTerms(1, steps, 1 - steps / 8, terms, terms)]
+
+
+def clips():
+    sound = Clip(audio=SCENE.audio(), sample_rate=RATE)
+    return plots.clips, [{"all terms": clip(), "without cfg": clip(audio=SCENE.audio(0.2)), "sound alone": sound}]
+
+
+def precision_report():
+    rows = []
+    for dtype, error, megabytes in (
+        ("bf16", 0.0017, 40),
+        ("fp8", 0.033, 20),
+        ("int8-row", 0.009, 20.3),
+        ("nf4", 0.09, 11),
+    ):
+        errors = error * np.sort(1 + np.abs(noise(60)))[::-1]
+        layers = tuple(LayerError(f"transformer_blocks.{n}.attn1.to_q", float(e), 1) for n, e in enumerate(errors))
+        clip_error = ClipError(error, error, 30.0, 0.9, 2.0) if dtype == "fp8" else None
+        rows.append(DtypePrecision(dtype, layers, error, int(megabytes * 1e6), clip_error))
+    return plots.precision_report, [PrecisionReport(tuple(rows))]
+
+
 CASES = [
+    guidance_terms,
+    clips,
+    precision_report,
     time_map,
     moment_map,
     word_map,

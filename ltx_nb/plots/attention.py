@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ltx_nb.inspect.attention_maps import MomentMap, TimeMap, WordMap
 
 NUM_PICTURES = 6
-HEAT_ALPHA = 0.6
+HEAT_ALPHA = 0.5
 
 
 @styled

@@ -78,13 +78,13 @@ def _spectrum(axes, stats: tuple[LatentStats, ...], kind: str) -> None:
         frequency = one.spatial_frequency if kind == "spatial" else one.temporal_hz
         power = one.spatial_power if kind == "spatial" else one.temporal_power
         if len(frequency) and power.max() > 0:
-            label = {"video": "video (rows, columns)", "audio": "audio (mel rows)"}[one.lane]
-            label = label if kind == "spatial" else one.lane
-            axes.semilogy(frequency, power, ".-", markersize=3, color=LANE_COLOURS[one.lane], label=label)
+            axes.semilogy(frequency, power, ".-", markersize=3, color=LANE_COLOURS[one.lane], label=one.lane)
             drawn = True
     axes.axhline(1, color=QUIET, linewidth=0.8, linestyle=":")
-    axes.set_title(f"{kind.capitalize()} spectrum (white noise: 1)")
-    axes.set(xlabel="frequency (cycles/latent)" if kind == "spatial" else "frequency (Hz)", ylabel="power")
+    axes.set_title(f"{kind.capitalize()} spectrum")
+    axes.set(
+        xlabel="frequency (cycles/latent)" if kind == "spatial" else "frequency (Hz)", ylabel="power (white noise: 1)"
+    )
     if drawn:
         low, high = axes.get_ylim()
         axes.set_ylim(min(low, 0.3), max(high, 3))

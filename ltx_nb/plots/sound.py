@@ -40,7 +40,7 @@ def audio_view(view: AudioView, size_in: Size = (10, 13)) -> Figure:
     all_axes = list(
         fig.subplots(rows, sharex=True, height_ratios=[1, 1.4, 1.4, 1.4, *[1.2] * (rows - 7), 0.9, 0.9, 0.9])
     )
-    waveform(all_axes[0], view)
+    waveform(all_axes[0], view.audio, view.sample_rate)
     all_axes[0].set_title(f"Waveform: {_loudness(view)}, peak {view.peak_db:.1f} dB")
     spectrogram(fig, all_axes[1], view)
     _mel(fig, all_axes[2], view)
@@ -80,7 +80,7 @@ def compare_audio(result: AudioComparison, size_in: Size = (11, 8)) -> Figure:
     peak = max(np.abs(view.audio).max() for view in views)
     for column, (name, view) in enumerate(zip(result.names, views, strict=True)):
         upper = fig.add_subplot(grid[0, column])
-        waveform(upper, view)
+        waveform(upper, view.audio, view.sample_rate)
         upper.set_ylim(-1.05 * max(peak, 0.01), 1.05 * max(peak, 0.01))
         upper.set_title(f"{name.capitalize()}: {_loudness(view)}")
         time_axis(upper, [0, _end_s(view)], label=False)
@@ -103,17 +103,17 @@ def compare_audio(result: AudioComparison, size_in: Size = (11, 8)) -> Figure:
     return fig
 
 
-def waveform(axes, view: AudioView) -> None:
-    """Left and right, as the span of samples behind each drawn point."""
-    step = -(-view.audio.shape[1] // MOST_POINTS)
-    starts = np.arange(0, view.audio.shape[1], step)
-    times = starts / view.sample_rate
-    for (name, colour), side in zip(SIDE_COLOURS.items(), view.audio, strict=True):
+def waveform(axes, audio: np.ndarray, sample_rate: int) -> None:
+    """Left and right of [2, N], as the span of samples behind each drawn point."""
+    step = -(-audio.shape[1] // MOST_POINTS)
+    starts = np.arange(0, audio.shape[1], step)
+    times = starts / sample_rate
+    for (name, colour), side in zip(SIDE_COLOURS.items(), audio, strict=True):
         low, high = np.minimum.reduceat(side, starts), np.maximum.reduceat(side, starts)
         axes.fill_between(times, low, high, color=colour, alpha=0.55, linewidth=0.4, label=name)
     axes.set_ylabel("amplitude")
     legend(axes)
-    peak = max(float(np.abs(view.audio).max()), 0.01)
+    peak = max(float(np.abs(audio).max()), 0.01)
     axes.set_ylim(-1.05 * peak, 1.05 * peak)
 
 

@@ -132,12 +132,12 @@ def legend(axes: Axes) -> None:
     axes.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=4, borderaxespad=0, framealpha=0)
 
 
-def filmstrip(axes: Axes, frames: np.ndarray, edges_s: np.ndarray, height_in: float) -> None:
+def filmstrip(axes: Axes, frames: np.ndarray, edges_s: np.ndarray, height_in: float, width_share: float = 0.95) -> None:
     """Frames [F, H, W, 3] along a time axis, each picture the frame in the middle of the stretch that it stands on.
 
-    There are so many that they fill the axis at height_in inches at most.
+    There are so many that they fill the axis, which has width_share of the figure's width, at height_in at most.
     """
-    width_in = 0.95 * axes.figure.get_figwidth()
+    width_in = width_share * axes.figure.get_figwidth()
     count = int(np.clip(np.ceil(width_in / height_in * frames.shape[1] / frames.shape[2]), 1, MOST_THUMBNAILS))
     bounds = np.linspace(edges_s[0], edges_s[-1], count + 1)
     for left, right in pairwise(bounds):
