@@ -15,6 +15,7 @@ from ltx_nb.loading.quantised import quantise_blocks
 from ltx_nb.loading.single_file import single_file_components
 from ltx_nb.models import model_of_file, named_model
 from ltx_nb.pipeline.blocks import ClipBlocks
+from ltx_nb.pipeline.prompt_cache import PromptCache, fingerprint
 from ltx_nb.pipeline.session import Session
 
 # The bandwidth-extending vocoder drifts in bf16, so the reference runs it in fp32; its input comes from the audio VAE.
@@ -28,6 +29,7 @@ def load(
     folder: str | os.PathLike[str] | None = None,
     text_encoder: str | os.PathLike[str] | None = None,
     weights: str = "as-stored",
+    prompt_cache: str | os.PathLike[str] | None = None,
     device: str | torch.device | None = None,
     dtype: torch.dtype | None = None,
 ) -> Session:
@@ -37,6 +39,7 @@ def load(
     text_encoder: for an official file, which has none: a folder with Gemma 3, or a hub repository.
     weights: "as-stored" keeps scaled fp8 at one byte a weight and takes all else in `dtype`; "int8-row" brings
         attention and feed-forward of the transformer to int8 with a scale per output row.
+    prompt_cache: a folder in which encoded prompts are kept, so that a prompt is encoded once.
     device: "cuda" where there is one, else "cpu". dtype: bf16 on a GPU, fp32 on a CPU.
 
     Raises ValueError for an unknown name and for a file that is not whole, FileNotFoundError where weights are missing.
@@ -68,7 +71,10 @@ def load(
             if isinstance(component, torch.nn.Module) and name != "text_encoder":
                 component.to(dtypes.get(name, dtype))
         pipe.to(device)
-    return Session(pipe, entry)
+    cache = None
+    if prompt_cache is not None:
+        cache = PromptCache(prompt_cache, fingerprint([pipe.text_encoder, pipe.connectors]))
+    return Session(pipe, entry, cache)
 
 
 @contextmanager

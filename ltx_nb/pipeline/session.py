@@ -22,6 +22,7 @@ from ltx_nb.pipeline.compose import fit_samples, put_back_frames, put_back_sampl
 from ltx_nb.pipeline.conditions import Conditions, conditions_of
 from ltx_nb.pipeline.guidance import guiders_of
 from ltx_nb.pipeline.prepare import unpack_audio, unpack_video
+from ltx_nb.pipeline.prompt_cache import EMBEDDINGS, PromptCache
 from ltx_nb.pipeline.stages import Stage, first_stage_as_given, stages_of
 from ltx_nb.pipeline.verbs import Verbs
 from ltx_nb.request import ClipRequest
@@ -34,11 +35,13 @@ class Session(Verbs):
     """A loaded model. `load` makes one; `run` and the verbs make clips, one at a time.
 
     pipe: the LTX2ModularPipeline; `print(session.pipe.blocks)` shows what it does. model: its catalogue entry.
+    prompt_cache: where encoded prompts are looked up and kept, if anywhere.
     """
 
-    def __init__(self, pipe: LTX2ModularPipeline, model: Model):
+    def __init__(self, pipe: LTX2ModularPipeline, model: Model, prompt_cache: PromptCache | None = None):
         self.pipe = pipe
         self.model = model
+        self.prompt_cache = prompt_cache
         self._scheduler = pipe.scheduler
         self._running = threading.Lock()
         self._cancel = threading.Event()
@@ -106,10 +109,11 @@ class Session(Verbs):
         self, request: ClipRequest, stages: list[Stage], after_step: Callable[[StepEvent], None]
     ) -> tuple[Conditions, Any]:
         """What the last stage was given, and the state of the pipeline after it."""
-        carried: dict[str, Any] = {}
+        carried = self._cached_text(request)
+        is_cached = bool(carried)
         if request.first_stage is not None:
             low = conditions_of(first_stage_as_given(request), self.sample_rate, image_crf=0)
-            carried = {"first_stage_frames": _tensor(low.frames), "initial_waveform": _tensor(low.waveform)}
+            carried |= {"first_stage_frames": _tensor(low.frames), "initial_waveform": _tensor(low.waveform)}
         for stage in stages:
             given = conditions_of(stage.request, self.sample_rate, self.model.image_crf)
             self.pipe.update_components(
@@ -124,6 +128,9 @@ class Session(Verbs):
                 step_callback=after_step,
                 cancel_event=self._cancel,
             )
+            if self.prompt_cache is not None and not is_cached:
+                self.prompt_cache.put({name: state.get(name) for name in EMBEDDINGS}, **self._text_key(request))
+                is_cached = True
             if not is_last:
                 text = self.pipe.blocks.sub_blocks["text"]
                 carried = {name: state.get(name) for name in text.intermediate_output_names}
@@ -131,13 +138,30 @@ class Session(Verbs):
                 carried["initial_audio_latents"] = unpack_audio(state.audio_latents)
         return given, state
 
-    def _block_inputs(self, stage: Stage, given: Conditions) -> dict[str, Any]:
-        request, sampling = stage.request, stage.sampling
+    def _text_inputs(self, request: ClipRequest) -> dict[str, Any]:
         negative_prompt = request.negative_prompt
         return {
             "prompt": request.prompt,
             "negative_prompt": self.model.negative_prompt if negative_prompt is None else negative_prompt,
             "max_sequence_length": self._prompt_room,
+        }
+
+    def _text_key(self, request: ClipRequest) -> dict[str, Any]:
+        """All that decides the encoded prompt beside the weights."""
+        return self._text_inputs(request) | {"dtype": str(self.pipe.connectors.dtype)}
+
+    def _cached_text(self, request: ClipRequest) -> dict[str, Any]:
+        """What the text blocks would put out, where the prompt was encoded before; else nothing."""
+        found = None if self.prompt_cache is None else self.prompt_cache.get(**self._text_key(request))
+        if found is None:
+            return {}
+        embeddings = {name: tensor.to(self.pipe._execution_device) for name, tensor in found.items()}
+        return embeddings | {"batch_size": 1, "dtype": found["connector_prompt_embeds"].dtype}
+
+    def _block_inputs(self, stage: Stage, given: Conditions) -> dict[str, Any]:
+        request, sampling = stage.request, stage.sampling
+        return {
+            **self._text_inputs(request),
             "width": request.width,
             "height": request.height,
             "num_frames": request.num_frames,
