@@ -4,6 +4,7 @@ Frames are uint8 [F, H, W, 3] (RGB), audio is float32 [2, N] in [-1, 1] (`ltx_nb
 is not known here: a request passes through as a JSON text.
 """
 
+from ltx_nb.media.encodings import AUDIO_SUFFIXES, VIDEO_SUFFIXES
 from ltx_nb.media.pictures import (
     POSTER_SUFFIXES,
     MediaSource,
@@ -15,8 +16,6 @@ from ltx_nb.media.pictures import (
 )
 from ltx_nb.media.reading import MediaInfo, probe, read_audio, read_clip_json, read_request_json, read_video
 from ltx_nb.media.writing import (
-    AUDIO_SUFFIXES,
-    VIDEO_SUFFIXES,
     encode,
     encode_lossless,
     encode_preview,

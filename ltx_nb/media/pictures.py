@@ -87,34 +87,25 @@ def fit_frames(frames: np.ndarray, width: int, height: int, fit: str = "crop") -
     frames = check_frames(frames)
     size = whole_number("width", width, least=1), whole_number("height", height, least=1)
     choice("fit", fit, ("crop", "pad"))
-    from_width, from_height = frames.shape[2], frames.shape[1]
-    if (from_width, from_height) == size:
+    given = frames.shape[2], frames.shape[1]
+    if given == size:
         return frames, ""
-    scales = size[0] / from_width, size[1] / from_height
-    scale = max(scales) if fit == "crop" else min(scales)
-    # What is kept of a source frame, and the place it takes in a fitted one; one of the two is the whole picture.
-    kept = [min(have, want / scale) for have, want in zip((from_width, from_height), size, strict=True)]
-    box = (
-        (from_width - kept[0]) / 2,
-        (from_height - kept[1]) / 2,
-        (from_width + kept[0]) / 2,
-        (from_height + kept[1]) / 2,
-    )
-    inner = [min(want, max(1, round(length * scale))) for length, want in zip(kept, size, strict=True)]
-    left, top = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
+    fitted = ImageOps.fit if fit == "crop" else ImageOps.pad
+    resized = [np.asarray(fitted(Image.fromarray(frame), size, Image.Resampling.LANCZOS)) for frame in frames]
 
-    fitted = np.zeros((len(frames), size[1], size[0], 3), np.uint8)
-    for frame, target in zip(frames, fitted, strict=True):
-        resized = Image.fromarray(frame).resize(tuple(inner), Image.Resampling.LANCZOS, box=box)
-        target[top : top + inner[1], left : left + inner[0]] = np.asarray(resized)
-    done = [f"picture {from_width}x{from_height}"]
-    if fit == "crop" and (round(kept[0]), round(kept[1])) != (from_width, from_height):
-        done.append(f"cropped to {round(kept[0])}x{round(kept[1])}")
-    if (round(kept[0]), round(kept[1])) != tuple(inner):
-        done.append(f"scaled to {inner[0]}x{inner[1]}")
-    if tuple(inner) != size:
-        done.append(f"padded to {size[0]}x{size[1]}")
-    return fitted, ", ".join(done)
+    scales = size[0] / given[0], size[1] / given[1]
+    if fit == "crop":
+        kept = round(size[0] / max(scales)), round(size[1] / max(scales))
+        steps = [("cropped", kept), ("scaled", size)]
+    else:
+        inner = round(given[0] * min(scales)), round(given[1] * min(scales))
+        steps = [("scaled", inner), ("padded", size)]
+    done, now = [f"picture {given[0]}x{given[1]}"], given
+    for step, to in steps:
+        if to != now:
+            done.append(f"{step} to {to[0]}x{to[1]}")
+        now = to
+    return np.stack(resized), ", ".join(done)
 
 
 def poster(frames: np.ndarray, picture_format: str = "JPEG") -> bytes:

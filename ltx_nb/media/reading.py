@@ -31,6 +31,9 @@ EXACT_COLOURS = (
     Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP | Interpolation.FULL_CHR_H_INT
 )
 
+# FFmpeg reads a video that was cut off as far as it goes; containers round the length that they declare.
+_SHORTFALL_S = 0.25
+
 
 @dataclass(frozen=True)
 class MediaInfo:
@@ -88,7 +91,12 @@ def probe(source: MediaSource) -> MediaInfo:
                 container.seek(0)
                 if next(container.decode(video)).rotation % 180:
                     found |= {"width": video.height, "height": video.width}
-        duration_s = container.duration / av.time_base if container.duration else end_s - _begin_s(container)
+        # Declared lengths count from 0 in Matroska, from the first stream's start in MP4, where they leave out padding.
+        declared_s = container.duration / av.time_base if container.duration else end_s
+        if num_frames and end_s < declared_s - _SHORTFALL_S:
+            message = f"it breaks off at {end_s:.3g} of {declared_s:.3g} s; copy or download it again"
+            raise ValueError(f"cannot read {name_of(source)}: {message}")
+        duration_s = min(declared_s, end_s - _begin_s(container))
         return MediaInfo(duration_s=duration_s, **found)
 
 
@@ -128,12 +136,13 @@ def read_audio(source: MediaSource, sample_rate: int | None = None) -> tuple[np.
     """
     if sample_rate is not None:
         whole_number("sample_rate", sample_rate, least=1)
-    if is_image(source):
+    info = probe(source)
+    if info.is_image:
         raise ValueError(f"{name_of(source)} is a still picture; give a file with sound: {READABLE}")
+    if not info.has_audio:
+        raise ValueError(f"{name_of(source)} has no sound; give a file with an audio stream, or go without")
     with _open(source) as container:
         stream = _stream(container, "audio")
-        if stream is None:
-            raise ValueError(f"{name_of(source)} has no sound; give a file with an audio stream, or go without")
         resampler = av.AudioResampler(format="fltp", layout="stereo" if stream.channels > 2 else None)
         blocks, first_s = [], None
         for frame in container.decode(stream):

@@ -1,7 +1,6 @@
 """Write video and sound files, whole or not at all, and encode them as bytes. Does not know what the media are for.
 
-The same arrays give the same bytes, on every machine with the same versions: no clock goes into a file, and the number
-of x264's threads, on which its output depends, is fixed.
+No clock goes into a file, and what is encoded as bytes is the same bytes for the same arrays.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -22,61 +21,15 @@ import soxr
 from ltx_nb.arrays import check_audio, check_frames
 from ltx_nb.checks import finite_number, whole_number
 from ltx_nb.files import whole_file
+from ltx_nb.media.encodings import AUDIO_SUFFIXES, ENCODINGS, LOSSLESS, MP3, MP4, REPEATABLE, VIDEO_SUFFIXES, Encoding
 from ltx_nb.media.pictures import poster
 from ltx_nb.media.reading import EXACT_COLOURS, record
 
 if TYPE_CHECKING:
     from ltx_nb.source import Media
 
-_X264 = {"preset": "faster", "threads": "4"}
 _BT709 = 1  # matrix, primaries and transfer of HD video, in FFmpeg's numbering; what browsers assume, and the file says
 _LIMITED_RANGE = 1
-
-
-@dataclass(frozen=True)
-class _Encoding:
-    """A container and its codecs, by FFmpeg's names; sample_rate (Hz) where it takes one only."""
-
-    container: str
-    audio_codec: str
-    audio_format: str
-    sample_rate: int | None = None
-    audio_options: dict[str, str] = field(default_factory=dict)
-    video_codec: str | None = None
-    pixel_format: str = "yuv420p"
-    video_options: dict[str, str] = field(default_factory=dict)
-    options: dict[str, str] = field(default_factory=dict)
-
-
-# FFmpeg's default AAC coder blurs the first 20 ms of a tone; on tones, thumps, knocks and bells the fast one came out
-# closer to the original at this bit rate (30 to 74 dB against 18 to 50), and smaller but for knocks.
-_AAC = {"b": "320k", "aac_coder": "fast"}
-_VP9 = {"deadline": "good", "cpu-used": "4", "row-mt": "1", "threads": "4", "b": "0"}
-# Edit lists count in movie_timescale: 1/48000 s can say where the sound ends; the default, 1/1000 s, cannot.
-_MP4 = _Encoding("mp4", "aac", "fltp", 48_000, _AAC, "libx264", "yuv420p", _X264, options={"movie_timescale": "48000"})
-_MP3 = _Encoding("mp3", "libmp3lame", "fltp", 48_000, {"b": "192k"})
-_ENCODINGS = {
-    ".mp4": replace(_MP4, options=_MP4.options | {"movflags": "+faststart"}),
-    # QuickTime's older comment ends at 64 kB, the one of use_metadata_tags does not.
-    ".mov": replace(_MP4, container="mov", options=_MP4.options | {"movflags": "+faststart+use_metadata_tags"}),
-    ".webm": _Encoding("webm", "libopus", "flt", 48_000, {"b": "160k"}, "libvpx-vp9", "yuv420p", _VP9),
-    ".mkv": replace(_MP4, container="matroska", options={}),
-    ".wav": _Encoding("wav", "pcm_f32le", "flt"),
-    ".flac": _Encoding("flac", "flac", "s32"),
-    ".mp3": _MP3,
-}
-VIDEO_SUFFIXES = tuple(suffix for suffix, encoding in _ENCODINGS.items() if encoding.video_codec)
-AUDIO_SUFFIXES = tuple(suffix for suffix, encoding in _ENCODINGS.items() if not encoding.video_codec)
-
-# x264 in RGB predicts from earlier frames, which makes a fifth of FFV1's bytes; WavPack keeps every bit of a float32.
-_LOSSLESS = _Encoding(
-    "matroska",
-    "wavpack",
-    "fltp",
-    video_codec="libx264rgb",
-    pixel_format="rgb24",
-    video_options={"preset": "veryfast", "qp": "0", "threads": "4"},
-)
 
 
 def write_video(
@@ -106,7 +59,7 @@ def write_video(
     if lossless and path.suffix.lower() != ".mkv":
         raise ValueError(f"{path}: lossless video goes into .mkv; give {path.with_suffix('.mkv').name}")
     options = {} if lossless else {"crf": str(whole_number("crf", crf, least=0, most=51))}
-    encoding = _LOSSLESS if lossless else replace(encoding, video_options=encoding.video_options | options)
+    encoding = LOSSLESS if lossless else replace(encoding, video_options=encoding.video_options | options)
     with whole_file(path) as unfinished:
         comment = record(request_json, clip_json)
         _encode(str(unfinished), encoding, frames, frame_rate, audio, sample_rate, comment)
@@ -136,7 +89,7 @@ def encode_lossless(
     frames: np.ndarray | None, frame_rate: float | None, audio: np.ndarray | None, sample_rate: int | None
 ) -> bytes:
     """A Matroska file from which `read_video` and `read_audio` give back exactly these pixels and samples."""
-    return _encoded(_LOSSLESS, frames, frame_rate, audio, sample_rate)
+    return _encoded(LOSSLESS, frames, frame_rate, audio, sample_rate)
 
 
 def encode(media: Media) -> tuple[bytes, str]:
@@ -154,25 +107,25 @@ def encode_preview(
     frames: np.ndarray, frame_rate: float | None, audio: np.ndarray | None, sample_rate: int | None, *, aac: bool = True
 ) -> bytes:
     """An MP4 for a browser, smaller than a saved one; with MP3 instead of AAC where the browser has no AAC."""
-    encoding = replace(_MP4, video_options=_X264 | {"preset": "veryfast", "crf": "23"})
+    encoding = replace(MP4, video_options=REPEATABLE | {"preset": "veryfast", "crf": "23"})
     if not aac:
-        encoding = replace(encoding, audio_codec=_MP3.audio_codec, audio_options=_MP3.audio_options)
+        encoding = replace(encoding, audio_codec=MP3.audio_codec, audio_options=MP3.audio_options)
     return _encoded(encoding, frames, frame_rate, audio, sample_rate)
 
 
 def encode_sound(audio: np.ndarray | None, sample_rate: int | None) -> bytes:
     """An MP3 for a browser."""
-    return _encoded(_MP3, None, None, audio, sample_rate)
+    return _encoded(MP3, None, None, audio, sample_rate)
 
 
-def _encoding(path: Path, suffixes: tuple[str, ...]) -> _Encoding:
+def _encoding(path: Path, suffixes: tuple[str, ...]) -> Encoding:
     suffix = path.suffix.lower()
     if suffix not in suffixes:
         raise ValueError(f"{path}: the suffix {suffix!r} says no format; end the name in {', '.join(suffixes)}")
-    return _ENCODINGS[suffix]
+    return ENCODINGS[suffix]
 
 
-def _encoded(encoding: _Encoding, *media: Any) -> bytes:
+def _encoded(encoding: Encoding, *media: Any) -> bytes:
     file = io.BytesIO()
     _encode(file, encoding, *media)
     return file.getvalue()
@@ -180,7 +133,7 @@ def _encoded(encoding: _Encoding, *media: Any) -> bytes:
 
 def _encode(
     target: str | BinaryIO,
-    encoding: _Encoding,
+    encoding: Encoding,
     frames: np.ndarray | None,
     frame_rate: float | None,
     audio: np.ndarray | None,
@@ -189,10 +142,8 @@ def _encode(
 ) -> None:
     if frames is None and audio is None:
         raise ValueError("neither frames nor audio is given; give at least one of them")
-    packets = []
-    with av.open(
-        target, "w", format=encoding.container, options={"fflags": "+bitexact"} | encoding.options
-    ) as container:
+    options = {"fflags": "+bitexact"} | encoding.options
+    with av.open(target, "w", format=encoding.container, options=options) as container:
         if comment != "{}":
             container.metadata["comment"] = comment
         # Both streams are there before the first packet, which fixes the header.
@@ -206,7 +157,7 @@ def _encode(
             container.mux(packet)
 
 
-def _video_stream(container: Any, encoding: _Encoding, frames: np.ndarray, frame_rate: float | None) -> Any:
+def _video_stream(container: Any, encoding: Encoding, frames: np.ndarray, frame_rate: float | None) -> Any:
     frames = check_frames(frames)
     rate = Fraction(finite_number("frame_rate", frame_rate, least=0.1, most=1000)).limit_denominator(1001)
     stream = container.add_stream(encoding.video_codec, rate=rate, options=encoding.video_options)
@@ -237,7 +188,7 @@ def _video_packets(stream: Any, frames: np.ndarray) -> list[Any]:
     return packets + stream.encode(None)
 
 
-def _audio_stream(container: Any, encoding: _Encoding, sample_rate: int | None) -> Any:
+def _audio_stream(container: Any, encoding: Encoding, sample_rate: int | None) -> Any:
     rate = whole_number("sample_rate", sample_rate, least=1)
     options = {"rate": encoding.sample_rate or rate, "layout": "stereo", "options": encoding.audio_options}
     stream = container.add_stream(encoding.audio_codec, **options)

@@ -1,0 +1,41 @@
+"""Files are written whole or not at all."""
+
+import os
+
+import pytest
+
+from ltx_nb.files import whole_file
+
+
+def test_a_file_appears_when_it_is_whole(tmp_path):
+    path = tmp_path / "new" / "a.txt"
+    with whole_file(path) as unfinished:
+        unfinished.write_text("whole")
+        assert unfinished.parent == path.parent
+        assert not path.exists()
+    assert path.read_text() == "whole"
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("interruption", [ValueError, KeyboardInterrupt])
+def test_an_interruption_leaves_the_old_file(interruption, tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(interruption), whole_file(path) as unfinished:
+        unfinished.write_text("ha")
+        raise interruption
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_block_that_writes_nothing_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError), whole_file(tmp_path / "a.txt"):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_has_the_usual_permissions(tmp_path):
+    (tmp_path / "usual").touch()
+    with whole_file(tmp_path / "a.txt") as unfinished:
+        unfinished.touch()
+    assert os.stat(tmp_path / "a.txt").st_mode == os.stat(tmp_path / "usual").st_mode
