@@ -1,0 +1,101 @@
+"""How the tiny model is trained: the optimizer, the loop that resumes, what is given in a batch."""
+
+import numpy as np
+import pytest
+import torch
+
+from ltx_nb.tiny.training.loop import Stage, run_stage
+from ltx_nb.tiny.training.muon import Muon, orthogonalise
+from ltx_nb.tiny.training.transformer import TASKS, kept_tokens
+from ltx_nb.tiny.training.vocoder import spectral_distance
+
+
+class LineFit(Stage):
+    """A stage small enough to run whole: one linear layer learns a fixed map."""
+
+    name = "line_fit"
+
+    def __init__(self, steps: int):
+        self.phases = ((steps, 16),)
+
+    def build(self):
+        self.model = torch.nn.Linear(4, 4)
+        return {"model": self.model}, Muon(self.model.named_parameters(), lr=0.05, adam_lr=0.01)
+
+    def loss(self, rng, step):
+        (batch,) = self.phase_at(step)
+        x = torch.from_numpy(rng.standard_normal((batch, 4))).float()
+        return (self.model(x) - x.flip(1)).square().mean(), {}
+
+    def finish(self):
+        return {"weight": float(self.model.weight.detach().sum())}
+
+
+@pytest.mark.parametrize("rows, cols", [(8, 40), (40, 8), (16, 16)])
+def test_orthogonalise_brings_singular_values_near_one(rows, cols):
+    matrices = torch.randn(3, rows, cols, generator=torch.Generator().manual_seed(0))
+    values = torch.linalg.svdvals(orthogonalise(matrices))
+    assert values.min() > 0.4 and values.max() < 1.3  # the quintic's own band; it trades exactness for few iterations
+
+
+def test_a_stage_learns_and_records(tmp_path):
+    result = run_stage(LineFit(200), tmp_path)
+    rows = (tmp_path / "line_fit/log.jsonl").read_text().splitlines()
+    assert len(rows) == 20 and '"loss"' in rows[0]
+    assert eval_loss(tmp_path) < 0.05
+    assert result.keys() == {"weight"}
+
+
+def eval_loss(workdir) -> float:
+    stored = torch.load(workdir / "line_fit/checkpoint.pt", weights_only=True)["model"]
+    return float((stored["weight"] - torch.eye(4).flip(0)).square().mean())
+
+
+def test_a_stage_resumes_to_the_same_weights(tmp_path):
+    run_stage(LineFit(60), tmp_path / "whole")
+    run_stage(LineFit(30), tmp_path / "parts")
+    run_stage(LineFit(60), tmp_path / "parts")
+    whole, parts = (
+        torch.load(tmp_path / name / "line_fit/checkpoint.pt", weights_only=True)["model"]
+        for name in ("whole", "parts")
+    )
+    assert torch.equal(whole["weight"], parts["weight"])
+
+
+def test_phases_follow_each_other():
+    stage = LineFit(1)
+    stage.phases = ((3, "a"), (2, "b"))
+    assert [stage.phase_at(step)[0] for step in range(7)] == ["a", "a", "a", "b", "b", "b", "b"]
+    assert stage.total_steps == 5
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_what_is_given_leaves_something_to_generate(task):
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        frames = int(rng.integers(4, 14))
+        latents = round((8 * frames - 7) / 24 * 25)
+        video, audio = kept_tokens(task, rng, frames, latents)
+        assert video.shape == (frames,) and audio.shape == (latents,)
+        assert not (video.all() and audio.all())
+    if task == "first_frame":
+        assert video.tolist() == [True] + [False] * (frames - 1) and not audio.any()
+    if task == "whole_audio":
+        assert audio.all() and not video.any()
+
+
+def test_a_span_is_given_at_the_same_moment_on_both_timelines():
+    rng = np.random.default_rng(1)
+    for _ in range(100):
+        video, audio = kept_tokens("prefix", rng, 13, 101)
+        video_end_s = max(8 * video.sum() - 7, 0) / 24
+        audio_end_s = max(4 * audio.sum() - 3, 0) / 100
+        assert abs(video_end_s - audio_end_s) <= 8 / 24 + 0.04
+
+
+def test_spectral_distance_is_zero_for_equal_sounds_and_grows_with_noise():
+    sound = torch.randn(2, 8000, generator=torch.Generator().manual_seed(0))
+    noise = torch.randn(2, 8000, generator=torch.Generator().manual_seed(1))
+    near, far = (float(spectral_distance(sound + level * noise, sound, (128, 512))) for level in (0.01, 0.5))
+    assert float(spectral_distance(sound, sound, (128, 512))) == 0
+    assert 0 < near < far
