@@ -7,14 +7,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from diffusers.pipelines.ltx2.latent_upsampler import LTX2LatentUpsamplerModel
 from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
 from ltx_nb.checks import choice
 from ltx_nb.loading.quantised import quantise_blocks
 from ltx_nb.loading.single_file import single_file_components
-from ltx_nb.models import model_of_file, named_model
+from ltx_nb.models import MODELS, model_of_file, named_model
 from ltx_nb.pipeline.blocks import ClipBlocks
+from ltx_nb.pipeline.lean import make_lean
 from ltx_nb.pipeline.prompt_cache import PromptCache, fingerprint
 from ltx_nb.pipeline.session import Session
 
@@ -24,12 +26,13 @@ WEIGHTS = ("as-stored", "int8-row")
 
 
 def load(
-    model: str = "tiny",
+    model: str | os.PathLike[str] = "tiny",
     *,
     folder: str | os.PathLike[str] | None = None,
     text_encoder: str | os.PathLike[str] | None = None,
     weights: str = "as-stored",
     prompt_cache: str | os.PathLike[str] | None = None,
+    lean: bool = False,
     device: str | torch.device | None = None,
     dtype: torch.dtype | None = None,
 ) -> Session:
@@ -40,11 +43,13 @@ def load(
     weights: "as-stored" keeps scaled fp8 at one byte a weight and takes all else in `dtype`; "int8-row" brings
         attention and feed-forward of the transformer to int8 with a scale per output row.
     prompt_cache: a folder in which encoded prompts are kept, so that a prompt is encoded once.
+    lean: bound the memory of denoising by chunks of tokens; same result (`ltx_nb.pipeline.lean`).
     device: "cuda" where there is one, else "cpu". dtype: bf16 on a GPU, fp32 on a CPU.
 
     Raises ValueError for an unknown name and for a file that is not whole, FileNotFoundError where weights are missing.
     """
-    is_path = model.endswith(".safetensors") or Path(model).is_file()
+    model = os.fspath(model)
+    is_path = model not in MODELS and (model.endswith(".safetensors") or Path(model).is_file())
     entry = model_of_file(model) if is_path else named_model(model)
     if text_encoder is not None and entry.file is None:
         raise ValueError(f"text_encoder is for official single files; the folder of {model!r} has its own")
@@ -62,6 +67,9 @@ def load(
             pipe = ClipBlocks().init_pipeline(place)
             # Published folders are in bf16, and are quantised from there.
             pipe.load_components(dtype=dtypes if weights == "as-stored" else dtypes | {"transformer": torch.bfloat16})
+            upsampler = Path(place) / "latent_upsampler"  # not in model_index.json: LTX2Pipeline has no place for it
+            if upsampler.is_dir():
+                pipe.update_components(latent_upsampler=LTX2LatentUpsamplerModel.from_pretrained(upsampler))
         else:
             pipe = ClipBlocks().init_pipeline()
             pipe.update_components(**single_file_components(entry, place, text_encoder, dtype))
@@ -71,6 +79,8 @@ def load(
             if isinstance(component, torch.nn.Module) and name != "text_encoder":
                 component.to(dtypes.get(name, dtype))
         pipe.to(device)
+    if lean:
+        make_lean(pipe.transformer)
     cache = None
     if prompt_cache is not None:
         cache = PromptCache(prompt_cache, fingerprint([pipe.text_encoder, pipe.connectors]))

@@ -1,0 +1,95 @@
+"""Attention of the lean forward: a processor that projects, rotates and gates tokens in chunks.
+
+The arithmetic and its order are those of diffusers' LTX-2 processors, so that the result is the same. Also the chunks
+themselves, which the rest of the lean forward uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from diffusers.models.attention_dispatch import dispatch_attention_fn
+from diffusers.models.transformers.transformer_ltx2 import LTX2Attention, apply_split_rotary_emb
+
+CHUNK_TOKENS = 4096
+
+Rope = tuple[torch.Tensor, torch.Tensor]
+
+
+class LeanAttention:
+    """A processor that projects, rotates and gates in chunks; a perturbed attention is left to the stock one."""
+
+    def __init__(self, stock: Any):
+        self.stock = stock
+
+    def __call__(
+        self,
+        attn: LTX2Attention,
+        hidden_states: torch.Tensor,
+        encoder_hidden_states: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        query_rotary_emb: Rope | None = None,
+        key_rotary_emb: Rope | None = None,
+        perturbation_mask: torch.Tensor | None = None,
+        all_perturbed: bool | None = None,
+    ) -> torch.Tensor:
+        inputs = (hidden_states, encoder_hidden_states, attention_mask, query_rotary_emb, key_rotary_emb)
+        if perturbation_mask is not None:
+            return self.stock(attn, *inputs, perturbation_mask, all_perturbed)
+        if torch.is_grad_enabled() or attn.rope_type != "split":
+            return self.stock(attn, *inputs)
+        context = hidden_states if encoder_hidden_states is None else encoder_hidden_states
+        if attention_mask is not None:
+            attention_mask = attn.prepare_attention_mask(attention_mask, context.shape[1], context.shape[0])
+            attention_mask = attention_mask.view(context.shape[0], attn.heads, -1, attention_mask.shape[-1])
+        key_rope = key_rotary_emb if key_rotary_emb is not None else query_rotary_emb
+        attended = dispatch_attention_fn(
+            _projected(hidden_states, attn.to_q, attn.norm_q, query_rotary_emb).unflatten(2, (attn.heads, -1)),
+            _projected(context, attn.to_k, attn.norm_k, key_rope).unflatten(2, (attn.heads, -1)),
+            _projected(context, attn.to_v).unflatten(2, (attn.heads, -1)),
+            attn_mask=attention_mask,
+            dropout_p=0.0,
+            is_causal=False,
+            backend=self.stock._attention_backend,
+            parallel_config=self.stock._parallel_config,
+        ).to(hidden_states.dtype)
+
+        def out(tokens: slice) -> torch.Tensor:
+            part = attended[:, tokens]
+            if attn.to_gate_logits is not None:
+                part = part * (2.0 * torch.sigmoid(attn.to_gate_logits(hidden_states[:, tokens]))).unsqueeze(-1)
+            return attn.to_out[0](part.flatten(2, 3))
+
+        return collected(hidden_states.shape[1], out)
+
+
+def chunks(num_tokens: int) -> list[slice]:
+    """Of at most CHUNK_TOKENS."""
+    return [slice(begin, min(begin + CHUNK_TOKENS, num_tokens)) for begin in range(0, num_tokens, CHUNK_TOKENS)]
+
+
+def collected(num_tokens: int, part_of: Callable[[slice], torch.Tensor]) -> torch.Tensor:
+    """The parts side by side along the tokens, dimension 1, without a second copy of them."""
+    first, *others = chunks(num_tokens)
+    part = part_of(first)
+    if not others:
+        return part
+    whole = part.new_empty(part.shape[0], num_tokens, *part.shape[2:])
+    whole[:, first] = part
+    for tokens in others:
+        whole[:, tokens] = part_of(tokens)
+    return whole
+
+
+def _projected(
+    x: torch.Tensor, linear: torch.nn.Module, norm: torch.nn.Module | None = None, rope: Rope | None = None
+) -> torch.Tensor:
+    def part_of(tokens: slice) -> torch.Tensor:
+        part = linear(x[:, tokens])
+        if norm is not None:
+            part = norm(part)
+        return part if rope is None else apply_split_rotary_emb(part, tuple(half[:, :, tokens] for half in rope))
+
+    return collected(x.shape[1], part_of)

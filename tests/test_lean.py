@@ -1,0 +1,131 @@
+"""The lean forward gives what diffusers' gives, bit for bit in bf16 on a CPU, for every way the pipelines call it."""
+
+import pytest
+import torch
+
+from ltx_nb.pipeline import lean_attention
+from ltx_nb.pipeline.lean import make_lean, make_stock
+from ltx_nb.pipeline.lean_attention import LeanAttention
+from ltx_nb.tiny import architecture
+
+FRAMES, HEIGHT, WIDTH, SOUNDS, WORDS = 3, 4, 5, 17, 32
+TOKENS = FRAMES * HEIGHT * WIDTH
+SOUND_TIMESTEP = torch.full((1, SOUNDS), 700.0)
+
+
+@pytest.fixture(scope="module")
+def transformer():
+    torch.manual_seed(0)
+    model = architecture.transformer()
+    del model.transformer_blocks[2:]
+    return model.to(torch.bfloat16).eval().requires_grad_(False)
+
+
+@pytest.fixture
+def in_chunks_of_16(monkeypatch):
+    """60 video tokens: four chunks, the last one short; 17 audio tokens: two."""
+    monkeypatch.setattr(lean_attention, "CHUNK_TOKENS", 16)
+
+
+def inputs(**changes):
+    generator = torch.Generator().manual_seed(1)
+
+    def randn(*shape):
+        return torch.randn(1, *shape, generator=generator).to(torch.bfloat16)
+
+    sigma = torch.tensor([700.0])
+    return {
+        "hidden_states": randn(TOKENS, 128),
+        "audio_hidden_states": randn(SOUNDS, 128),
+        "encoder_hidden_states": randn(WORDS, architecture.VIDEO_DIM),
+        "audio_encoder_hidden_states": randn(WORDS, architecture.AUDIO_DIM),
+        "encoder_attention_mask": torch.ones(1, WORDS),
+        "audio_encoder_attention_mask": torch.ones(1, WORDS),
+        "timestep": sigma,
+        "sigma": sigma,
+        "num_frames": FRAMES,
+        "height": HEIGHT,
+        "width": WIDTH,
+        "fps": 24.0,
+        "audio_num_frames": SOUNDS,
+        "use_cross_timestep": True,
+        "return_dict": False,
+    } | changes
+
+
+def per_token(kept):
+    """Timestep 0 for the first tokens, 700 for the others."""
+    return torch.where(torch.arange(TOKENS) < kept, 0.0, 700.0)[None]
+
+
+CALLS = {
+    "text-to-video": {},
+    "image-to-video": {"timestep": per_token(20), "audio_timestep": SOUND_TIMESTEP},
+    "own cross timestep": {
+        "timestep": per_token(20),
+        "audio_timestep": SOUND_TIMESTEP,
+        "audio_sigma": torch.tensor([700.0]),
+        "use_cross_timestep": False,
+    },
+    "every token its own": {"timestep": torch.linspace(1, 900, TOKENS)[None], "audio_timestep": SOUND_TIMESTEP},
+    "all tokens alike": {"timestep": per_token(0), "audio_timestep": SOUND_TIMESTEP},
+    "isolated modalities": {"isolate_modalities": True},
+    "skipped attention": {"spatio_temporal_guidance_blocks": [1]},
+    "masked words": {"encoder_attention_mask": (torch.arange(WORDS) < 9).float()[None]},
+}
+
+
+@pytest.mark.parametrize("changes", CALLS.values(), ids=CALLS)
+def test_lean_is_stock(transformer, in_chunks_of_16, changes):
+    arguments = inputs(**changes)
+    with torch.no_grad():
+        stock = transformer(**arguments)
+        make_lean(transformer)
+        try:
+            made = transformer(**arguments)
+        finally:
+            make_stock(transformer)
+        again = transformer(**arguments)
+    for expected, found, restored in zip(stock, made, again, strict=True):
+        assert expected.isfinite().all()
+        assert torch.equal(found, expected)
+        assert torch.equal(restored, expected)
+
+
+def test_two_timesteps_make_two_rows_of_modulation(transformer, in_chunks_of_16):
+    rows = []
+    handle = transformer.time_embed.linear.register_forward_hook(lambda _, __, out: rows.append(out.shape[0]))
+    try:
+        make_lean(transformer)
+        with torch.no_grad():
+            transformer(**inputs(**CALLS["image-to-video"]))
+    finally:
+        make_stock(transformer)
+        handle.remove()
+    assert rows == [2]
+
+
+def test_no_feed_forward_sees_more_than_a_chunk(transformer, in_chunks_of_16):
+    seen = []
+    layers = [block.ff.net[0].proj for block in transformer.transformer_blocks]
+    layers += [block.attn1.to_q for block in transformer.transformer_blocks]
+    handles = [layer.register_forward_hook(lambda _, args, __: seen.append(args[0].shape[1])) for layer in layers]
+    try:
+        make_lean(transformer)
+        with torch.no_grad():
+            transformer(**inputs())
+    finally:
+        make_stock(transformer)
+        for handle in handles:
+            handle.remove()
+    assert max(seen) == 16 and sum(seen) == 4 * TOKENS
+
+
+def test_nothing_of_it_is_left_behind(transformer):
+    processors = [type(module.processor) for module in transformer.modules() if hasattr(module, "processor")]
+    make_lean(transformer)
+    assert any(isinstance(m.processor, LeanAttention) for m in transformer.modules() if hasattr(m, "processor"))
+    make_stock(transformer)
+    assert [type(m.processor) for m in transformer.modules() if hasattr(m, "processor")] == processors
+    registries = [m._diffusers_hook for m in transformer.modules() if hasattr(m, "_diffusers_hook")]
+    assert not any(registry.hooks for registry in registries)
