@@ -141,7 +141,15 @@ def guidance_terms():
 
 def clips():
     sound = Clip(audio=SCENE.audio(), sample_rate=RATE)
-    return plots.clips, [{"all terms": clip(), "without cfg": clip(audio=SCENE.audio(0.2)), "sound alone": sound}]
+    picture = Clip(frames=SCENE.frames(), frame_rate=24.0)
+    return plots.clips, [
+        {
+            "all terms": clip(),
+            "without cfg": clip(audio=SCENE.audio(0.2)),
+            "sound alone": sound,
+            "picture alone": picture,
+        }
+    ]
 
 
 def precision_report():

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ltx_nb.plots.sound import waveform
-from ltx_nb.plots.style import COLOURS, QUIET, Size, figure, filmstrip, from_zero, legend, styled, time_axis
+from ltx_nb.plots.style import COLOURS, QUIET, Size, figure, filmstrip, from_zero, legend, remark, styled, time_axis
 
 if TYPE_CHECKING:
     from ltx_nb.clip import Clip
@@ -32,12 +32,12 @@ def guidance_terms(result: GuidanceTerms, size_in: Size = (10, 5.6)) -> Figure:
             directions[column].plot(ticks, term.direction, **style)
             everything.append(term.size)
         sizes[column].set_title(f"{lane.capitalize()}: size of each term")
-        directions[column].set_title(f"{lane.capitalize()}: does it lead to where the run ends?")
+        directions[column].set_title(f"{lane.capitalize()}: direction")
         directions[column].axhline(0, color=QUIET, linewidth=0.8)
         directions[column].set_ylim(-1.05, 1.05)
         directions[column].set_xlabel("step (sigma at its start)")
     sizes[0].set_ylabel("of the RMS of x0")
-    directions[0].set_ylabel("cosine")
+    directions[0].set_ylabel("cosine with the way to the end")
     from_zero(sizes[0], *everything)
     legend(sizes[1])
     every = -(-len(ticks) // 10)
@@ -62,8 +62,12 @@ def clips(named: Mapping[str, Clip], size_in: Size | None = None) -> Figure:
         if clip.frames is not None:
             edges = np.arange(clip.num_frames + 1) / clip.frame_rate
             filmstrip(strip, clip.frames, edges, 0.6 * size_in[1] / len(named), width_share=0.62)
+        else:
+            remark(strip, "no picture")
         if clip.audio is not None:
             waveform(wave, clip.audio, clip.sample_rate)
+        else:
+            remark(wave, "no sound")
         strip.set_ylabel("frames")
         wave.set_title("sound")
         for axes in (strip, wave):
