@@ -1,5 +1,7 @@
 """Masks on both lanes against an Euler loop written out here, forwards counted, noise drawn per lane."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -57,7 +59,7 @@ def by_hand(session, request, source):
     sigmas = [*session.model.sigmas_of(STEPS), 0.0]
     x = {lane: noise[lane] * mask[lane] * sigmas[0] + clean[lane] * (1 - mask[lane] * sigmas[0]) for lane in mask}
     video_embeds, audio_embeds, attention_mask = embeddings(session)
-    for sigma, next_sigma in zip(sigmas[:-1], sigmas[1:], strict=True):
+    for sigma, next_sigma in pairwise(sigmas):
         lane_sigma = {lane: 1000 * sigma * torch.tensor([float(mask[lane].max() > 0)]) for lane in mask}
         with torch.no_grad():
             velocity = pipe.transformer(
