@@ -171,7 +171,7 @@ def test_missing_upsampler_is_said_before_anything_runs(random_session):
 
 
 def test_missing_weights_are_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no weights of 'tiny' in .*: it has no model_index.json"):
+    with pytest.raises(FileNotFoundError, match=r"no weights of 'tiny' in .*: it has no model_index.json"):
         ltx_nb.load("tiny", folder=tmp_path)
 
 
@@ -201,7 +201,7 @@ def test_models_complete_what_a_request_leaves_open():
 
 
 def test_distilled_model_refuses_steps_it_was_not_made_for():
-    with pytest.raises(ValueError, match="num_inference_steps=4 .* nearest: 8"):
+    with pytest.raises(ValueError, match=r"num_inference_steps=4 .* nearest: 8"):
         DISTILLED.complete(Sampling(num_inference_steps=4))
 
 

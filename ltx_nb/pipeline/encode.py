@@ -36,15 +36,27 @@ def video_statistics(components, latents: torch.Tensor) -> tuple[torch.Tensor, t
 
 def encode_audio(components, waveform: torch.Tensor, sample_rate: int, num_latents: int) -> torch.Tensor:
     """float32 [2, N] to normalised latents, float32 [1, C, num_latents, M]; what is missing at the end is silence."""
-    audio_vae = components.audio_vae
+    config = components.audio_vae.config
     mel_frames = AudioLatentShape(num_latents).mel_frames
-    samples = -(-mel_frames * sample_rate * audio_vae.config.mel_hop_length // audio_vae.config.sample_rate)
+    samples = -(-mel_frames * sample_rate * config.mel_hop_length // config.sample_rate)
     if waveform.shape[1] < samples:
         waveform = torch.nn.functional.pad(waveform, (0, samples - waveform.shape[1]))
-    mel = log_mel(waveform, sample_rate)[None, :, :mel_frames].to(audio_vae.device, audio_vae.dtype)
-    latents = audio_vae.encode(mel).latent_dist.mode().float()
-    mean, std = (value.view(1, 8, 1, -1).to(latents) for value in (audio_vae.latents_mean, audio_vae.latents_std))
+    return encode_mel(components, log_mel(waveform, sample_rate)[None, :, :mel_frames])
+
+
+def encode_mel(components, mel: torch.Tensor) -> torch.Tensor:
+    """Log-mel [1, 2, 4(L - 1) + 1, 64] to normalised latents, float32 [1, C, L, M]."""
+    audio_vae = components.audio_vae
+    latents = audio_vae.encode(mel.to(audio_vae.device, audio_vae.dtype)).latent_dist.mode().float()
+    mean, std = audio_statistics(components, latents)
     return (latents - mean) / std
+
+
+def audio_statistics(components, latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and spread of each packed channel, as [1, C, 1, M], on the device of `latents`."""
+    stored = (components.audio_latents_mean, components.audio_latents_std)
+    mean, std = (value.view(1, latents.shape[1], 1, -1).to(latents) for value in stored)
+    return mean, std
 
 
 class EncodeVideoStep(ModularPipelineBlocks):
