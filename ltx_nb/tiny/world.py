@@ -149,10 +149,9 @@ class Scene:
         """The sound: float32 [2, N] in [-1, 1] at 48 kHz; `shift_s` > 0 makes every sound late by that much."""
         out = np.zeros((2, round(self.duration_s * SAMPLE_RATE_HZ)), dtype=np.float64)
         if not self.silent:
-            one = strike(SOUNDS[self.shape])
             for time_s, x in zip(self.contacts_s + shift_s, self.contacts_x, strict=True):
                 start = round(time_s * SAMPLE_RATE_HZ)
-                part = one[max(-start, 0) : max(out.shape[1] - start, 0)]
+                part = strike(SOUNDS[self.shape], start)[max(-start, 0) : max(out.shape[1] - start, 0)]
                 angle = x * np.pi / 2  # equal power between the speakers
                 at = max(start, 0)
                 out[0, at : at + len(part)] += np.cos(angle) * part
@@ -168,23 +167,32 @@ def _between(span: tuple[float, float], fraction: float) -> float:
     return span[0] + (span[1] - span[0]) * fraction
 
 
-def strike(sound: str) -> np.ndarray:
-    """One hit of a sound at full level: float64 [N] mono at 48 kHz."""
-    seconds = {"thump": 0.30, "knock": 0.12, "bell": 0.70}[sound]
-    t = np.arange(round(seconds * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
-    attack = np.minimum(t / 0.002, 1.0)
-    if sound == "thump":  # a falling low tone
-        phase = 2 * np.pi * (80 * t + 60 * 0.04 * (1 - np.exp(-t / 0.04)))
-        wave = 0.9 * np.sin(phase) * np.exp(-t / 0.07)
-    elif sound == "knock":  # two short wooden modes
-        wave = 0.55 * np.sin(2 * np.pi * 520 * t) * np.exp(-t / 0.022)
-        wave += 0.35 * np.sin(2 * np.pi * 1130 * t) * np.exp(-t / 0.014)
-    else:  # inharmonic partials that ring, the last two above 8 kHz
-        partials = ((1318, 0.26, 0.22), (2640, 0.16, 0.16), (4180, 0.10, 0.12), (6350, 0.07, 0.09))
-        partials += ((9400, 0.06, 0.07), (12500, 0.04, 0.05))
-        wave = sum(level * np.sin(2 * np.pi * hz * t) * np.exp(-t / decay) for hz, level, decay in partials)
-    fade_out = np.minimum((t[-1] - t) / 0.01, 1.0)
-    return attack * wave * fade_out
+# Partials of each sound: frequency in Hz, level, seconds in which it falls to 1/e. All are multiples of 100 Hz (above
+# 8 kHz, of 200 Hz) and in step with the clip's clock, so that a mel frame says everything about its 10 ms of waveform,
+# its phase too: a small vocoder can then learn the waveform itself, without a discriminator.
+PARTIALS = {
+    "thump": ((100, 0.85, 0.075),),
+    "knock": ((500, 0.55, 0.022), (1100, 0.35, 0.014)),
+    "bell": (
+        (1300, 0.26, 0.22),
+        (2600, 0.16, 0.16),
+        (4200, 0.10, 0.12),
+        (6400, 0.07, 0.09),
+        (9400, 0.06, 0.07),
+        (12400, 0.04, 0.05),
+    ),
+}
+STRIKE_S = {"thump": 0.30, "knock": 0.12, "bell": 0.70}
+
+
+def strike(sound: str, start: int = 0) -> np.ndarray:
+    """One hit of a sound at full level that begins at sample `start` of its clip: float64 [N] mono at 48 kHz."""
+    sample = np.arange(round(STRIKE_S[sound] * SAMPLE_RATE_HZ))
+    since = sample / SAMPLE_RATE_HZ
+    clock = (sample + start) % (SAMPLE_RATE_HZ // 100) / SAMPLE_RATE_HZ  # every partial repeats after 10 ms
+    parts = (level * np.sin(2 * np.pi * hz * clock) * np.exp(-since / decay) for hz, level, decay in PARTIALS[sound])
+    attack, release = np.minimum(since / 0.002, 1.0), np.minimum((since[-1] - since) / 0.01, 1.0)
+    return attack * sum(parts) * release
 
 
 _MOTION_WORDS = {

@@ -23,7 +23,8 @@ def random_sound(rng: np.random.Generator) -> np.ndarray:
     motion = "bounce" if rng.random() < 0.6 else "slide"
     scene = random_scene(rng, num_frames=49, motion=motion, silent=bool(rng.random() < 0.05))
     sound = scene.audio()
-    start = int(rng.integers(0, sound.shape[1] - samples)) if rng.random() < 0.7 else 0
+    hop = SAMPLE_RATE_HZ // 100  # pieces begin on a mel frame, with which the world's sounds keep step
+    start = hop * int(rng.integers(0, (sound.shape[1] - samples) // hop)) if rng.random() < 0.7 else 0
     return sound[:, start : start + samples]
 
 

@@ -15,6 +15,7 @@ from .. import architecture
 
 WORKDIR = Path("outputs/tiny-training")
 WARM_UP_STEPS = 20
+MAX_GRADIENT = 1.0  # a batch of rare, loud errors must not undo many quiet ones
 
 
 class Stage:
@@ -90,6 +91,7 @@ def run_stage(stage: Stage, workdir: Path, save_every_s: float = 120) -> dict:
         loss, numbers = stage.loss(rng, step)
         optimizer.zero_grad()
         loss.backward()
+        torch.nn.utils.clip_grad_norm_([p for module in modules.values() for p in module.parameters()], MAX_GRADIENT)
         optimizer.step()
         step += 1
         if step % 10 == 0:

@@ -58,7 +58,7 @@ def kept_tokens(task: str, rng: np.random.Generator, frames: int, latents: int) 
 
 class TransformerStage(Stage):
     name = "transformer"
-    phases = ((900, 4000), (200, 8000))  # steps, tokens of both modalities a batch
+    phases = ((1050, 4000),)  # steps, tokens a batch
 
     def __init__(self, workdir: Path):
         self.clips = LatentClips(workdir / "latents")

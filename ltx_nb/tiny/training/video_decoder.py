@@ -16,7 +16,7 @@ from .video_vae import LATENT_NOISE, held_out_psnr, psnr_db
 
 class VideoDecoderStage(Stage):
     name = "video_decoder"
-    phases = ((450, 3),)
+    phases = ((280, 3),)
 
     def __init__(self, workdir: Path):
         self.vae = trained_components(workdir)["vae"]

@@ -1,7 +1,7 @@
 """Stage 3: the vocoder, both halves at once: mel to 16 kHz, then on to 48 kHz.
 
-No discriminator: the world's sounds are tonal and short, and a spectral distance at several window sizes is enough.
-Half of the input mels have been through the audio VAE, as they will be in use.
+No discriminator: the world's sounds keep step with the mel's clock, so that the waveform itself can be the target, with
+a spectral distance beside it. Half of the input mels have been through the audio VAE, as they will be in use.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import soxr
 import torch
+import torch.nn.functional as F
 
 from ...mel import log_mel
 from ..architecture import vocoder
@@ -20,10 +21,11 @@ from .loop import Stage, parse_arguments, run_stage, trained_components
 from .muon import Muon
 
 CROP = 61  # mel frames a training piece
-WINDOWS_16K = (128, 512, 2048)
-WINDOWS_48K = (256, 1024, 4096)
+WINDOWS_16K = (256, 1024)
+WINDOWS_48K = (512, 2048)
+TYPICAL_POWER = 0.01  # of a strike, by which squared errors of the waveform are divided
 MEL_CENTRE, MEL_SPREAD = -8.0, 4.0
-AUDIBLE = 3e-3  # magnitude below which spectra count as equal: about -60 dB of the loudest strike
+AUDIBLE = 2e-4  # magnitude below which spectra count as equal: noise of about -70 dB of full scale
 
 
 def spectral_distance(a: torch.Tensor, b: torch.Tensor, windows: tuple[int, ...]) -> torch.Tensor:
@@ -40,7 +42,7 @@ def spectral_distance(a: torch.Tensor, b: torch.Tensor, windows: tuple[int, ...]
 
 class VocoderStage(Stage):
     name = "vocoder"
-    phases = ((500, 4),)
+    phases = ((420, 4),)
 
     def __init__(self, workdir: Path):
         self.audio_vae = trained_components(workdir)["audio_vae"]
@@ -52,10 +54,10 @@ class VocoderStage(Stage):
                 half.conv_in.weight.mul_(1 / MEL_SPREAD)
                 half.conv_in.bias.sub_(MEL_CENTRE * half.conv_in.weight.sum((1, 2)))
         # AdamW for everything: Muon's steps drive the snake activations out of bounds.
-        return {"vocoder": self.vocoder}, Muon(self.vocoder.named_parameters(), adam_lr=1e-3, adam_names=("",))
+        return {"vocoder": self.vocoder}, Muon(self.vocoder.named_parameters(), adam_lr=2e-3, adam_names=("",))
 
     def lr_factor(self, progress: float) -> float:
-        return min(1.0, 1.5 * (1 - progress))
+        return min(1.0, 1.6 * (1 - progress))
 
     def pairs(self, rng: np.random.Generator, batch: int):
         """Mels [B, 2, frames, 64] with the sound they stand for at 16 and at 48 kHz, [B, 2, samples]."""
@@ -81,16 +83,18 @@ class VocoderStage(Stage):
         hook = self.vocoder.vocoder.register_forward_hook(lambda module, args, out: heard.update(low=out))
         out = self.vocoder(mel)
         hook.remove()
-        made = heard["low"][..., : low.shape[-1]]
-        first = spectral_distance(made.flatten(0, 1), low[..., : made.shape[-1]].flatten(0, 1), WINDOWS_16K)
-        both = spectral_distance(out.flatten(0, 1), high[..., : out.shape[-1]].flatten(0, 1), WINDOWS_48K)
-        return first + both, {"low": float(first.detach()), "high": float(both.detach())}
+        made = heard["low"]
+        spectral = spectral_distance(made.flatten(0, 1), low.flatten(0, 1), WINDOWS_16K)
+        spectral = spectral + spectral_distance(out.flatten(0, 1), high.flatten(0, 1), WINDOWS_48K)
+        wave = (F.mse_loss(made, low) + F.mse_loss(out, high)) / TYPICAL_POWER
+        loss = wave + 0.3 * spectral + 2 * F.l1_loss(made, low)
+        return loss, {"wave": float(wave.detach()), "spectral": float(spectral.detach())}
 
     @torch.no_grad()
     def finish(self):
         rng = np.random.default_rng(10_003)
         scores = [float(self.loss(rng, self.total_steps)[0]) for _ in range(8)]
-        return {"held_out_spectral_distance": float(np.mean(scores))}
+        return {"held_out_loss": float(np.mean(scores))}
 
 
 if __name__ == "__main__":
