@@ -53,8 +53,11 @@ def put_back_samples(
         mask = request.audio_mask()
         for (start_s, end_s), generates in zip(shapes.audio_intervals_s(len(mask)), mask, strict=True):
             kept[round(start_s * sample_rate) : round(end_s * sample_rate)] = not generates
-        # The last token may end before the clip does; what follows belongs to it.
-        kept[round(shapes.audio_token_interval_s(len(mask) - 1)[1] * sample_rate) :] = not mask[-1]
+        # The last token may end before the clip does; what is given after it follows it.
+        end_s = shapes.audio_token_interval_s(len(mask) - 1)[1]
+        kept[round(end_s * sample_rate) :] = not mask[-1]
+        for start_s, end_s in request.generated_spans_s("audio"):
+            kept[round(start_s * sample_rate) : round(end_s * sample_rate)] = False
         share = _blended_at_seams(kept, round(BLEND_S * sample_rate)).astype(np.float32)
     audio = generated
     if share.any():

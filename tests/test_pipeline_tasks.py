@@ -1,0 +1,377 @@
+"""Tasks as requests, what is given put back exactly, conversions, and bad input."""
+
+import random
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given as with_cases
+from hypothesis import settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from ltx_nb import media, shapes
+from ltx_nb.clip import Clip
+from ltx_nb.models import TINY
+from ltx_nb.pipeline import tasks
+from ltx_nb.pipeline.compose import BLEND_FRAMES, put_back_frames, put_back_samples
+from ltx_nb.pipeline.conditions import conditions_of
+from ltx_nb.request import ClipRequest, Given, Media, Sampling, Source
+
+PROMPT = "A red ball bounces."
+RATE = 48_000
+OPTIONS = {"sampling": Sampling(num_inference_steps=1), "progress": False}
+
+
+def noise_clip(num_frames=33, frame_rate=24.0, width=64, height=64, sample_rate=RATE, request=True):
+    rng = np.random.default_rng(num_frames)
+    samples = round(num_frames / frame_rate * sample_rate)
+    return Clip(
+        frames=rng.integers(0, 256, (num_frames, height, width, 3), dtype=np.uint8),
+        audio=rng.uniform(-0.9, 0.9, (2, samples)).astype(np.float32),
+        frame_rate=frame_rate,
+        sample_rate=sample_rate,
+        request=ClipRequest(PROMPT, width=64, height=64, num_frames=33) if request else None,
+    )
+
+
+@pytest.fixture(scope="module")
+def clip():
+    return noise_clip()
+
+
+def frames_of(spans, origin, rate=24.0):
+    """Indices of the frames, or samples, of one origin."""
+    chosen = [range(round(start * rate), round(end * rate)) for start, end, kind in spans if kind == origin]
+    return np.concatenate([np.arange(0), *chosen]).astype(int)
+
+
+def spans_cover(spans, duration_s):
+    assert spans[0][0] == 0 and spans[-1][1] == pytest.approx(duration_s)
+    assert all(before[1] == after[0] for before, after in pairwise(spans))
+
+
+def assert_sources_are_exact(result, source, frame_shift=0):
+    sample_shift = round(frame_shift / 24 * RATE)
+    spans_cover(result.provenance["video"], result.duration_s)
+    spans_cover(result.provenance["audio"], result.duration_s)
+    frames = frames_of(result.provenance["video"], "source")
+    samples = frames_of(result.provenance["audio"], "source", RATE)
+    assert len(frames) and len(samples)
+    assert np.array_equal(result.frames[frames], source.frames[frames - frame_shift])
+    assert np.array_equal(result.audio[:, samples], source.audio[:, samples - sample_shift])
+
+
+def test_extension_after_keeps_the_source_exactly(random_session, clip):
+    longer = random_session.extend(clip, 0.3, **OPTIONS)
+    assert longer.num_frames == 41
+    assert_sources_are_exact(longer, clip)
+    # 33 frames less 0.5 s are kept to frame 20: whole latents end at frame 16, and the last frames blend.
+    assert frames_of(longer.provenance["video"], "source").tolist() == list(range(17 - BLEND_FRAMES))
+
+
+def test_extension_before_keeps_the_source_exactly(random_session, clip):
+    longer = random_session.extend(clip, 0.3, "before", **OPTIONS)
+    assert_sources_are_exact(longer, clip, frame_shift=8)
+    assert frames_of(longer.provenance["video"], "source")[-1] == 40
+
+
+def test_retake_changes_only_the_latents_that_meet_it(random_session, clip):
+    again = random_session.retake(clip, 0.5, 0.8, **OPTIONS)
+    assert_sources_are_exact(again, clip)
+    # [0.5, 0.8) s meets the latents of frames 9 to 16 and 17 to 24.
+    assert frames_of(again.provenance["video"], "generated").tolist() == list(range(9, 25))
+
+
+def test_retake_of_the_sound_leaves_every_frame(random_session, clip):
+    again = random_session.retake(clip, 0.5, 0.8, video=False, **OPTIONS)
+    assert np.array_equal(again.frames, clip.frames)
+    assert_sources_are_exact(again, clip)
+
+
+def test_audio_to_video_carries_the_waveform(random_session, clip):
+    made = random_session.audio_to_video(PROMPT, clip.audio, RATE, width=64, height=64, **OPTIONS)
+    assert np.array_equal(made.audio, clip.audio)
+    assert made.provenance == {
+        "video": ((0.0, made.duration_s, "generated"),),
+        "audio": ((0.0, made.duration_s, "source"),),
+    }
+
+
+def test_foley_keeps_every_frame(random_session, clip):
+    made = random_session.video_to_audio(clip.frames, PROMPT, **OPTIONS)
+    assert np.array_equal(made.frames, clip.frames)
+    assert made.provenance["audio"] == ((0.0, made.duration_s, "generated"),)
+
+
+def test_audio_only_has_no_frames(random_session):
+    made = random_session.audio_only(PROMPT, seconds=0.4, width=64, height=64, **OPTIONS)
+    assert made.frames is None and made.audio.shape[1] == round(9 / 24 * RATE)
+
+
+def test_an_image_guides_and_is_not_pasted(random_session, clip):
+    made = random_session.image_to_video(PROMPT, clip.frames[0], width=64, height=64, num_frames=9, **OPTIONS)
+    assert made.provenance["video"] == ((0.0, made.duration_s, "generated"),)
+
+
+def test_storyboard_goes_on_from_shot_to_shot(random_session):
+    made = random_session.storyboard(
+        [PROMPT, (PROMPT, 0.4)], context_s=0.6, seconds=0.7, width=64, height=64, **OPTIONS
+    )
+    first = random_session.text_to_video(PROMPT, seconds=0.7, width=64, height=64, **OPTIONS)
+    assert made.num_frames > first.num_frames
+    assert np.array_equal(made.frames[:3], first.frames[:3])
+    assert made.audio.shape[1] == round(made.duration_s * RATE)
+    assert made.notes == (f"0 s: {PROMPT}", f"{first.duration_s:.4g} s: {PROMPT}")
+
+
+def test_request_of_keyframes_names_their_times():
+    image = Image.new("RGB", (64, 64))
+    request = tasks.keyframes_to_video(TINY, PROMPT, {0.0: image, 1.0: image, -1: image})
+    assert [item.start_s for item in request.given] == [0.0, 1.0, 2.0]
+    assert [keyframe.frame_index for keyframe in request.keyframes] == [24, 48]
+
+
+def test_request_of_an_extension_keeps_all_but_the_overlap(clip):
+    request = tasks.extend(TINY, clip, 1.0, overlap_s=0.25, prompt="Then it stops.")
+    assert (request.prompt, request.num_frames, request.width) == ("Then it stops.", 57, 64)
+    assert [(item.lane, item.start_s, item.end_s) for item in request.given] == [
+        ("video", 0.0, 1.125),
+        ("audio", 0.0, 1.125),
+    ]
+
+
+def test_upscale_doubles_the_clips_size(clip):
+    request = tasks.upscale(TINY, clip)
+    assert (request.width, request.height, request.two_stage, request.given) == (128, 128, True, ())
+    assert (
+        request.first_stage.sha256
+        == Source.from_media(Media(frames=clip.frames, frame_rate=24.0, audio=clip.audio, sample_rate=RATE)).sha256
+    )
+
+
+def test_other_rates_and_sizes_are_converted_and_noted():
+    source = noise_clip(num_frames=41, frame_rate=30.0, width=96, height=64, sample_rate=44_100)
+    request = tasks.extend(TINY, source, 0.5, prompt=PROMPT, frame_rate=24.0, width=64, height=64)
+    found = conditions_of(request, RATE, image_crf=0)
+    assert found.frames.shape == (request.num_frames, 64, 64, 3)
+    assert np.array_equal(found.frames[8], source.frames[10, :, 16:80])  # frame 8 at 24 is frame 10 at 30
+    assert found.waveform.shape == (2, round(request.duration_s * RATE))
+    assert found.notes == [
+        "picture 30 frames/s brought to 24",
+        "picture 96x64, cropped to 64x64",
+        "sound resampled from 44100 to 48000 Hz",
+    ]
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mov", "clip.webm", "sound.wav", "sound.flac", "sound.mp3"])
+def test_sources_can_be_files(name, tmp_path, clip):
+    path = clip.save(tmp_path / name)
+    request = tasks.audio_to_video(TINY, PROMPT, path, width=64, height=64)
+    assert request.num_frames == 33
+    waveform = conditions_of(request, RATE, image_crf=0).waveform
+    assert waveform.shape == (2, round(33 / 24 * RATE)) and abs(waveform).max() > 0.1
+
+
+@pytest.mark.parametrize("name", ["still.png", "still.jpg"])
+def test_an_image_can_be_a_file(name, tmp_path):
+    Image.new("RGB", (100, 50), (200, 30, 30)).save(tmp_path / name)
+    request = tasks.image_to_video(TINY, PROMPT, tmp_path / name)
+    index, image, strength = conditions_of(request, RATE, image_crf=0).images[0]
+    assert (index, image.shape, strength) == (0, (128, 128, 3), 1.0)
+    assert abs(image.astype(int) - (200, 30, 30)).max() <= 3
+
+
+def test_images_are_compressed_as_in_training():
+    pixels = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
+    request = tasks.image_to_video(TINY, PROMPT, pixels)
+    plain, compressed = (conditions_of(request, RATE, image_crf=crf).images[0][1] for crf in (0, 33))
+    assert np.array_equal(plain, pixels)
+    assert np.abs(compressed.astype(int) - pixels).mean() > 5
+
+
+def test_a_source_beyond_its_span_goes_on_as_the_past_of_what_follows(clip):
+    request = tasks.retake(TINY, clip, 0.5, 0.8)
+    found = conditions_of(request, RATE, image_crf=0)
+    assert np.array_equal(found.frames, clip.frames)
+
+
+BAD = {
+    "unreadable file": (
+        lambda clip, folder: tasks.audio_to_video(TINY, PROMPT, _junk(folder / "a.wav")),
+        "is no media file|cannot be read|not",
+    ),
+    "missing file": (lambda clip, folder: tasks.image_to_video(TINY, PROMPT, folder / "none.png"), "cannot read"),
+    "silent sound": (
+        lambda clip, folder: tasks.audio_to_video(TINY, PROMPT, np.zeros((2, RATE), np.float32), RATE),
+        "the given audio is silent",
+    ),
+    "file without sound": (
+        lambda clip, folder: tasks.audio_to_video(TINY, PROMPT, _mute(folder / "mute.mp4")),
+        "has no sound",
+    ),
+    "zero-length span": (lambda clip, folder: tasks.retake(TINY, clip, 0.5, 0.5), "is no stretch of a clip of 1.375 s"),
+    "span past the end": (lambda clip, folder: tasks.retake(TINY, clip, 0.5, 9.0), "is no stretch of a clip of 1.375"),
+    "overlapping images": (
+        lambda clip, folder: tasks.keyframes_to_video(TINY, PROMPT, {0.5: clip.frames[0], 0.51: clip.frames[0]}),
+        "overlaps",
+    ),
+    "keyframe past the end": (
+        lambda clip, folder: tasks.keyframes_to_video(TINY, PROMPT, {5.0: clip.frames[0]}),
+        "past the end of the clip",
+    ),
+    "NaN samples": (
+        lambda clip, folder: tasks.audio_to_video(TINY, PROMPT, np.full((2, RATE), np.nan, np.float32), RATE),
+        "NaN",
+    ),
+    "wrong dtype": (lambda clip, folder: tasks.image_to_video(TINY, PROMPT, clip.frames[0] / 255), "not uint8"),
+    "wrong type": (lambda clip, folder: tasks.image_to_video(TINY, PROMPT, 3), "media is a int; give a Clip"),
+    "one frame": (
+        lambda clip, folder: tasks.extend(TINY, noise_clip(num_frames=1), 1.0),
+        "overlap_s=0.5 leaves nothing of a clip of 0.04167 s; nearest: 0.02083",
+    ),
+    "still picture as a clip": (
+        lambda clip, folder: tasks.video_to_audio(TINY, _png(folder / "a.png"), PROMPT),
+        "one still picture; nearest: image_to_video",
+    ),
+    "too long": (lambda clip, folder: tasks.extend(TINY, clip, 30), "one pass makes at most 20 s"),
+    "adds nothing": (lambda clip, folder: tasks.extend(TINY, clip, 0.05), "adds no frame; nearest: 0.3333"),
+    "no prompt": (lambda clip, folder: tasks.upscale(TINY, noise_clip(request=False)), "prompt is missing"),
+    "a length besides the clip's": (
+        lambda clip, folder: tasks.upscale(TINY, clip, seconds=2),
+        "seconds is not an option",
+    ),
+    "nothing to make": (lambda clip, folder: tasks.retake(TINY, clip, 0, 1, video=False, audio=False), "leave nothing"),
+    "no keyframes": (lambda clip, folder: tasks.keyframes_to_video(TINY, PROMPT, {}), "give {0.0: first, -1: last}"),
+    "source shorter than its span": (
+        lambda clip, folder: conditions_of(
+            ClipRequest(PROMPT, num_frames=121, given=(Given("video", _source(clip), 0.0, 2.0),)), RATE, 0
+        ),
+        "takes 2 s of a source that lasts 1.375 s; nearest: end_s=1.375",
+    ),
+}
+
+
+def _junk(path):
+    path.write_bytes(b"RIFF not really")
+    return path
+
+
+def _mute(path):
+    return media.write_video(path, np.zeros((9, 64, 64, 3), np.uint8), 24.0, None, None)
+
+
+def _png(path):
+    Image.new("RGB", (64, 64)).save(path)
+    return path
+
+
+def _source(clip):
+    return Source.from_media(Media(frames=clip.frames, frame_rate=clip.frame_rate))
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_a_value_error_that_says_why(case, clip, tmp_path):
+    make, message = BAD[case]
+    with pytest.raises(ValueError, match=message):
+        make(clip, tmp_path)
+
+
+def test_sound_that_ends_in_the_last_latent_is_followed_by_silence(tmp_path):
+    soundfile.write(tmp_path / "two.wav", np.random.default_rng(0).uniform(-0.5, 0.5, (2 * RATE, 2)), RATE)
+    request = tasks.audio_to_video(TINY, PROMPT, tmp_path / "two.wav")
+    assert request.num_frames == 49 and request.frozen_lanes == ("audio",)
+    found = conditions_of(request, RATE, image_crf=0)
+    assert found.notes == ["sound ends 0.0417 s early, silence follows"]
+    assert not found.waveform[:, 2 * RATE :].any() and found.waveform[:, : 2 * RATE].any()
+
+
+def test_two_thousand_random_requests_give_plans_or_value_errors(clip):
+    rng = random.Random(0)
+    # Mostly sensible values, so that some requests are right in all of them.
+    times_s = [0.0, 0.25, 0.5, 1.0, 1.375, 0.04, -1, -0.5, 3.0, 1e9, float("nan"), "1"]
+    things = [
+        clip,
+        clip,
+        clip.frames,
+        clip.frames[0],
+        clip.audio,
+        clip.frames / 255,
+        None,
+        "nowhere.mp4",
+        noise_clip(1),
+    ]
+    ends = ["after", "before", "up"]
+    options = {
+        "seconds": [None, None, 1.0, 0.5, 0, 25, "2"],
+        "num_frames": [None, None, 9, 49, 10, -1],
+        "width": [None, 64, 96, 63],
+        "height": [None, 64, 8192],
+        "frame_rate": [None, 24.0, 25, 29.97, 0, 500],
+        "seed": [0, 7, -1],
+        "two_stage": [False, True],
+    }
+    verbs = [
+        lambda pick, **o: tasks.text_to_video(TINY, PROMPT, **o),
+        lambda pick, **o: tasks.image_to_video(TINY, PROMPT, pick(things), pick([1.0, 0.5, 2]), **o),
+        lambda pick, **o: tasks.keyframes_to_video(TINY, PROMPT, {pick(times_s): pick(things)}, **o),
+        lambda pick, seconds=None, **o: tasks.extend(TINY, pick(things), pick(times_s), pick(ends), PROMPT, **o),
+        lambda pick, **o: tasks.retake(TINY, pick(things), pick(times_s), pick(times_s), PROMPT, **o),
+        lambda pick, **o: tasks.audio_to_video(TINY, PROMPT, pick(things), pick([RATE, None, 16_000]), **o),
+        lambda pick, **o: tasks.video_to_audio(TINY, pick(things), PROMPT, **o),
+        lambda pick, **o: tasks.upscale(TINY, pick(things), PROMPT, **o),
+        lambda pick, **o: tasks.audio_only(TINY, PROMPT, **o),
+    ]
+    made = 0
+    for _ in range(2000):
+        chosen = {name: rng.choice(options[name]) for name in rng.sample(list(options), rng.choice([0, 0, 1, 2]))}
+        try:
+            request = rng.choice(verbs)(rng.choice, **chosen)
+            found = conditions_of(request, RATE, image_crf=0)
+        except ValueError as error:
+            assert str(error)
+            continue
+        made += 1
+        assert request.video_mask().shape == (request.video_tokens,)
+        if found.frames is not None:
+            assert len(found.frames) == request.num_frames
+    assert made >= 400
+
+
+@settings(max_examples=200, deadline=None)
+@with_cases(
+    st.integers(0, 12),
+    st.sampled_from([8.0, 24.0, 25.0, 30.0, 60.0]),
+    st.lists(st.floats(0, 1), min_size=2, max_size=4, unique=True),
+)
+def test_kept_and_only_kept_tokens_come_back(latents, frame_rate, cuts):
+    """Wherever spans are cut: frames of kept latents are the source's but for the blend, all others generated."""
+    num_frames = 8 * latents + 1
+    length_s = num_frames / frame_rate
+    spans = [(a * length_s, b * length_s) for a, b in zip(*[iter(sorted(cuts))] * 2, strict=False) if b - a > 1e-3]
+    samples = round(length_s * 1000)
+    if not spans or round(length_s * 25) == 0 or samples < 2:
+        return
+    source = Source.from_media(
+        Media(
+            frames=np.full((num_frames, 32, 32, 3), 200, np.uint8),
+            frame_rate=frame_rate,
+            audio=np.full((2, samples), 0.5, np.float32),
+            sample_rate=1000,
+        )
+    )
+    given = tuple(Given(lane, source, *span, source_start_s=span[0]) for lane in ("video", "audio") for span in spans)
+    request = ClipRequest(PROMPT, width=32, height=32, num_frames=num_frames, frame_rate=frame_rate, given=given)
+    frames, video_spans = put_back_frames(request, np.zeros_like(source.media.frames), source.media.frames)
+    audio, _ = put_back_samples(request, np.zeros_like(source.media.audio), source.media.audio, 1000)
+    spans_cover(video_spans, length_s)
+    kept = request.video_mask() == 0
+    for index in range(num_frames):
+        origin = next(kind for start, end, kind in video_spans if start - 1e-9 <= index / frame_rate < end - 1e-9)
+        assert (origin != "generated") == kept[(index + 7) // 8]
+        assert {"source": 200, "generated": 0}.get(origin, frames[index].max()) == frames[index].max()
+    for start_s, end_s in shapes.gaps_s(spans, length_s):
+        middle = round((start_s + end_s) / 2 * 1000)
+        if middle < samples and end_s - start_s > 0.002:
+            assert audio[0, middle] < 0.5
