@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 from diffusers import LTX2ConditionPipeline, LTX2ImageToVideoPipeline, LTX2Pipeline
-from diffusers.pipelines.ltx2 import pipeline_ltx2_condition
+from diffusers.pipelines.ltx2 import LTX2LatentUpsamplePipeline, pipeline_ltx2, pipeline_ltx2_condition
+from diffusers.pipelines.ltx2.latent_upsampler import LTX2LatentUpsamplerModel
 from diffusers.pipelines.ltx2.pipeline_ltx2_condition import LTX2VideoCondition
+from diffusers.pipelines.ltx2.utils import STAGE_2_DISTILLED_SIGMA_VALUES
 from PIL import Image
 
 from ltx_nb.pipeline.prepare import draw_noise, pack_video
@@ -34,7 +36,7 @@ def reference(session, pipeline_class, **inputs):
     components = {name: value for name, value in session.pipe.components.items() if name in names}
     pipe = pipeline_class(**components)
     pipe.set_progress_bar_config(disable=True)
-    output = pipe(prompt=PROMPT, **SIZE, max_sequence_length=64, output_type="latent", **inputs)
+    output = pipe(prompt=PROMPT, max_sequence_length=64, output_type="latent", **SIZE | inputs)
     return output.frames, output.audio
 
 
@@ -127,3 +129,57 @@ def test_keyframes_are_LTX2ConditionPipeline(random_session, sampling, monkeypat
         random_session, LTX2ConditionPipeline, conditions=conditions, **settings(random_session, sampling)
     )
     assert_same(latents, theirs)
+
+
+@pytest.fixture
+def upsampler(random_session):
+    torch.manual_seed(0)
+    model = LTX2LatentUpsamplerModel(mid_channels=32, num_blocks_per_stage=1, use_rational_resampler=False).eval()
+    random_session.pipe.update_components(latent_upsampler=model)
+    yield model
+    random_session.pipe.update_components(latent_upsampler=None)
+
+
+def test_two_stages_are_the_recipe_of_LTX2LatentUpsamplePipeline(random_session, upsampler, monkeypatch):
+    start = []
+    request = ClipRequest(PROMPT, width=128, height=128, num_frames=17, seed=3, sampling=UNGUIDED, two_stage=True)
+    clip = random_session.run(
+        request, progress=False, on_step=lambda e: start.append((e.latents.clone(), e.audio_latents.clone()))
+    )
+    noise, audio_noise = start[0]
+    _, audio_start = denormalised(random_session, noise[None], audio_noise[None])
+    low, audio = reference(
+        random_session,
+        LTX2Pipeline,
+        latents=pack_video(noise[None]),
+        audio_latents=audio_start,
+        **settings(random_session, UNGUIDED),
+    )
+    upsample = LTX2LatentUpsamplePipeline(vae=random_session.pipe.vae, latent_upsampler=upsampler)
+    (doubled,) = upsample(latents=low, height=64, width=64, output_type="latent", return_dict=False)
+
+    noises = iter([pack_video(draw_noise(3, "video", 2, (1, 128, 3, 4, 4))), draw_noise(3, "audio", 2, (1, 18, 128))])
+    monkeypatch.setattr(pipeline_ltx2, "randn_tensor", lambda *_, **__: next(noises))
+    sigmas = STAGE_2_DISTILLED_SIGMA_VALUES
+    theirs = reference(
+        random_session,
+        LTX2Pipeline,
+        latents=doubled,
+        audio_latents=audio,
+        noise_scale=sigmas[0],
+        **settings(random_session, Sampling())
+        | {"sigmas": sigmas, "num_inference_steps": 3, "width": 128, "height": 128},
+    )
+    assert_same(denormalised(random_session, clip.latents[None], clip.audio_latents[None]), theirs)
+    assert [len(clip.frames), clip.width, clip.height] == [17, 128, 128]
+
+
+def test_upscale_refines_the_latents_of_the_clip(random_session, upsampler):
+    clip = random_session.text_to_video(PROMPT, sampling=UNGUIDED, progress=False, **SIZE)
+    sigmas = []
+    doubled = random_session.upscale(
+        clip, progress=False, on_step=lambda event: sigmas.append((event.stage, event.sigma))
+    )
+    assert [len(doubled.frames), doubled.width, doubled.height] == [17, 128, 128]
+    assert [stage for stage, _ in sigmas] == [2, 2, 2]
+    assert [sigma for _, sigma in sigmas] == pytest.approx(STAGE_2_DISTILLED_SIGMA_VALUES)
