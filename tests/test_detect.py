@@ -104,6 +104,16 @@ def test_onsets_are_the_contacts_one_for_one(readings, state):
             assert np.abs(one.heard.onsets_s - one.scene.contacts_s).max() <= 0.010, one.scene
 
 
+def test_contacts_that_are_smoothed_in_time_are_still_found():
+    rng = np.random.default_rng(15)
+    for motion in ("bounce", "slide") * 3:
+        scene = random_scene(rng, motion=motion, num_frames=49, phase=0.6, energy=0.5)
+        soft = ndimage.gaussian_filter1d(scene.frames().astype(np.float32), 1.5, axis=0)
+        contacts_s = see(np.round(soft).astype(np.uint8), FRAME_RATE).contacts_s
+        assert len(contacts_s) == len(scene.contacts_s)
+        np.testing.assert_allclose(contacts_s, scene.contacts_s, atol=0.025)
+
+
 def test_sounds_come_from_where_the_object_touches(readings):
     for one in readings["clean"]:
         if one.scene.sounds:

@@ -10,7 +10,7 @@ import torch
 from ..mel import log_mel
 from ..shapes import audio_num_latents
 from .detect import hear, lags_s
-from .report import Metric, median
+from .report import Metric, mean, median
 from .world import SAMPLE_RATE_HZ, Scene, random_scene
 
 SIZES = ((128, 128), (128, 128), (160, 96), (96, 160))  # width, height
@@ -25,17 +25,15 @@ def measure_autoencoders(pipe: Any, seed: int, num_scenes: int = 24) -> list[Met
     scenes = [random_scene(rng, width=width, height=height, num_frames=49) for width, height in sizes]
     psnr_db = [_video_psnr_db(pipe.vae, scene) for scene in scenes]
     sounding = [_audio_losses(pipe.audio_vae, pipe.vocoder, scene) for scene in scenes if scene.sounds]
-    mel, vocoder, both, lag_ms = (np.array(values) for values in zip(*sounding, strict=True))
+    mel, vocoder, both, lag_ms = np.array(sounding).reshape(-1, 4).T
     on = "rendered scenes"
     return [
-        Metric("video VAE, PSNR", float(np.mean(psnr_db)), "dB", len(psnr_db), on, goal=28),
-        Metric("video VAE, PSNR of the worst scene", float(np.min(psnr_db)), "dB", len(psnr_db), on),
-        Metric("audio VAE, log-mel distance (L1)", float(mel.mean()), "", len(mel), on, smaller_is_better=True),
-        Metric("vocoder, spectral distance", float(vocoder.mean()), "", len(mel), on, smaller_is_better=True),
-        Metric(
-            "audio VAE and vocoder, spectral distance", float(both.mean()), "", len(mel), on, smaller_is_better=True
-        ),
-        median("audio VAE and vocoder, median shift of a sound", lag_ms, "ms", on),
+        mean("video VAE, PSNR", psnr_db, "dB", on, goal=28),
+        mean("video VAE, PSNR of the worst scene", [min(psnr_db)], "dB", "rendered scene"),
+        median("audio VAE, log-mel distance (L1)", mel, "", on),
+        median("vocoder, spectral distance", vocoder, "", on),
+        median("audio VAE and vocoder, spectral distance", both, "", on),
+        median("audio VAE and vocoder, shift of a sound", lag_ms, "ms", on),
     ]
 
 

@@ -50,6 +50,11 @@ def share(name: str, right: Sequence[bool], counted: str, goal: float | None = N
     return Metric(name, 100 * float(np.mean(right)) if len(right) else None, "%", len(right), counted, goal)
 
 
+def mean(name: str, values: Sequence[float] | np.ndarray, unit: str, counted: str, goal: float | None = None) -> Metric:
+    """The mean of values that should be large."""
+    return Metric(name, float(np.mean(values)) if len(values) else None, unit, len(values), counted, goal)
+
+
 def median(
     name: str, values: Sequence[float] | np.ndarray, unit: str, counted: str, goal: float | None = None
 ) -> Metric:

@@ -1,7 +1,7 @@
 """Analytic detectors: what a clip of the tiny world shows and what it sounds like, by arithmetic alone.
 
-They know the world's palette and strikes, but no model, no caption and no ground truth. Anything they cannot name is
-"none".
+They know the world's palette, room and strikes, but no model, no caption and no ground truth. Anything they cannot name
+is "none".
 """
 
 from .picture import Seen, see

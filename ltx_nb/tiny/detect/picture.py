@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage, optimize, signal
 
-from ..world import BACKGROUNDS, COLOURS
+from ..world import BACKGROUNDS, COLOURS, FLOOR_MARGIN, RADIUS, WALL_MARGIN
 
 NONE = "none"
 # The world's weakest contrast, green on teal, is 87 in RGB distance; an object must show half of that.
@@ -15,13 +15,15 @@ MIN_CONTRAST = 43.0
 MIN_AREA = 0.006  # of the frame; the world's smallest object covers 0.029
 MIN_FRAMES_SEEN = 0.8  # of all frames, for a track to have a motion
 # Filled share of the box: pi/4 for a ball, 1 for a square, 1/2 for a triangle. Blur rounds a triangle's corners and so
-# fills its box, up to 0.76, but leaves the skewness of its rows, ideally -2 sqrt(2) / 5, where the others have none.
-MIN_BALL_FILL, MIN_SQUARE_FILL, MAX_TRIANGLE_FILL = 0.66, 0.89, 0.80
-BOTTOM_HEAVY = -0.28
-MIN_TRAVEL = 12.0  # units of 1/128 of the shorter side; every motion of the world travels 20 or more
+# fills its box, up to 0.88, but leaves some skewness of its rows, ideally -2 sqrt(2) / 5, where the others have none.
+MIN_BALL_FILL, MIN_SQUARE_FILL, MAX_TRIANGLE_FILL = 0.66, 0.89, 0.88
+BOTTOM_HEAVY = -0.14
+MIN_TRAVEL = 9.0  # units of 1/128 of the shorter side; every motion of the world travels 20 or more
 MAX_SWAY = 6.0  # units; what stands still may wobble by this much
 KINK_FRAMES = 5  # frames on each side of a contact that its time is fitted on
-MIN_KINK = 0.4  # units, root of the squared misfit that a turn must explain: tells a contact at either end from jitter
+# At either end of the clip, too few frames show a turn, so that it must also be a sharp one, explaining this much
+# misfit (units, root of the sum of squares), and be no further than this from where the world's floor or walls are.
+MIN_KINK, END_REACH = 0.4, 5.0
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ def see(frames: np.ndarray, frame_rate: float) -> Seen:
     """
     if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8:
         raise ValueError(f"frames are {frames.dtype} {list(frames.shape)}; they must be uint8 [F, H, W, 3]")
-    unit_px = min(frames.shape[1:3]) / 128
+    height, width = frames.shape[1:3]
+    unit_px = min(width, height) / 128
     back = _border_colour(frames)
     background = _nearest(back, BACKGROUNDS)
     offset = frames[:, ::2, ::2].reshape(-1, 3) - back  # a quarter of the pixels shows the colours
@@ -67,7 +70,7 @@ def see(frames: np.ndarray, frame_rate: float) -> Seen:
         if blob is not None:
             track[index] = blob.x, blob.y
     motion = _motion(track / unit_px) if len(found) >= MIN_FRAMES_SEEN * len(frames) else NONE
-    contacts = _contacts_frames(track, motion, unit_px) / frame_rate
+    contacts = _contacts_frames(track / unit_px, motion, width / unit_px, height / unit_px) / frame_rate
     return Seen(background, _nearest(front + back, COLOURS), _shape(found), motion, track, contacts)
 
 
@@ -136,16 +139,16 @@ def _motion(track: np.ndarray) -> str:
     return NONE
 
 
-def _contacts_frames(track: np.ndarray, motion: str, unit_px: float) -> np.ndarray:
-    """Fractional frame numbers at which the object turns."""
-    if motion not in ("bounce", "slide"):
-        return np.zeros(0)
-    bounces = motion == "bounce"
-    axis = track[:, 1 if bounces else 0]
-    known = np.isfinite(axis)
-    axis = np.interp(np.arange(len(axis)), np.flatnonzero(known), axis[known])
-    towards = (axis,) if bounces else (axis, -axis)
-    turns = [_turn(one / unit_px, peak, curved=bounces) for one in towards for peak in _peaks(one / unit_px)]
+def _contacts_frames(track: np.ndarray, motion: str, width: float, height: float) -> np.ndarray:
+    """Fractional frame numbers at which the object turns; everything in units."""
+    known = np.isfinite(track[:, 0])
+    x, y = (np.interp(np.arange(len(track)), np.flatnonzero(known), axis[known]) for axis in track.T)
+    wall = RADIUS + WALL_MARGIN
+    towards = {
+        "bounce": [(y, height - FLOOR_MARGIN - RADIUS)],
+        "slide": [(x, width - wall), (-x, -wall)],
+    }.get(motion, [])
+    turns = [_turn(axis, peak, stop, motion == "bounce") for axis, stop in towards for peak in _peaks(axis)]
     return np.array(sorted(turn for turn in turns if turn is not None))
 
 
@@ -155,11 +158,11 @@ def _peaks(values: np.ndarray) -> np.ndarray:
     return signal.find_peaks(np.concatenate([[low], values, [low]]), prominence=MIN_TRAVEL / 2)[0] - 1
 
 
-def _turn(values: np.ndarray, peak: int, curved: bool) -> float | None:
+def _turn(values: np.ndarray, peak: int, stop: float, curved: bool) -> float | None:
     """The fractional frame near a maximum at which the curve turns: the best fit of c - a |t - turn| + b (t - turn)^2.
 
     The same law holds on both sides of a contact: on the floor b is gravity (`curved`), at a wall there is none.
-    None where a curve without a turn fits about as well, as before a first contact or after a last one.
+    None where the clip begins after the turn or ends before it. `stop` is where the world would let it turn.
     """
     first = max(peak - KINK_FRAMES, 0)
     first += int(values[first : peak + 1].argmin())  # no further than the next turn the other way
@@ -174,5 +177,7 @@ def _turn(values: np.ndarray, peak: int, curved: bool) -> float | None:
         return float(np.square(terms @ solution - here).sum())
 
     best = optimize.minimize_scalar(misfit, bounds=(peak - 1, peak + 1), method="bounded")
+    if KINK_FRAMES <= peak < len(values) - KINK_FRAMES:
+        return float(best.x)
     explained = min(misfit(first), misfit(beyond - 1)) - best.fun
-    return float(best.x) if explained > MIN_KINK**2 else None
+    return float(best.x) if explained > MIN_KINK**2 and values[peak] >= stop - END_REACH else None

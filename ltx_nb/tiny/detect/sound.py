@@ -13,7 +13,7 @@ from ..world import SAMPLE_RATE_HZ, SOUNDS, strike
 NONE = "none"
 # The world's strikes peak between -13 and -5 dBFS in short-time RMS; 37 dB below the weakest, nothing is noticed.
 SILENCE_DBFS = -50.0
-ENVELOPE_S = 0.010  # the thump, at 80 Hz, ripples by 1 dB under it
+ENVELOPE_S = 0.010  # two periods of the thump's power, which so does not ripple
 RISE_DB = 12.0  # a strike rises at least this much out of what came before
 RANGE_DB = 20.0  # and is no weaker than this below the clip's loudest
 SMOOTH_MS = 30  # the flutter of a ringing bell is faster
