@@ -65,10 +65,10 @@ def _fitted(vae, fit) -> LinearMap:
 
 @torch.no_grad()
 def _fit_video(pipe) -> LinearMap:
-    """From 16 nine-frame clips, 128 px wide, against the decoder's picture of the last frame of each latent."""
+    """From 12 nine-frame clips, 128 px wide, against the decoder's picture of the last frame of each latent."""
     generator = torch.Generator().manual_seed(0)
     latents, targets = [], []
-    for index in range(16):
+    for index in range(12):
         encoded = encode_video(pipe, _moving_shape(index, generator))
         mean, std = video_statistics(pipe, encoded)
         pixels = pipe.vae.decode((encoded * std + mean).to(pipe.vae.dtype), return_dict=False)[0][0].float()
@@ -100,7 +100,7 @@ def _fit_audio(pipe) -> LinearMap:
     """From smooth random log-mel pictures of two seconds, against the mean of the mel frames of each latent."""
     generator = torch.Generator().manual_seed(0)
     latents, targets = [], []
-    for _ in range(12):
+    for _ in range(6):
         coarse = torch.rand(1, 2, 12, 9, generator=generator) * 12 - 11  # from silence, ln 1e-5 = -11.5, to loud
         mel = torch.nn.functional.interpolate(coarse, (197, 64), mode="bilinear", align_corners=True)
         encoded = encode_mel(pipe, mel)
