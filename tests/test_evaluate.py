@@ -118,6 +118,7 @@ def test_the_table_says_value_goal_and_count():
         share("colour", [True, True, True, False], "clips", goal=95),
         Metric("lag", 12.34, "ms", 7, "sounds", goal=60, smaller_is_better=True),
         Metric("distance", 0.1234, "", 3, "scenes"),
+        Metric("far", 2041.7, "ms", 2, "sounds"),
         Metric("silence kept", None, "%", 0, "clips"),
     ]
     table = to_markdown({"measured_on": "On 4 clips.", "metrics": [metric.as_dict() for metric in metrics]})
@@ -129,6 +130,7 @@ def test_the_table_says_value_goal_and_count():
         "| colour | 75 % (missed) | ≥ 95 % | 4 clips |",
         "| lag | 12.3 ms | ≤ 60 ms | 7 sounds |",
         "| distance | 0.123 |  | 3 scenes |",
+        "| far | 2042 ms |  | 2 sounds |",
         "| silence kept | nothing to measure |  | 0 clips |",
     ]
 

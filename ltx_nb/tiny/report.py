@@ -92,4 +92,6 @@ def write_card(path: Path, markdown: str) -> None:
 
 def _amount(metric: dict[str, Any], field: str) -> str:
     value = metric[field]
-    return "nothing to measure" if value is None else f"{value:.3g} {metric['unit']}".rstrip()
+    if value is None:
+        return "nothing to measure"
+    return f"{value:.0f} {metric['unit']}" if abs(value) >= 100 else f"{value:.3g} {metric['unit']}".rstrip()
