@@ -22,7 +22,8 @@ LATENT_CHANNELS = 128  # of a packed token, in both modalities
 def encode_video(components, frames: torch.Tensor) -> torch.Tensor:
     """uint8 [F, H, W, 3] with F = 8k + 1 to normalised latents, float32 [1, C, f, h, w]."""
     vae = components.vae
-    pixels = frames.permute(3, 0, 1, 2)[None].to(vae.device, torch.float32) / 127.5 - 1
+    # An offloaded component lies elsewhere than where it runs, so its own device is not the one to ask for.
+    pixels = frames.permute(3, 0, 1, 2)[None].to(components._execution_device, torch.float32) / 127.5 - 1
     latents = vae.encode(pixels.to(vae.dtype)).latent_dist.mode().float()
     mean, std = video_statistics(components, latents)
     return (latents - mean) / std
@@ -47,7 +48,8 @@ def encode_audio(components, waveform: torch.Tensor, sample_rate: int, num_laten
 def encode_mel(components, mel: torch.Tensor) -> torch.Tensor:
     """Log-mel [1, 2, 4(L - 1) + 1, 64] to normalised latents, float32 [1, C, L, M]."""
     audio_vae = components.audio_vae
-    latents = audio_vae.encode(mel.to(audio_vae.device, audio_vae.dtype)).latent_dist.mode().float()
+    mel = mel.to(components._execution_device, audio_vae.dtype)
+    latents = audio_vae.encode(mel).latent_dist.mode().float()
     mean, std = audio_statistics(components, latents)
     return (latents - mean) / std
 

@@ -20,6 +20,7 @@ from ltx_nb.clip import Clip
 from ltx_nb.models import Model
 from ltx_nb.pipeline.compose import fit_samples, put_back_frames, put_back_samples
 from ltx_nb.pipeline.conditions import Conditions, conditions_of
+from ltx_nb.pipeline.denoise import stop_if_cancelled
 from ltx_nb.pipeline.guidance import guiders_of
 from ltx_nb.pipeline.prepare import unpack_audio, unpack_video
 from ltx_nb.pipeline.prompt_cache import EMBEDDINGS, PromptCache
@@ -93,9 +94,11 @@ class Session(Verbs):
 
                 try:
                     given, state = self._run_stages(request, stages, after_step)
+                    clip = self._clip_of(request, given, state, recorded)
+                    stop_if_cancelled(self._cancel)  # while it was decoded
                 except KeyboardInterrupt:
                     raise Cancelled("the run was cancelled", recorded) from None
-            return self._clip_of(request, given, state, recorded)
+            return clip
 
     def _check(self, request: ClipRequest) -> None:
         self._warn_of_lost_words(request.prompt)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ltx_nb.pipeline.verbs import Verbs
 
 
-def storyboard(
+def make_storyboard(
     session: Verbs, shots: Sequence[Any], context_s: float, seconds: float = 2.0, seed: int = 0, **options: Any
 ) -> Clip:
     """shots: prompts, or (prompt, seconds) each; the seed of each is one more than of the last.

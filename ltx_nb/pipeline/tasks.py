@@ -20,14 +20,9 @@ from ltx_nb.request import ClipRequest, Given, Sampling, Source
 SILENCE = 1e-4
 
 
-class RequestOptions(TypedDict, total=False):
-    """Fields of ClipRequest that every task takes; None is as good as leaving one out.
+class ClipOptions(TypedDict, total=False):
+    """Fields of ClipRequest that every task takes; None is as good as leaving one out."""
 
-    seconds: the length, brought to the nearest legal num_frames; give one of the two.
-    """
-
-    seconds: float | None
-    num_frames: int | None
     width: int | None
     height: int | None
     frame_rate: float | None
@@ -35,6 +30,16 @@ class RequestOptions(TypedDict, total=False):
     negative_prompt: str | None
     sampling: Sampling | None
     two_stage: bool
+
+
+class RequestOptions(ClipOptions, total=False):
+    """Those of tasks that make a clip of any length.
+
+    seconds: the length, brought to the nearest legal num_frames; give one of the two.
+    """
+
+    seconds: float | None
+    num_frames: int | None
 
 
 def text_to_video(model: Model, prompt: str, **options: Unpack[RequestOptions]) -> ClipRequest:
@@ -75,7 +80,7 @@ def extend(
     direction: str = "after",
     prompt: str | None = None,
     overlap_s: float = 0.5,
-    **options: Unpack[RequestOptions],
+    **options: Unpack[ClipOptions],
 ) -> ClipRequest:
     """overlap_s: how much of the clip next to the seam is made anew, so that motion and sound go on smoothly."""
     choice("direction", direction, ("after", "before"))
@@ -108,7 +113,7 @@ def retake(
     prompt: str | None = None,
     video: bool = True,
     audio: bool = True,
-    **options: Unpack[RequestOptions],
+    **options: Unpack[ClipOptions],
 ) -> ClipRequest:
     """[start, end) s made anew on the lanes named, everything else given."""
     source = picture_source(clip, options.get("frame_rate"))
@@ -147,9 +152,7 @@ def audio_to_video(
     return blank.replace(given=(Given("audio", source, 0.0, end_s),))
 
 
-def video_to_audio(
-    model: Model, video: Any, prompt: str | None = None, **options: Unpack[RequestOptions]
-) -> ClipRequest:
+def video_to_audio(model: Model, video: Any, prompt: str | None = None, **options: Unpack[ClipOptions]) -> ClipRequest:
     """Sound to a given clip, or to frames uint8 [F, H, W, 3] at frame_rate (24 if left out)."""
     source = picture_source(video, options.get("frame_rate") or ClipRequest.frame_rate)
     info = _moving(source)
@@ -160,7 +163,7 @@ def video_to_audio(
     )
 
 
-def upscale(model: Model, clip: Any, prompt: str | None = None, **options: Unpack[RequestOptions]) -> ClipRequest:
+def upscale(model: Model, clip: Any, prompt: str | None = None, **options: Unpack[ClipOptions]) -> ClipRequest:
     """The clip at twice its size: its latents doubled, both lanes renoised and refined."""
     source = picture_source(clip, options.get("frame_rate"))
     info = _moving(source)
@@ -219,6 +222,8 @@ def _whole_latents(info: MediaInfo, frame_rate: float | None) -> int:
     return max((num_frames - 1) // temporal * temporal + 1, 1)
 
 
-def _both_lanes(source: Source, info: MediaInfo, start_s: float, end_s: float, **when: float) -> tuple[Given, ...]:
+def _both_lanes(
+    source: Source, info: MediaInfo, start_s: float, end_s: float, source_start_s: float = 0.0
+) -> tuple[Given, ...]:
     lanes = ("video", "audio") if info.has_audio else ("video",)
-    return tuple(Given(lane, source, start_s, end_s, **when) for lane in lanes)
+    return tuple(Given(lane, source, start_s, end_s, source_start_s) for lane in lanes)

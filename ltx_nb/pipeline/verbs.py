@@ -1,15 +1,17 @@
 """The tasks as methods of a Session: each builds its request in `tasks` and runs it.
 
-Every verb also takes the fields of `tasks.RequestOptions` (seconds, num_frames, width, height, frame_rate, seed,
-negative_prompt, sampling, two_stage) and the arguments of `Session.run` (trace, trace_budget_mb, on_step, progress).
+Every verb also takes the fields of `tasks.ClipOptions` (width, height, frame_rate, seed, negative_prompt, sampling,
+two_stage), seconds or num_frames where no given clip has a length, and the arguments of `Session.run` (trace,
+trace_budget_mb, on_step, progress).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from ltx_nb.pipeline import tasks
+from ltx_nb.pipeline.storyboard import make_storyboard
 
 if TYPE_CHECKING:
     from ltx_nb.clip import Clip
@@ -18,11 +20,19 @@ if TYPE_CHECKING:
     from ltx_nb.trace import StepEvent
 
 
-class Options(tasks.RequestOptions, total=False):
+class RunOptions(TypedDict, total=False):
     trace: bool
     trace_budget_mb: float
     on_step: Callable[[StepEvent], None] | None
     progress: bool
+
+
+class Options(tasks.RequestOptions, RunOptions, total=False):
+    pass
+
+
+class OptionsWithClip(tasks.ClipOptions, RunOptions, total=False):
+    pass
 
 
 class Verbs:
@@ -54,7 +64,7 @@ class Verbs:
         direction: str = "after",
         prompt: str | None = None,
         overlap_s: float = 0.5,
-        **options: Unpack[Options],
+        **options: Unpack[OptionsWithClip],
     ) -> Clip:
         """The clip with `seconds` more "after" or "before" it, picture and sound; at most 20 s in all.
 
@@ -71,7 +81,7 @@ class Verbs:
         prompt: str | None = None,
         video: bool = True,
         audio: bool = True,
-        **options: Unpack[Options],
+        **options: Unpack[OptionsWithClip],
     ) -> Clip:
         """The clip with [start, end) s made anew, on both lanes or on one; widened to whole latents, see provenance."""
         return self._make(tasks.retake, clip, start, end, prompt, video, audio, **options)
@@ -82,11 +92,11 @@ class Verbs:
         """Pictures to a sound (a path, a Clip, or float32 [2, N] at sample_rate Hz), which stays as it is."""
         return self._make(tasks.audio_to_video, prompt, audio, sample_rate, **options)
 
-    def video_to_audio(self, video: Any, prompt: str | None = None, **options: Unpack[Options]) -> Clip:
+    def video_to_audio(self, video: Any, prompt: str | None = None, **options: Unpack[OptionsWithClip]) -> Clip:
         """Sound to pictures (a Clip, a path, or uint8 [F, H, W, 3] at frame_rate), which stay as they are: foley."""
         return self._make(tasks.video_to_audio, video, prompt, **options)
 
-    def upscale(self, clip: Any, prompt: str | None = None, **options: Unpack[Options]) -> Clip:
+    def upscale(self, clip: Any, prompt: str | None = None, **options: Unpack[OptionsWithClip]) -> Clip:
         """The clip at twice its size, both lanes refined."""
         return self._make(tasks.upscale, clip, prompt, **options)
 
@@ -95,12 +105,8 @@ class Verbs:
 
         shots: prompts, or (prompt, seconds) each. The clip has no request of its own; its notes tell the shots.
         """
-        from ltx_nb.pipeline.storyboard import storyboard
-
-        return storyboard(self, shots, context_s, **options)
+        return make_storyboard(self, shots, context_s, **options)
 
     def _make(self, task: Callable[..., ClipRequest], *arguments: Any, **options: Any) -> Clip:
-        of_run = {
-            name: options.pop(name) for name in ("trace", "trace_budget_mb", "on_step", "progress") & options.keys()
-        }
+        of_run = {name: options.pop(name) for name in RunOptions.__annotations__ if name in options}
         return self.run(task(self.model, *arguments, **options), **of_run)
