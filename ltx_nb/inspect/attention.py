@@ -208,7 +208,7 @@ class _Recorder:
             self.maps.steps += 1
 
     @torch.no_grad()
-    def record(self, name: str, block: int, attention: Any, *inputs: Any) -> None:
+    def record(self, name: str, block: int, attention: Any, inputs: tuple[Any, Any, Any, Any, Any]) -> None:
         is_text = name.endswith("text")
         for first, rows in softmax_rows(attention, *inputs, self.heads):
             if is_text:
@@ -240,7 +240,7 @@ class _RecordingProcessor:
     ) -> torch.Tensor:
         inputs = (hidden_states, encoder_hidden_states, attention_mask, query_rotary_emb, key_rotary_emb)
         if self._recorder.counts:
-            self._recorder.record(self._name, self._block, attn, *inputs)
+            self._recorder.record(self._name, self._block, attn, inputs)
         return self._replaced(attn, *inputs)
 
 

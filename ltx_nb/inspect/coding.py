@@ -65,7 +65,8 @@ def bandwidth_extension(session: Session, audio_latents: Any) -> AudioComparison
         audio_view(np.ascontiguousarray(half[0].float().clamp(-1, 1).cpu().numpy()), half_rate),
         audio_view(vocode(session, mel), session.sample_rate),
     )
-    return compare_audio(*views, names=tuple(f"vocoder at {view.sample_rate / 1000:g} kHz" for view in views))
+    first, second = (f"vocoder at {view.sample_rate / 1000:g} kHz" for view in views)
+    return compare_audio(*views, names=(first, second))
 
 
 def decode(session: Session, latents: Any = None, audio_latents: Any = None, frame_rate: float = 24.0) -> Clip:

@@ -60,21 +60,21 @@ def cell_footprint(
     Raises ValueError for a cell that is not there.
     """
     latents = check_latents(latents)
-    cell = tuple(
+    t, y, x = (
         whole_number(name, index, least=0, most=size - 1)
         for name, index, size in zip("tyx", (t, y, x), latents.shape[1:], strict=True)
     )
     strength = finite_number("strength", strength, least=1e-6)
     changed = latents.copy()
-    changed[(slice(None), *cell)] += _disturbance(len(latents), strength)
+    changed[:, t, y, x] += _disturbance(len(latents), strength)
     change = np.abs(decode_video(session, changed) - decode_video(session, latents)).mean(-1)
-    start_s, end_s = video_token_interval_s(cell[0], frame_rate)
+    start_s, end_s = video_token_interval_s(t, frame_rate)
     side = VIDEO_SPATIAL_COMPRESSION
-    top, left = side * cell[1], side * cell[2]
+    top, left = side * y, side * x
     frames = slice(round(start_s * frame_rate), round(end_s * frame_rate))
     own = change[frames, top : top + side, left : left + side].sum()
     return CellFootprint(
-        cell=cell,
+        cell=(t, y, x),
         change=change,
         own_share=float(own / max(change.sum(), 1e-12)),
         own_px=(top, left, top + side, left + side),

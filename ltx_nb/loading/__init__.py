@@ -58,9 +58,9 @@ def load(
     is_local = folder is not None or os.path.isabs(place)
     if entry.file is None and is_local and not (Path(place) / "model_index.json").is_file():
         raise FileNotFoundError(f"no weights of {model!r} in {place!r}: it has no model_index.json")
-    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    place_on = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if dtype is None:
-        dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
+        dtype = torch.float32 if place_on.type == "cpu" else torch.bfloat16
     dtypes = {"default": dtype, **dict.fromkeys(FP32_COMPONENTS, torch.float32)}
     with _quiet_libraries():
         if entry.file is None:
@@ -78,7 +78,7 @@ def load(
         for name, component in pipe.components.items():
             if isinstance(component, torch.nn.Module) and name != "text_encoder":
                 component.to(dtypes.get(name, dtype))
-        pipe.to(device)
+        pipe.to(place_on)
     if lean:
         make_lean(pipe.transformer)
     cache = None

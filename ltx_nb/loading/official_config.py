@@ -14,7 +14,7 @@ from typing import Any
 from ltx_nb.components import CONFIGS
 
 # What makes a file LTX-2.3's rather than 2.0's or 2.5's, and what diffusers' classes take for granted.
-_EXPECTED = {
+_EXPECTED: dict[str, dict[str, Any]] = {
     "transformer": {
         "caption_proj_before_connector": True,
         "cross_attention_adaln": True,

@@ -76,7 +76,7 @@ def audio_cell_footprint(result: AudioFootprint, size_in: Size = (9, 4.2)) -> Fi
 def round_trip(result: RoundTrip, size_in: Size = (10, 7.5)) -> Figure:
     """Quality over time on both lanes, and the worst places: before, after, and difference."""
     fig = figure(size_in)
-    curves, worst = fig.subfigures(2, 1, height_ratios=(1, 1.2))
+    curves, worst = fig.subfigures(2, 1, height_ratios=(1, 1.2), squeeze=False)[:, 0]
     upper, lower = curves.subplots(2, sharex=True)
     duration_s = result.clip.duration_s
     upper.set(title="Picture", ylabel="PSNR (dB)")

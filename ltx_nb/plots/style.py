@@ -30,7 +30,7 @@ SEQUENTIAL = "viridis"
 DIVERGING = "PuOr_r"
 MOST_THUMBNAILS = 24
 
-_RC = {
+_RC: dict[Any, Any] = {
     "axes.facecolor": "#ffffff",
     "axes.axisbelow": True,
     "axes.edgecolor": "#8c8c8c",
@@ -137,7 +137,7 @@ def filmstrip(axes: Axes, frames: np.ndarray, edges_s: np.ndarray, height_in: fl
 
     There are so many that they fill the axis, which has width_share of the figure's width, at height_in at most.
     """
-    width_in = width_share * axes.figure.get_figwidth()
+    width_in = width_share * axes.get_figure(root=True).get_figwidth()
     count = int(np.clip(np.ceil(width_in / height_in * frames.shape[1] / frames.shape[2]), 1, MOST_THUMBNAILS))
     bounds = np.linspace(edges_s[0], edges_s[-1], count + 1)
     for left, right in pairwise(bounds):

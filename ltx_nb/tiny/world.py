@@ -9,6 +9,7 @@ Lengths are in units of 1/128 of the frame's shorter side, so that a scene looks
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -226,7 +227,7 @@ def _caption(scene: Scene, rng: np.random.Generator | None) -> str:
 
 def random_scene(rng: np.random.Generator, **fixed) -> Scene:
     """A scene drawn from the whole world; keywords fix fields of `Scene`."""
-    drawn = dict(
+    drawn: dict[str, Any] = dict(
         shape=SHAPES[rng.integers(len(SHAPES))],
         colour=list(COLOURS)[rng.integers(len(COLOURS))],
         background=list(BACKGROUNDS)[rng.integers(len(BACKGROUNDS))],
