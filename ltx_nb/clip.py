@@ -149,6 +149,8 @@ class Clip:
 
         .mp4, .mov, .webm, .mkv: picture and sound. .wav, .flac, .mp3: the sound. .png, .jpg: the middle frame, alone.
         lossless: pixels and samples come back exactly, from an .mkv; few browsers play it.
+        What the request was given in memory is embedded up to 1 MB, and above that written to a file beside this one.
+
         Raises ValueError for another suffix, or for sound or picture that the clip has not; OSError if it cannot write.
         """
         from ltx_nb import media
@@ -160,7 +162,7 @@ class Clip:
         if suffix in media.POSTER_SUFFIXES:
             return media.write_poster(path, self.export_frames())
         record: dict[str, Any] = {
-            "request_json": None if self.request is None else self.request.to_json(),
+            "request_json": None if self.request is None else self.request.saved_beside(path).to_json(),
             "clip_json": json.dumps({"provenance": self.provenance, "notes": self.notes}),
         }
         if suffix in media.AUDIO_SUFFIXES:

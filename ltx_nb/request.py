@@ -16,7 +16,7 @@ from ltx_nb import shapes
 from ltx_nb.checks import choice, finite_number, flag, items, keys, text, whole_number
 from ltx_nb.given import LANES, Given, Keyframe, check_timelines, generated_spans_s, keyframes
 from ltx_nb.sampling import Sampling
-from ltx_nb.source import Media, Source
+from ltx_nb.source import Media, Source, read_back, written_once
 
 if TYPE_CHECKING:
     import numpy as np
@@ -192,11 +192,17 @@ class ClipRequest:
             mask[shapes.tokens_meeting(intervals_s, start_s, end_s)] = 1
         return mask
 
+    def saved_beside(self, path: str | os.PathLike[str]) -> ClipRequest:
+        """This request, with given media in memory that are too large to embed written to files beside `path`."""
+        given = tuple(dataclasses.replace(item, source=item.source.saved_beside(path)) for item in self.given)
+        first_stage = self.first_stage and self.first_stage.saved_beside(path)
+        return self.replace(given=given, first_stage=first_stage)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON. Raises ValueError for large media in memory, as Source.to_dict."""
         values = {"format": FORMAT} | {f.name: getattr(self, f.name) for f in fields(self)}
         values["sampling"] = self.sampling.to_dict()
-        values["given"] = [item.to_dict() for item in self.given]
+        values["given"] = written_once([item.to_dict() for item in self.given])
         values["first_stage"] = None if self.first_stage is None else self.first_stage.to_dict()
         values["outputs"] = list(self.outputs)
         return values
@@ -210,7 +216,8 @@ class ClipRequest:
         if "sampling" in values:
             values["sampling"] = Sampling.from_dict(values["sampling"])
         if "given" in values:
-            values["given"] = [Given.from_dict(item) for item in items("given", values["given"], dict)]
+            given = read_back(list(items("given", values["given"], dict)))
+            values["given"] = [Given.from_dict(item) for item in given]
         if values.get("first_stage") is not None:
             values["first_stage"] = Source.from_dict(values["first_stage"])
         return cls(**values)

@@ -13,6 +13,7 @@ import os
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ltx_nb.checks import finite_number, keys, text, whole_number
@@ -128,6 +129,20 @@ class Source:
             )
         return open(self.path, "rb")
 
+    def saved_beside(self, path: str | os.PathLike[str]) -> Source:
+        """This source; or, of media in memory that are too large to embed, the file beside `path` they are written to.
+
+        The file is named after `path` and the content, and gives back exactly the media.
+        """
+        if self.media is None or len(self._encoded[0]) <= EMBED_LIMIT_BYTES:
+            return self
+        from ltx_nb.files import whole_file
+
+        beside = Path(path).with_name(f"{Path(path).stem}.given-{self.sha256[:8]}.mkv")
+        with whole_file(beside) as unfinished:
+            unfinished.write_bytes(self._encoded[0])
+        return Source.from_path(beside)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON. Raises ValueError for media in memory that take more than EMBED_LIMIT_BYTES encoded."""
         if self.path is not None:
@@ -157,3 +172,24 @@ class Source:
         from ltx_nb.media import encode
 
         return encode(self.media)
+
+
+def written_once(given: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Given items as plain data, with the content of a source that several name left to the first of them."""
+    seen: set[str] = set()
+    for item in given:
+        sha256 = item["source"]["sha256"]
+        item["source"] = {"sha256": sha256} if sha256 in seen else item["source"]
+        seen.add(sha256)
+    return given
+
+
+def read_back(given: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What `written_once` wrote, with each source in full again."""
+    whole: dict[str, Any] = {}
+    read = []
+    for item in given:
+        source = item.get("source")
+        sha256 = source.get("sha256") if isinstance(source, dict) else None
+        read.append(item | {"source": whole.setdefault(sha256, source)} if isinstance(sha256, str) else item)
+    return read

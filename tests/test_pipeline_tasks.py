@@ -110,6 +110,26 @@ def test_audio_only_has_no_frames(random_session):
     assert made.frames is None and made.audio.shape[1] == round(9 / 24 * RATE)
 
 
+def test_media_too_large_to_embed_lie_beside_the_mp4(random_session, tmp_path):
+    source = noise_clip(num_frames=97)
+    made = random_session.retake(source, 1.0, 1.5, video=False, **OPTIONS)
+    path = made.save(tmp_path / "made.mp4")
+    names = sorted(file.name for file in tmp_path.iterdir())
+    assert [name.rpartition("-")[0] for name in names] == ["made.given", "made.given", ""]  # a file a lane
+    again = random_session.run(ClipRequest.from_file(path), progress=False)
+    assert np.array_equal(again.frames, made.frames) and np.array_equal(again.audio, made.audio)
+    (tmp_path / names[0]).unlink()
+    with pytest.raises(ValueError, match=r"cannot read the given file .*made.given-.*; put it back"):
+        random_session.run(ClipRequest.from_file(path), progress=False)
+
+
+def test_a_source_given_twice_is_embedded_once(clip):
+    request = tasks.retake(TINY, clip, 0.5, 0.8)
+    values = request.to_dict()
+    assert ["data" in item["source"] for item in values["given"]] == [True, False, True, False]
+    assert ClipRequest.from_json(request.to_json()) == request
+
+
 def test_an_image_guides_and_is_not_pasted(random_session, clip):
     made = random_session.image_to_video(PROMPT, clip.frames[0], width=64, height=64, num_frames=9, **OPTIONS)
     assert made.provenance["video"] == ((0.0, made.duration_s, "generated"),)

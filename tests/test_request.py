@@ -305,6 +305,16 @@ def test_nan_in_json_is_refused():
         ClipRequest.from_json(json.dumps(VALID | {"frame_rate": float("nan")}))
 
 
+def test_first_stage_needs_two_stages():
+    with pytest.raises(ValueError, match="first_stage stands in for the first of two stages; nearest: two_stage=True"):
+        ClipRequest("", first_stage=CLIP)
+
+
+def test_first_stage_survives_json():
+    request = ClipRequest("", two_stage=True, first_stage=CLIP)
+    assert ClipRequest.from_json(request.to_json()).first_stage == CLIP
+
+
 GOOD = {
     "prompt": ["", "a ball", "☂"],
     "width": [32, 128, 768],
@@ -317,6 +327,7 @@ GOOD = {
     "sampling": [Sampling(), Sampling(stg_scale=1)],
     "given": [(), [Given("video", IMAGE)], [Given("video", CLIP, 0, 1), Given("audio", CLIP, 0.5, 1.5)]],
     "two_stage": [True, False],
+    "first_stage": [None, None, CLIP],
     "outputs": [("video", "audio"), ["audio"]],
     "crop_width": [None, 32],
     "crop_height": [None, 50],

@@ -116,9 +116,10 @@ def _fit_audio(pipe) -> LinearMap:
 
 def _least_squares(latents: torch.Tensor, targets: torch.Tensor) -> LinearMap:
     """A little ridge keeps directions that the examples hardly vary from growing large weights."""
+    device, latents, targets = latents.device, latents.cpu().double(), targets.cpu().double()
     mean, target_mean = latents.mean(0), targets.mean(0)
-    centred = (latents - mean).double()
+    centred = latents - mean
     gram = centred.T @ centred
-    ridge = 1e-2 * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
-    weight = torch.linalg.solve(gram + ridge, centred.T @ (targets - target_mean).double()).float()
-    return LinearMap(weight, target_mean - mean @ weight)
+    ridge = 1e-2 * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype)
+    weight = torch.linalg.solve(gram + ridge, centred.T @ (targets - target_mean))
+    return LinearMap(weight.float().to(device), (target_mean - mean @ weight).float().to(device))

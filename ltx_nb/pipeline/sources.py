@@ -58,6 +58,16 @@ def source_of(media: Any) -> Source:
     raise ValueError(f"media is a {type(media).__name__}; give a Clip, a path, an array or a PIL image")
 
 
+def lane_of(source: Source, lane: str) -> Source:
+    """The source with this lane alone, where it is in memory with both: what is not given is not stored."""
+    media = source.media
+    if media is None or media.frames is None or media.audio is None:
+        return source
+    if lane == "video":
+        return Source.from_media(Media(frames=media.frames, frame_rate=media.frame_rate))
+    return Source.from_media(Media(audio=media.audio, sample_rate=media.sample_rate))
+
+
 def info_of(source: Source) -> MediaInfo:
     """What is in a source. Raises ValueError if it cannot be read."""
     if source.media is None:

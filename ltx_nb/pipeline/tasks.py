@@ -13,7 +13,7 @@ from ltx_nb.checks import choice, finite_number
 from ltx_nb.clip import Clip
 from ltx_nb.media import MediaInfo
 from ltx_nb.models import Model
-from ltx_nb.pipeline.sources import info_of, picture_source, read_sound, sound_source
+from ltx_nb.pipeline.sources import info_of, lane_of, picture_source, read_sound, sound_source
 from ltx_nb.request import ClipRequest, Given, Sampling, Source
 
 # Far below what can be heard or seen: such sound is there by rounding, if at all.
@@ -130,7 +130,8 @@ def retake(
         if lane == "audio" and not info.has_audio:
             continue
         spans_s = shapes.gaps_s([(start, end)], length_s) if anew else [(0.0, length_s)]
-        given += [Given(lane, source, *span_s, source_start_s=span_s[0]) for span_s in spans_s]
+        mine = lane_of(source, lane)
+        given += [Given(lane, mine, *span_s, source_start_s=span_s[0]) for span_s in spans_s]
     return _like(model, clip, info, prompt, options, num_frames=num_frames, given=tuple(given))
 
 
@@ -149,7 +150,7 @@ def audio_to_video(
     # A sound that ends within the last latent is given to the end, with silence: the lane is then frozen as a whole.
     missing_s = blank.duration_s - length_s
     end_s = blank.duration_s if missing_s <= shapes.VIDEO_TEMPORAL_COMPRESSION / blank.frame_rate else length_s
-    return blank.replace(given=(Given("audio", source, 0.0, end_s),))
+    return blank.replace(given=(Given("audio", lane_of(source, "audio"), 0.0, end_s),))
 
 
 def video_to_audio(model: Model, video: Any, prompt: str | None = None, **options: Unpack[ClipOptions]) -> ClipRequest:
@@ -159,7 +160,13 @@ def video_to_audio(model: Model, video: Any, prompt: str | None = None, **option
     num_frames = _whole_latents(info, options.get("frame_rate"))
     end_s = num_frames / (options.get("frame_rate") or info.frame_rate)
     return _like(
-        model, video, info, prompt, options, num_frames=num_frames, given=(Given("video", source, 0.0, end_s),)
+        model,
+        video,
+        info,
+        prompt,
+        options,
+        num_frames=num_frames,
+        given=(Given("video", lane_of(source, "video"), 0.0, end_s),),
     )
 
 
@@ -226,4 +233,4 @@ def _both_lanes(
     source: Source, info: MediaInfo, start_s: float, end_s: float, source_start_s: float = 0.0
 ) -> tuple[Given, ...]:
     lanes = ("video", "audio") if info.has_audio else ("video",)
-    return tuple(Given(lane, source, start_s, end_s, source_start_s) for lane in lanes)
+    return tuple(Given(lane, lane_of(source, lane), start_s, end_s, source_start_s) for lane in lanes)
