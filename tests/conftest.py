@@ -1,9 +1,8 @@
-"""What all tests share: no network, no display, and one tiny session."""
+"""What all tests share: no network, and one tiny session."""
 
 import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"
-os.environ["MPLBACKEND"] = "Agg"
 
 import pytest
 
