@@ -246,7 +246,7 @@ def test_a_diffusers_folder_serves_as_the_text_encoder(bf16_file, gemma, tmp_pat
 
 def test_the_upscaler_beside_the_file_comes_along(bf16_file, gemma, tmp_path):
     upsampler = architecture.latent_upsampler().to(torch.bfloat16)
-    config = {"mid_channels": 96, "num_blocks_per_stage": 1, "dims": 2}
+    config = {name: upsampler.config[name] for name in ("mid_channels", "num_blocks_per_stage", "dims")}
     save_file(upsampler.state_dict(), tmp_path / UPSCALER[1], {"config": json.dumps(config)})
     (tmp_path / bf16_file.name).symlink_to(bf16_file)
     made = single_file_components(model_of_file(tmp_path / bf16_file.name), str(tmp_path), gemma, torch.float32)
@@ -381,7 +381,8 @@ def test_a_file_without_a_config_is_read_as_the_real_size(components, tmp_path):
 
 def test_the_upscalers_file_is_read(tmp_path):
     upsampler = architecture.latent_upsampler().to(torch.bfloat16)
-    config = {"_class_name": "LatentUpsampler", "mid_channels": 96, "num_blocks_per_stage": 1, "dims": 2}
+    config = {name: upsampler.config[name] for name in ("mid_channels", "num_blocks_per_stage", "dims")}
+    config["_class_name"] = "LatentUpsampler"
     path = tmp_path / "ltx-2.3-spatial-upscaler-x2-1.1.safetensors"
     save_file(upsampler.state_dict(), path, {"config": json.dumps(config)})
     read = read_latent_upsampler(path)
