@@ -7,8 +7,9 @@ import torch
 import torch.nn.functional as F
 
 from ...mel import log_mel
+from ...shapes import audio_num_latents
 from ..architecture import audio_vae
-from ..world import FRAME_RATE, SAMPLE_RATE_HZ, random_scene
+from ..world import SAMPLE_RATE_HZ, random_scene
 from .loop import Stage, parse_arguments, run_stage
 from .muon import Muon
 
@@ -63,7 +64,7 @@ class AudioVaeStage(Stage):
         latents, distances = [], []
         for _ in range(48):
             scene = random_scene(rng, num_frames=49)
-            frames = 4 * round(25 * scene.num_frames / FRAME_RATE) - 3
+            frames = 4 * audio_num_latents(scene.duration_s) - 3
             mel = log_mel(scene.audio(), SAMPLE_RATE_HZ)[None, :, :frames]
             z = self.vae.encoder(mel)[:, :8]
             distances.append(float(F.l1_loss(self.vae.decoder(z), mel)))

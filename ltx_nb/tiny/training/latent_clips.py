@@ -15,8 +15,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ...mel import log_mel
-from ..world import SAMPLE_RATE_HZ, Scene, random_scene
+from ...shapes import audio_num_latents
+from ..world import FRAME_RATE, SAMPLE_RATE_HZ, Scene, random_scene
 from .loop import parse_arguments, trained_components
+from .video_vae import as_pixels
 
 # (height, width, frames): clips, how often a batch is drawn from them, seed. Equal seeds are equal scenes: the
 # upsampler learns from the same scene at two sizes.
@@ -30,17 +32,12 @@ BUCKETS = {
 SHARD = 50
 
 
-def num_audio_latents(num_frames: int) -> int:
-    return round(num_frames / 24 * 25)
-
-
 @torch.no_grad()
 def encode_scene(scene: Scene, vae, audio_vae) -> tuple[torch.Tensor, torch.Tensor]:
     """Normalised latents of a scene: video [frames, h, w, 128] and audio [latents, 128]."""
-    pixels = torch.from_numpy(scene.frames()).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
-    z = vae.encoder(pixels)[0, :128].permute(1, 2, 3, 0)
+    z = vae.encoder(as_pixels(scene.frames()[None]))[0, :128].permute(1, 2, 3, 0)
     video = (z - vae.latents_mean) / vae.latents_std
-    mel = log_mel(scene.audio(), SAMPLE_RATE_HZ)[None, :, : 4 * num_audio_latents(scene.num_frames) - 3]
+    mel = log_mel(scene.audio(), SAMPLE_RATE_HZ)[None, :, : 4 * audio_num_latents(scene.duration_s) - 3]
     a = audio_vae.encoder(mel)[0, :8].permute(1, 0, 2).flatten(1)  # [time, channel x mel]
     audio = (a - audio_vae.latents_mean) / audio_vae.latents_std
     return video, audio
@@ -94,14 +91,15 @@ class LatentClips:
         shortest = 25 if longest == 49 else 57
         num_frames = longest if rng.random() < 0.6 else int(rng.integers(shortest // 8, longest // 8 + 1)) * 8 + 1
         latent_frames = (num_frames - 1) // 8 + 1
-        clip_tokens = latent_frames * video.shape[2] * video.shape[3] + num_audio_latents(num_frames)
+        latents = audio_num_latents(num_frames / FRAME_RATE)
+        clip_tokens = latent_frames * video.shape[2] * video.shape[3] + latents
         count = max(1, tokens // clip_tokens)
         index = torch.from_numpy(rng.integers(0, len(scenes), count))
         captions = [scenes[i].caption(rng) for i in index]
         return (
             captions,
             video[index, :latent_frames].float(),
-            audio[index, : num_audio_latents(num_frames)].float(),
+            audio[index, :latents].float(),
             num_frames,
         )
 

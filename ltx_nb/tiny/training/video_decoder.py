@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from .latent_clips import BUCKETS, load_bucket
 from .loop import Stage, parse_arguments, run_stage, trained_components
 from .muon import Muon
-from .video_vae import LATENT_NOISE, held_out_psnr, psnr_db
+from .video_vae import LATENT_NOISE, as_pixels, held_out_psnr, psnr_db
 
 
 class VideoDecoderStage(Stage):
@@ -35,8 +35,7 @@ class VideoDecoderStage(Stage):
         (batch,) = self.phase_at(step)
         scenes, latents = self.buckets[rng.choice(len(self.buckets), p=self.weights)]
         index = rng.integers(0, len(scenes), batch * 128 * 128 // (scenes[0].width * scenes[0].height))
-        frames = torch.from_numpy(np.stack([scenes[i].frames() for i in index]))
-        pixels = frames.permute(0, 4, 1, 2, 3).float() / 127.5 - 1
+        pixels = as_pixels(np.stack([scenes[i].frames() for i in index]))
         mean, std = (x.view(1, -1, 1, 1, 1) for x in (self.vae.latents_mean, self.vae.latents_std))
         raw = latents[torch.from_numpy(index)].float().permute(0, 4, 1, 2, 3) * std + mean
         decoded = self.vae.decoder(raw + LATENT_NOISE * torch.randn_like(raw))

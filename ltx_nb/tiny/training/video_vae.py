@@ -17,11 +17,15 @@ LATENT_PENALTY = 3e-4  # on z^2, so that the noise keeps its meaning
 SIZES = ((128, 128), (96, 160), (128, 128), (64, 64), (128, 128), (160, 96))
 
 
+def as_pixels(frames: np.ndarray) -> torch.Tensor:
+    """Frames uint8 [B, F, H, W, 3] as the VAE reads them: float32 [B, 3, F, H, W] in [-1, 1]."""
+    return torch.from_numpy(frames).permute(0, 4, 1, 2, 3).float() / 127.5 - 1
+
+
 def batch_of_frames(rng: np.random.Generator, batch: int, num_frames: int, height=128, width=128) -> torch.Tensor:
     """Random scenes as the VAE reads them: float32 [B, 3, F, H, W] in [-1, 1]."""
     scenes = [random_scene(rng, num_frames=num_frames, height=height, width=width) for _ in range(batch)]
-    frames = torch.from_numpy(np.stack([scene.frames() for scene in scenes]))
-    return frames.permute(0, 4, 1, 2, 3).float() / 127.5 - 1
+    return as_pixels(np.stack([scene.frames() for scene in scenes]))
 
 
 def psnr_db(a: torch.Tensor, b: torch.Tensor) -> float:
