@@ -1,0 +1,126 @@
+"""KitWidget: what all widgets of the kit share on the Python side.
+
+Its browser side is joined from static/ (`ltx_widgets.assets`). Refuses misspelt names, shows errors in the widget, and
+takes messages and files from the browser as what they are, untrusted. Knows no request, no media and no model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+import anywidget
+import traitlets
+
+from ltx_nb.checks import keys, text
+from ltx_widgets.assets import joined_module, joined_style
+from ltx_widgets.uploads import Uploads
+
+
+class KitWidget(anywidget.AnyWidget):
+    """Base of the kit's widgets; a subclass names its files in static/ by `_name` and adds traits.
+
+    Raises TypeError, with the closest name, for a keyword or a public attribute that it does not have.
+    """
+
+    _name: str
+
+    error = traitlets.Unicode("").tag(sync=True)
+    """What went wrong last, with what would work; "" when nothing did. Shown in the widget."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # anywidget makes a subclass of its own for every instance, to which the files are no news.
+        if "_name" in vars(cls):
+            cls._esm = joined_module(cls._name)
+            cls._css = joined_style(cls._name)
+
+    def __init__(self, **traits: Any) -> None:
+        for name in traits:
+            self._check_name(name)
+        self._uploads = Uploads()
+        super().__init__(**traits)
+        self.on_msg(self._receive)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not name.startswith("_"):
+            self._check_name(name)
+        super().__setattr__(name, value)
+
+    def _check_name(self, name: str) -> None:
+        if name.startswith("_") or not hasattr(type(self), name):
+            known = [known for known in self.trait_names() if not known.startswith("_")]
+            close = get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else "it has " + ", ".join(sorted(self._own_names()))
+            raise TypeError(f"{type(self).__name__} has no {name!r}; {hint}")
+
+    def _own_names(self) -> set[str]:
+        """Names of the traits that are not ipywidgets' own."""
+        return {
+            name
+            for name in set(self.trait_names()) - set(anywidget.AnyWidget.class_trait_names())
+            if not name.startswith("_")
+        }
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        bundle = super()._repr_mimebundle_(**kwargs)
+        still_png = self._still()
+        if bundle is None or still_png is None:
+            return bundle
+        data, metadata = bundle
+        return data | {"image/png": still_png}, metadata
+
+    def _still(self) -> bytes | None:
+        """A PNG of the widget for readers without a kernel; None where text is enough."""
+        return None
+
+    def send_bytes(self, kind: str, meta: Mapping[str, Any], buffers: Iterable[bytes] = ()) -> None:
+        """Send {type: kind, **meta} with binary buffers to every view."""
+        self.send({**meta, "type": kind}, list(buffers))
+
+    def _on_ready(self) -> None:
+        """A view has opened: send it the bytes that it shows. Colab drops those of a widget's opening message."""
+
+    def _on_upload(self, name: str, data: bytes, detail: dict[str, Any]) -> None:
+        """A file has come from the browser; detail is what the browser side said it is for, unchecked."""
+        raise ValueError(f"{type(self).__name__} takes no files, so {name!r} is dropped")
+
+    def _on_message(self, kind: str, content: dict[str, Any], buffers: list[bytes]) -> None:
+        """Any other message from the browser, unchecked."""
+        raise ValueError(f"{type(self).__name__} knows no message {kind!r}")
+
+    def _receive(self, _: object, content: object, buffers: list[Any] | None) -> None:
+        self._guard(self._take, content, [bytes(buffer) for buffer in buffers or ()])
+
+    def _take(self, content: object, buffers: list[bytes]) -> None:
+        if not isinstance(content, dict):
+            raise ValueError(f"a message from the browser is a {type(content).__name__}, not an object")
+        kind = text("type", content.get("type"))
+        if kind == "ready":
+            keys("ready", content, ("type",))
+            self._on_ready()
+            return
+        self.error = ""
+        if kind == "chunk":
+            upload = self._uploads.add(content, buffers)
+            if upload is not None:
+                self._on_upload(upload.name, upload.data, upload.detail)
+        else:
+            self._on_message(kind, content, buffers)
+
+    def _guard(self, callback: Callable[..., Any], *args: Any) -> Any:
+        """callback(*args); what it raises is shown in the widget, since the front end hides it, and None comes back."""
+        try:
+            return callback(*args)
+        except Exception as error:
+            self.error = error_text(error)
+            return None
+
+
+def error_text(error: Exception) -> str:
+    """An exception for a reader: a ValueError explains itself, others go by their name."""
+    return str(error) if isinstance(error, ValueError) and str(error) else f"{type(error).__name__}: {error}"

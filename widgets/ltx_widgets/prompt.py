@@ -1,0 +1,171 @@
+"""Prompt: the words of a request and its size, length, seed and sampling, edited in the browser.
+
+Takes any ClipRequest and gives it back with what was edited; what is given on its timelines passes through. Knows the
+models' defaults, and a tokenizer by two methods only.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import traitlets
+
+from ltx_nb.checks import keys
+from ltx_nb.models import TINY, Model, named_model
+from ltx_nb.request import ClipRequest, Sampling
+from ltx_nb.shapes import NAMED_SIZES, Size
+from ltx_widgets.base import KitWidget
+
+PARTS = ("action", "look", "setting", "camera", "light", "sound", "speech")
+EDITED = (
+    "prompt",
+    "negative_prompt",
+    "width",
+    "height",
+    "crop_width",
+    "crop_height",
+    "num_frames",
+    "frame_rate",
+    "seed",
+    "two_stage",
+    "sampling",
+)
+MOST_LAST = 20
+
+# What the tiny model was trained at.
+TINY_SIZES = {"square": Size(128, 128), "wide": Size(160, 96), "portrait": Size(96, 160)}
+
+
+class Tokenizer(Protocol):
+    """What the widget asks of the model's tokenizer."""
+
+    def count(self, text: str) -> int:
+        """How many tokens the text takes."""
+
+    def unknown(self, text: str) -> list[str]:
+        """The words of the text that it does not know."""
+
+
+class Prompt(KitWidget):
+    """An editor of the fields EDITED of a ClipRequest.
+
+    request: what to start from; by default an empty prompt at the model's own size and length.
+    model: whose defaults and sizes are offered, by its name in the catalogue or as an entry of it.
+    tokenizer: counts tokens and finds unknown words, where there is one.
+
+    Raises ValueError for what no ClipRequest can have. What the browser sends is checked alike; `error` then says why,
+    and `value` stays.
+    """
+
+    _name = "prompt"
+
+    value = traitlets.Dict().tag(sync=True)
+    """The request's fields that are edited here, as in ClipRequest.to_dict(). Fields left out keep their value."""
+
+    parts = traitlets.Dict().tag(sync=True)
+    """What of the prompt was written as which of PARTS. The prompt is what counts; the browser side joins the parts."""
+
+    sizes = traitlets.List(traitlets.Dict()).tag(sync=True)
+    """Sizes by name: {name, width, height, crop_width, crop_height} in pixels."""
+
+    defaults = traitlets.Dict().tag(sync=True)
+    """What the model takes where value says nothing: {negative_prompt, sampling}."""
+
+    tokens = traitlets.Int(None, allow_none=True).tag(sync=True)
+    """How many tokens the prompt takes; None without a tokenizer."""
+
+    unknown = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    """Words of the prompt that the tokenizer does not know: the model does not hear of them."""
+
+    last = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    """Prompts that were used, the latest first."""
+
+    def __init__(
+        self,
+        request: ClipRequest | None = None,
+        *,
+        model: str | Model = TINY,
+        tokenizer: Tokenizer | None = None,
+        **traits: Any,
+    ) -> None:
+        entry = named_model(model) if isinstance(model, str) else model
+        self._tokenizer = tokenizer
+        self._base = request or ClipRequest("", width=entry.width, height=entry.height, num_frames=entry.num_frames)
+        super().__init__(
+            sizes=_sizes(entry),
+            defaults={"negative_prompt": entry.negative_prompt, "sampling": entry.sampling.to_dict()},
+            **traits,
+        )
+        self.request = self._base.replace(**_changes(self.value))
+
+    @property
+    def request(self) -> ClipRequest:
+        """The whole request as edited so far. Assign one to edit it."""
+        return self._base.replace(**_changes(self.value))
+
+    @request.setter
+    def request(self, request: ClipRequest) -> None:
+        if not isinstance(request, ClipRequest):
+            raise ValueError(f"request is a {type(request).__name__}; give a ClipRequest, such as clip.request")
+        self._base = request
+        self.value = _edited(request)
+
+    def remember(self) -> None:
+        """Put the prompt first among the last ones, as when it is run."""
+        prompt = self.request.prompt
+        if prompt.strip():
+            self.last = [prompt, *(other for other in self.last if other != prompt)][:MOST_LAST]
+
+    def __repr__(self) -> str:
+        request = self.request
+        size = f"{request.width}x{request.height} px, {request.num_frames} frames at {request.frame_rate:g}/s"
+        return f"Prompt({request.prompt!r}, {size}, seed {request.seed})"
+
+    @traitlets.validate("value")
+    def _checked_value(self, proposal: Any) -> dict[str, Any]:
+        changes = _changes({**self.value, **keys("value", proposal["value"], EDITED)})
+        return _edited(self._base.replace(**changes))
+
+    @traitlets.validate("parts")
+    def _checked_parts(self, proposal: Any) -> dict[str, str]:
+        parts = keys("parts", proposal["value"], PARTS)
+        for name, part in parts.items():
+            if not isinstance(part, str):
+                raise ValueError(f"parts[{name!r}] is a {type(part).__name__}, not a str")
+        return dict(parts)
+
+    @traitlets.observe("value")
+    def _count(self, change: Any) -> None:
+        if self._tokenizer is not None and change["old"].get("prompt") != change["new"]["prompt"]:
+            self._guard(self._ask, self._tokenizer, change["new"]["prompt"])
+
+    def _ask(self, tokenizer: Tokenizer, prompt: str) -> None:
+        self.tokens, self.unknown = tokenizer.count(prompt), list(dict.fromkeys(tokenizer.unknown(prompt)))
+
+    def _on_message(self, kind: str, content: dict[str, Any], buffers: list[bytes]) -> None:
+        if kind != "edit":
+            return super()._on_message(kind, content, buffers)
+        keys("edit", content, ("type", "value", "parts"), required=("value",))
+        self.value = dict(keys("value", content["value"], EDITED))
+        if "parts" in content:
+            self.parts = dict(keys("parts", content["parts"], PARTS))
+
+
+def _edited(request: ClipRequest) -> dict[str, Any]:
+    """Of the request's plain data what is edited here; its media are not turned into text for that."""
+    return {name: getattr(request, name) for name in EDITED} | {"sampling": request.sampling.to_dict()}
+
+
+def _changes(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: Sampling.from_dict(item) if name == "sampling" else item for name, item in value.items()}
+
+
+def _sizes(model: Model) -> list[dict[str, Any]]:
+    if model.weights == TINY.weights:
+        named = TINY_SIZES
+    else:  # "portrait" is another name of 1080p-portrait
+        named = {"standard": Size(model.width, model.height)} | NAMED_SIZES
+        named = {name: size for name, size in named.items() if name != "portrait"}
+    return [{"name": name} | dataclasses.asdict(size) for name, size in named.items()]

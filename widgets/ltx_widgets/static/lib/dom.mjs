@@ -1,0 +1,139 @@
+// What every widget's view is built with: elements, listeners that are released together, the error line.
+
+const SVG_NAMESPACE = "http://www.w3.org/2000/svg";
+
+// An HTML element; attributes that are null or false are left out, true is an empty one.
+export function h(tag, attributes = {}, ...children) {
+  return filled(document.createElement(tag), attributes, children);
+}
+
+// An SVG element.
+export function s(tag, attributes = {}, ...children) {
+  return filled(document.createElementNS(SVG_NAMESPACE, tag), attributes, children);
+}
+
+function filled(element, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    element.setAttribute(name, value === true ? "" : String(value));
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+// Collects what a view has to release; dispose() releases it, newest first. A late add is released at once.
+export function createDisposer() {
+  const releases = [];
+  let disposed = false;
+  const disposer = {
+    add(release) {
+      if (disposed) release();
+      else releases.push(release);
+    },
+    listen(target, type, callback, options) {
+      target.addEventListener(type, callback, options);
+      disposer.add(() => target.removeEventListener(type, callback, options));
+    },
+    // callback() when the trait changes, from Python or from another view.
+    onChange(model, name, callback) {
+      model.on(`change:${name}`, callback);
+      disposer.add(() => model.off(`change:${name}`, callback));
+    },
+    // callback(content, buffers) for messages of this type that Python sends.
+    onMessage(model, type, callback) {
+      const receive = (content, buffers) => {
+        if (content?.type === type) callback(content, buffers ?? []);
+      };
+      model.on("msg:custom", receive);
+      disposer.add(() => model.off("msg:custom", receive));
+    },
+    // callback(width in px) now and whenever the element changes its width.
+    onWidth(element, callback) {
+      let known = -1;
+      const observer = new ResizeObserver(() => {
+        if (element.clientWidth === known) return;
+        known = element.clientWidth;
+        callback(known);
+      });
+      observer.observe(element);
+      disposer.add(() => observer.disconnect());
+    },
+    objectURL(blob) {
+      const url = URL.createObjectURL(blob);
+      disposer.add(() => URL.revokeObjectURL(url));
+      return url;
+    },
+    dispose() {
+      disposed = true;
+      for (const release of releases.splice(0).reverse()) release();
+    },
+  };
+  return disposer;
+}
+
+// The widget's root element, in el: class "ltx ltx-<name>", named for screen readers.
+export function widgetRoot(el, name, label) {
+  const root = h("section", { class: `ltx ltx-${name}`, "aria-label": label });
+  el.append(root);
+  return root;
+}
+
+// A line that shows model.error as it changes, and is announced; hidden while there is none.
+export function showError(disposer, model) {
+  const line = h("p", { class: "ltx-error", role: "alert" });
+  const update = () => {
+    line.textContent = model.get("error") ?? "";
+    line.hidden = !line.textContent;
+  };
+  disposer.onChange(model, "error", update);
+  update();
+  return line;
+}
+
+// A push button. icon: a short text shown in place of the label, which is then the tooltip and the name.
+export function button(label, { icon = null, primary = false, pressed = null } = {}) {
+  return h(
+    "button",
+    {
+      type: "button",
+      class: `ltx-button${primary ? " ltx-primary" : ""}${icon ? " ltx-icon" : ""}`,
+      title: icon ? label : null,
+      "aria-label": icon ? label : null,
+      "aria-pressed": pressed === null ? null : String(pressed),
+    },
+    icon ?? label,
+  );
+}
+
+// A labelled control; unit is written after it.
+export function field(label, control, unit = null) {
+  return h(
+    "label",
+    { class: "ltx-field" },
+    h("span", { class: "ltx-label" }, label),
+    control,
+    unit && h("span", { class: "ltx-muted" }, unit),
+  );
+}
+
+// callback, once no further call has come for delay_ms; flush() runs a waiting call now, cancel() drops it.
+export function debounce(callback, delay_ms) {
+  let timer = null;
+  let waiting = null;
+  const debounced = (...values) => {
+    waiting = values;
+    clearTimeout(timer);
+    timer = setTimeout(debounced.flush, delay_ms);
+  };
+  debounced.flush = () => {
+    clearTimeout(timer);
+    const values = waiting;
+    waiting = null;
+    if (values) callback(...values);
+  };
+  debounced.cancel = () => {
+    clearTimeout(timer);
+    waiting = null;
+  };
+  return debounced;
+}

@@ -1,0 +1,27 @@
+// The size and length of a clip in words, and by name. The numbers themselves come from time.mjs.
+
+import { audioNumLatents, latentNumFrames } from "./time.mjs";
+
+// The named size with exactly these pixels and this crop, or null.
+export function sizeOf(value, sizes) {
+  const same = (size) => ["width", "height", "crop_width", "crop_height"].every((name) => size[name] === value[name]);
+  return sizes.find(same) ?? null;
+}
+
+// "720p portrait, 704 × 1280"
+export function sizeLabel(size) {
+  return `${size.name.replaceAll("-", " ")}, ${size.crop_width ?? size.width} × ${size.crop_height ?? size.height}`;
+}
+
+// What is generated, and what is left of it: "1920 × 1088 px, cropped to 1920 × 1080 when saved".
+export function sizeText({ width, height, crop_width, crop_height }) {
+  const made = `${width} × ${height} px`;
+  const [left, kept] = [crop_width ?? width, crop_height ?? height];
+  return left === width && kept === height ? made : `${made}, cropped to ${left} × ${kept} when saved`;
+}
+
+// "49 = 8 × 6 + 1 frames, 7 video latents, 51 audio latents"
+export function lengthText(numFrames, frameRate) {
+  const latents = latentNumFrames(numFrames);
+  return `${numFrames} = 8 × ${latents - 1} + 1 frames, ${latents} video latents, ${audioNumLatents(numFrames / frameRate)} audio latents`;
+}
