@@ -447,6 +447,28 @@ def test_the_cover_of_a_song_is_not_a_video(tmp_path, audio):
 # What cannot be read
 
 
+def test_a_still_is_the_last_key_frame_before_the_middle(tmp_path, frames):
+    path = tmp_path / "keys.mp4"
+    with av.open(path, "w") as container:
+        stream = container.add_stream("libx264", rate=24, options={"g": "4", "sc_threshold": "0", "crf": "10"})
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        for pixels in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode(None))
+    still = media.read_still(path)
+    decoded, _ = media.read_video(path)
+    assert [index for index, frame in enumerate(decoded) if (frame == still).all()] == [NUM_FRAMES // 2 // 4 * 4]
+
+
+def test_sound_and_pictures_have_no_still_of_a_video(tmp_path, frames, audio):
+    for path in (
+        media.write_audio(tmp_path / "a.wav", audio, SAMPLE_RATE),
+        media.write_poster(tmp_path / "a.png", frames),
+    ):
+        with pytest.raises(ValueError, match=f"{path.name} is no video; give one"):
+            media.read_still(path)
+
+
 def test_missing_files_are_named(tmp_path):
     for read in (media.probe, media.read_video, media.read_audio, media.read_image, media.read_request_json):
         with pytest.raises(ValueError, match=r"cannot read .*gone\.mp4: no such file; check the path"):

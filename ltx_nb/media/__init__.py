@@ -14,7 +14,7 @@ from ltx_nb.media.pictures import (
     read_image,
     write_poster,
 )
-from ltx_nb.media.reading import MediaInfo, probe, read_audio, read_clip_json, read_request_json, read_video
+from ltx_nb.media.reading import MediaInfo, probe, read_audio, read_clip_json, read_request_json, read_still, read_video
 from ltx_nb.media.writing import (
     encode,
     encode_lossless,
@@ -42,6 +42,7 @@ __all__ = [
     "read_clip_json",
     "read_image",
     "read_request_json",
+    "read_still",
     "read_video",
     "write_audio",
     "write_poster",

@@ -118,14 +118,25 @@ def read_video(source: MediaSource) -> tuple[np.ndarray, float]:
         begin_s = _begin_s(container)
         # Frames beyond num_frames would be of packets that hold several; none of the codecs in use here makes them.
         for index, frame in zip(range(info.num_frames), container.decode(stream), strict=False):
-            rgb = frame.to_ndarray(
-                format="rgb24", width=stream.width, height=stream.height, interpolation=EXACT_COLOURS
-            )
-            frames[index] = np.rot90(rgb, frame.rotation // 90)
+            frames[index] = _pixels(frame, stream)
             times_s.append(index / info.frame_rate if frame.pts is None else frame.time - begin_s)
     if not times_s:
         raise ValueError(f"{name_of(source)} has a video stream without a frame; export it again")
     return _at_constant_rate(frames[: len(times_s)], np.array(times_s), info.frame_rate), info.frame_rate
+
+
+def read_still(source: MediaSource) -> np.ndarray:
+    """One frame, uint8 [H, W, 3], found without decoding others: the last key frame before the middle.
+
+    Raises ValueError if the file cannot be read or has no picture.
+    """
+    info = probe(source)
+    if info.is_image or not info.num_frames:
+        raise ValueError(f"{name_of(source)} is no video; give one, or read a picture with read_image")
+    with _open(source) as container:
+        stream = _stream(container, "video")
+        container.seek(round((_begin_s(container) + info.duration_s / 2) * av.time_base))
+        return np.ascontiguousarray(_pixels(next(container.decode(stream)), stream))
 
 
 def read_audio(source: MediaSource, sample_rate: int | None = None) -> tuple[np.ndarray, int]:
@@ -213,6 +224,11 @@ def _stream(container: Any, kind: str) -> Any:
     """The first stream of a kind, None if there is none; the cover picture of a song is not a video stream."""
     streams = getattr(container.streams, kind)
     return next((stream for stream in streams if not stream.disposition & Disposition.attached_pic), None)
+
+
+def _pixels(frame: Any, stream: Any) -> np.ndarray:
+    rgb = frame.to_ndarray(format="rgb24", width=stream.width, height=stream.height, interpolation=EXACT_COLOURS)
+    return np.rot90(rgb, frame.rotation // 90)
 
 
 def _begin_s(container: Any) -> float:
