@@ -94,6 +94,14 @@ def test_contacts_touch_the_floor_or_a_wall():
         assert np.allclose(gap, 2 * slide.unit_px)
 
 
+def test_contacts_keep_to_the_grid_and_off_the_ends():
+    rng = np.random.default_rng(5)
+    for _ in range(50):
+        scene = random_scene(rng, motion=("bounce", "slide")[int(rng.integers(2))])
+        np.testing.assert_allclose(scene.contacts_s * 24 % 4, 2, atol=1e-6)
+        assert np.all((scene.contacts_s > 0) & (scene.contacts_s < scene.duration_s - 1 / 24))
+
+
 def test_standing_still_has_no_contact_and_no_sound():
     scene = Scene(motion="still")
     assert len(scene.contacts_s) == 0
@@ -131,7 +139,7 @@ def test_a_scene_looks_the_same_at_twice_the_size():
     assert np.abs(halved - small.frames()).mean() < 1.0
 
 
-@pytest.mark.parametrize("shape, fill", [("ball", np.pi / 4), ("square", 0.81), ("triangle", 0.5)])
+@pytest.mark.parametrize("shape, fill", [("ball", np.pi / 4), ("square", 1.0), ("triangle", 0.5)])
 def test_frames_show_the_shape_at_its_position_in_its_colours(shape, fill):
     scene = Scene(shape=shape, colour="white", background="black", num_frames=9, phase=0.4)
     frames = scene.frames().astype(float)

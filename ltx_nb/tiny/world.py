@@ -38,17 +38,22 @@ RADIUS = 20.0  # half the object's width
 EDGE = 3.0  # width of the soft edge
 FLOOR_MARGIN = 6.0  # gap between the object at rest and the lower edge
 WALL_MARGIN = 2.0
-GRAVITY = 0.40  # per frame^2: a bounce of height h lasts sqrt(8 h / g) frames and lands at sqrt(2 g h) a frame
-BOUNCE_HEIGHT = (22.0, 44.0)  # 21 to 30 frames a period, at most 6 a frame
-SLIDE_SPEED = (2.2, 3.6)  # per frame
+# The world keeps to a grid, so that a small model can learn it: periods are whole latent frames (8 frames each), contacts
+# fall on frames 2, 6, 10 and so on, and what bounces or stands does so in one of eight places.
+PHASE_FRAMES = 4
+PLACES = 8
+GRAVITY = 0.45  # per frame^2: a bounce of p frames is g p^2 / 8 high and lands at g p / 2 a frame
+BOUNCE_FRAMES = (16, 24)  # 14 or 32 high, landing at 3.6 or 5.4 a frame
+SLIDE_FRAMES = (48, 64)  # there and back: 3.5 or 2.6 a frame in a square picture
 
 
 @dataclass(frozen=True)
 class Scene:
     """One clip of the world, complete: the same scene always renders the same pixels and samples.
 
-    `start` is where the object begins along its range (0..1), `phase` how far into its period it begins (0..1) and
-    `energy` picks bounce height or slide speed from their range (0..1).
+    `start` is where along its range the object bounces or stands, `phase` how far into its period it begins, and
+    `energy` picks the period: below 0.5 the shorter one, that is a low bounce or a fast slide. All are 0..1 and taken
+    to the step of the world's grid that they lie in.
     """
 
     shape: str = "ball"
@@ -94,25 +99,28 @@ class Scene:
         margin = self.radius_px + WALL_MARGIN * self.unit_px
         return margin, self.width - margin
 
-    def _period_frames(self) -> float:
+    def _period_frames(self) -> int:
         if self.motion == "bounce":
-            return float(np.sqrt(8 * _between(BOUNCE_HEIGHT, self.energy) / GRAVITY))
-        low, high = self._x_range_px()
-        return 2 * (high - low) / (_between(SLIDE_SPEED, self.energy) * self.unit_px)
+            return BOUNCE_FRAMES[_step(self.energy, len(BOUNCE_FRAMES))]
+        return SLIDE_FRAMES[_step(self.energy, len(SLIDE_FRAMES))]
+
+    def _phase(self) -> float:
+        steps = self._period_frames() // PHASE_FRAMES
+        return (_step(self.phase, steps) + 0.5) / steps  # a contact is never on the first or the last frame
 
     def positions(self, frames: np.ndarray | None = None) -> np.ndarray:
         """Centre of the object in pixels, [F, 2] as (x, y), at these (fractional) frames, by default all of them."""
         t = np.arange(self.num_frames, dtype=float) if frames is None else np.asarray(frames, dtype=float)
         low, high = self._x_range_px()
         floor = self.height - (FLOOR_MARGIN + RADIUS) * self.unit_px
-        x = np.full_like(t, _between((low, high), self.start))
+        x = np.full_like(t, _between((low, high), _step(self.start, PLACES) / (PLACES - 1)))
         y = np.full_like(t, floor)
         if self.motion == "bounce":
             period = self._period_frames()
-            since = np.mod(t + self.phase * period, period)
+            since = np.mod(t + self._phase() * period, period)
             y = floor - 0.5 * GRAVITY * since * (period - since) * self.unit_px
         elif self.motion == "slide":
-            turn = np.mod(t / self._period_frames() + self.phase, 1.0)
+            turn = np.mod(t / self._period_frames() + self._phase(), 1.0)
             x = low + (high - low) * (1 - np.abs(1 - 2 * turn))
         return np.stack([x, y], axis=1)
 
@@ -121,7 +129,7 @@ class Scene:
             return np.zeros(0), np.zeros(0)
         per_period = 1 if self.motion == "bounce" else 2
         step = self._period_frames() / per_period
-        first = (-self.phase * per_period) % 1.0
+        first = (-self._phase() * per_period) % 1.0
         frames = (first + np.arange(int(self.num_frames / step) + 2)) * step
         frames = frames[frames < self.num_frames - 1]
         return frames, self.positions(frames)[:, 0]
@@ -136,7 +144,7 @@ class Scene:
         if self.shape == "ball":
             inside = r - np.hypot(dx, dy)
         elif self.shape == "square":
-            inside = 0.9 * r - np.maximum(np.abs(dx), np.abs(dy))
+            inside = r - np.maximum(np.abs(dx), np.abs(dy))
         else:  # the apex up, as high as wide, standing on its base
             slope = np.float32(1 / np.sqrt(5))
             inside = np.minimum(r - dy, (r + dy - 2 * np.abs(dx)) * slope)
@@ -162,6 +170,11 @@ class Scene:
     def caption(self, rng: np.random.Generator | None = None) -> str:
         """An English description; with `rng` in varied wording, otherwise the plainest one."""
         return _caption(self, rng)
+
+
+def _step(fraction: float, steps: int) -> int:
+    """Which of `steps` equal parts of 0..1 this is in."""
+    return min(int(fraction * steps), steps - 1)
 
 
 def _between(span: tuple[float, float], fraction: float) -> float:
