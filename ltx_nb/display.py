@@ -36,7 +36,7 @@ def clip_html(clip: Clip) -> str:
         return f'<audio controls preload="metadata" aria-label="{label}" src="{sound}"></audio>'
     frames = clip.export_frames()
     height, width = frames.shape[1:3]
-    preview = _reduced(frames)
+    preview = reduced(frames)
     # The webview of VS Code plays MP3 in an MP4, but not AAC.
     in_vscode = "VSCODE_PID" in os.environ or "VSCODE_CWD" in os.environ
     video = encode_preview(preview, clip.frame_rate, clip.audio, clip.sample_rate, aac=not in_vscode)
@@ -52,7 +52,7 @@ def clip_html(clip: Clip) -> str:
     return html
 
 
-def _reduced(frames: np.ndarray) -> np.ndarray:
+def reduced(frames: np.ndarray) -> np.ndarray:
     """The frames, averaged over squares of pixels, as large as the budget allows; the same array if it allows all."""
     pixels = frames.size // 3
     if pixels <= PREVIEW_BUDGET_PX:
