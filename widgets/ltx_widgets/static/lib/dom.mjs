@@ -71,9 +71,11 @@ export function createDisposer() {
   return disposer;
 }
 
-// The widget's root element, in el: class "ltx ltx-<name>", named for screen readers.
+// The widget's root element, in el: class "ltx ltx-<name>", named for screen readers. The attribute keeps JupyterLab's
+// single-key shortcuts (M turns a cell into Markdown) away from keys that are meant for the widget.
 export function widgetRoot(el, name, label) {
-  const root = h("section", { class: `ltx ltx-${name}`, "aria-label": label });
+  const attributes = { class: `ltx ltx-${name}`, "aria-label": label, "data-lm-suppress-shortcuts": true };
+  const root = h("section", attributes);
   el.append(root);
   return root;
 }
