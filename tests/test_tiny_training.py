@@ -1,13 +1,22 @@
 """How the tiny model is trained: the optimizer, the loop that resumes, what is given in a batch."""
 
+import json
+from dataclasses import asdict
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
+from ltx_nb.pipeline.encode import _image_coords
+from ltx_nb.shapes import VideoShape
+from ltx_nb.tiny.architecture import transformer
 from ltx_nb.tiny.training.loop import Stage, run_stage
 from ltx_nb.tiny.training.muon import Muon, orthogonalise
-from ltx_nb.tiny.training.transformer import TASKS, kept_tokens
+from ltx_nb.tiny.training.transformer import TASKS, TransformerStage, _keyframe_coords, kept_tokens
 from ltx_nb.tiny.training.vocoder import spectral_distance
+from ltx_nb.tiny.world import Scene
 
 
 class LineFit(Stage):
@@ -99,3 +108,33 @@ def test_spectral_distance_is_zero_for_equal_sounds_and_grows_with_noise():
     near, far = (float(spectral_distance(sound + level * noise, sound, (128, 512))) for level in (0.01, 0.5))
     assert float(spectral_distance(sound, sound, (128, 512))) == 0
     assert 0 < near < far
+
+
+def test_keyframes_are_given_where_the_pipeline_puts_them():
+    frames = torch.tensor([5, 48])
+    rope = transformer().rope
+    coords = _keyframe_coords(rope.prepare_video_coords(2, 7, 3, 5, "cpu", fps=24.0), frames, 15)
+    place = SimpleNamespace(height=96, width=160, frame_rate=24.0)
+    for one, frame in zip(coords, frames, strict=True):
+        expected = _image_coords(float(frame) / 24, place, VideoShape(49, 96, 160).latent)
+        torch.testing.assert_close(one[None], expected)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0], ids=["without keyframes", "with keyframes"])
+def test_the_transformer_learns_from_stored_clips(tmp_path, monkeypatch, share):
+    scene = json.dumps([asdict(Scene())] * 3)
+    tensors = {
+        "video": torch.randn(3, 7, 2, 2, 128).half(),
+        "audio": torch.randn(3, 51, 128).half(),
+        "image": torch.randn(3, 2, 2, 128).half(),
+        "image_frame": torch.tensor([48, 7, 1]),
+    }
+    (tmp_path / "latents").mkdir()
+    save_file(tensors, tmp_path / "latents" / "64x64x49-000.safetensors", {"scenes": scene})
+    monkeypatch.setattr("ltx_nb.tiny.training.transformer.KEYFRAME_SHARE", share)
+    stage = TransformerStage(tmp_path)
+    stage.build()
+    loss, numbers = stage.loss(np.random.default_rng(0), 0)
+    loss.backward()
+    assert torch.isfinite(loss) and numbers["count"] > 1
+    assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in stage.transformer.parameters())

@@ -17,7 +17,7 @@ ENVELOPE_S = 0.010  # two periods of the thump's power, which so does not ripple
 RISE_DB = 12.0  # a strike rises at least this much out of what came before
 RANGE_DB = 20.0  # and is no weaker than this below the clip's loudest
 SMOOTH_MS = 30  # the flutter of a ringing bell is faster
-MIN_GAP_MS = 250  # the world's fastest contacts are 870 ms apart
+MIN_GAP_MS = 250  # the world's fastest contacts are 667 ms apart
 TIMBRE_S = 0.12
 MIN_LIKENESS = 0.8  # cosine; the world's own sounds are at most 0.55 alike, white noise and a bell 0.76
 

@@ -36,7 +36,7 @@ def batch_of_mels(rng: np.random.Generator, batch: int) -> torch.Tensor:
 
 class AudioVaeStage(Stage):
     name = "audio_vae"
-    phases = ((700, 6),)
+    phases = ((1200, 6),)
 
     def build(self):
         vae = audio_vae()

@@ -7,7 +7,7 @@ cut to a prefix when a batch is drawn.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,20 +23,26 @@ from .video_vae import as_pixels
 # (height, width, frames): clips, how often a batch is drawn from them, seed. Equal seeds are equal scenes: the
 # upsampler learns from the same scene at two sizes.
 BUCKETS = {
-    (128, 128, 49): (1500, 0.56, 0),
-    (64, 64, 49): (400, 0.08, 0),
-    (128, 128, 97): (300, 0.12, 1),
-    (96, 160, 49): (300, 0.12, 2),
-    (160, 96, 49): (300, 0.12, 3),
+    (128, 128, 49): (1200, 0.58, 0),
+    (64, 64, 49): (300, 0.06, 0),
+    (96, 160, 49): (250, 0.12, 2),
+    (160, 96, 49): (250, 0.12, 3),
+    (128, 128, 97): (200, 0.12, 1),
 }
 SHARD = 50
 
 
 @torch.no_grad()
+def encode_frames(frames: np.ndarray, vae) -> torch.Tensor:
+    """Normalised latents [latent frames, h, w, 128] of frames uint8 [F, H, W, 3]."""
+    z = vae.encoder(as_pixels(frames[None]))[0, :128].permute(1, 2, 3, 0)
+    return (z - vae.latents_mean) / vae.latents_std
+
+
+@torch.no_grad()
 def encode_scene(scene: Scene, vae, audio_vae) -> tuple[torch.Tensor, torch.Tensor]:
     """Normalised latents of a scene: video [frames, h, w, 128] and audio [latents, 128]."""
-    z = vae.encoder(as_pixels(scene.frames()[None]))[0, :128].permute(1, 2, 3, 0)
-    video = (z - vae.latents_mean) / vae.latents_std
+    video = encode_frames(scene.frames(), vae)
     mel = log_mel(scene.audio(), SAMPLE_RATE_HZ)[None, :, : 4 * audio_num_latents(scene.duration_s) - 3]
     a = audio_vae.encoder(mel)[0, :8].permute(1, 0, 2).flatten(1)  # [time, channel x mel]
     audio = (a - audio_vae.latents_mean) / audio_vae.latents_std
@@ -54,9 +60,13 @@ def make_clips(folder: Path, vae, audio_vae) -> None:
             rng = np.random.default_rng((2, seed, shard))
             scenes = [random_scene(rng, height=height, width=width, num_frames=frames) for _ in range(SHARD)]
             encoded = [encode_scene(scene, vae, audio_vae) for scene in scenes]
+            keyframes = np.where(rng.random(SHARD) < 0.4, frames - 1, rng.integers(1, frames, SHARD))
+            images = [encode_frames(s.frames()[k : k + 1], vae)[0] for s, k in zip(scenes, keyframes, strict=True)]
             tensors = {
                 "video": torch.stack([video for video, _ in encoded]).half().contiguous(),
                 "audio": torch.stack([audio for _, audio in encoded]).half().contiguous(),
+                "image": torch.stack(images).half().contiguous(),
+                "image_frame": torch.from_numpy(keyframes),
             }
             part = path.with_suffix(".part")
             save_file(tensors, part, {"scenes": json.dumps([asdict(scene) for scene in scenes])})
@@ -64,13 +74,28 @@ def make_clips(folder: Path, vae, audio_vae) -> None:
             print(path.name, flush=True)
 
 
-def load_bucket(folder: Path, bucket: tuple[int, int, int]) -> tuple[list[Scene], torch.Tensor, torch.Tensor]:
-    """Scenes of one (height, width, frames) with their latents: video [N, f, h, w, 128] and audio [N, l, 128], fp16."""
+def load_bucket(folder: Path, bucket: tuple[int, int, int]) -> tuple[list[Scene], dict[str, torch.Tensor]]:
+    """Scenes of one (height, width, frames) with their latents.
+
+    Video [N, f, h, w, 128] and audio [N, l, 128], fp16; "image" [N, h, w, 128] is one later frame of each scene encoded
+    alone, and "image_frame" [N] says which.
+    """
     height, width, frames = bucket
     paths = sorted(folder.glob(f"{height}x{width}x{frames}-*.safetensors"))
     parts = [load_file(path) for path in paths]
     scenes = [Scene(**fields) for path in paths for fields in _scenes_of(path)]
-    return scenes, torch.cat([part["video"] for part in parts]), torch.cat([part["audio"] for part in parts])
+    return scenes, {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+
+@dataclass(frozen=True)
+class ClipBatch:
+    """captions: B of them; video: [B, f, h, w, 128]; audio: [B, l, 128]; image: [B, h, w, 128]; image_frame: [B]."""
+
+    captions: list[str]
+    video: torch.Tensor
+    audio: torch.Tensor
+    image: torch.Tensor
+    image_frame: torch.Tensor
 
 
 class LatentClips:
@@ -85,22 +110,23 @@ class LatentClips:
         weights = np.array([bucket[0] for bucket in self.buckets])
         self.weights = weights / weights.sum()
 
-    def batch(self, rng: np.random.Generator, tokens: int):
-        """About `tokens` tokens: (captions, video [B, f, h, w, 128], audio [B, l, 128], num_frames)."""
-        _, longest, scenes, video, audio = self.buckets[rng.choice(len(self.buckets), p=self.weights)]
+    def batch(self, rng: np.random.Generator, tokens: int, whole: bool = False) -> ClipBatch:
+        """About `tokens` tokens; `whole` clips hold the frame of their image."""
+        _, longest, scenes, latents = self.buckets[rng.choice(len(self.buckets), p=self.weights)]
         shortest = 25 if longest == 49 else 57
-        num_frames = longest if rng.random() < 0.6 else int(rng.integers(shortest // 8, longest // 8 + 1)) * 8 + 1
+        num_frames = longest
+        if not whole and rng.random() < 0.4:
+            num_frames = int(rng.integers(shortest // 8, longest // 8 + 1)) * 8 + 1
         latent_frames = (num_frames - 1) // 8 + 1
-        latents = audio_num_latents(num_frames / FRAME_RATE)
-        clip_tokens = latent_frames * video.shape[2] * video.shape[3] + latents
-        count = max(1, tokens // clip_tokens)
-        index = torch.from_numpy(rng.integers(0, len(scenes), count))
-        captions = [scenes[i].caption(rng) for i in index]
-        return (
-            captions,
-            video[index, :latent_frames].float(),
-            audio[index, :latents].float(),
-            num_frames,
+        audio_latents = audio_num_latents(num_frames / FRAME_RATE)
+        clip_tokens = latent_frames * latents["image"].shape[1:3].numel() + audio_latents
+        index = torch.from_numpy(rng.integers(0, len(scenes), max(1, tokens // clip_tokens)))
+        return ClipBatch(
+            captions=[scenes[i].caption(rng) for i in index],
+            video=latents["video"][index, :latent_frames].float(),
+            audio=latents["audio"][index, :audio_latents].float(),
+            image=latents["image"][index].float(),
+            image_frame=latents["image_frame"][index],
         )
 
 
@@ -113,7 +139,8 @@ def _scenes_of(path: Path) -> list[dict]:
 def main() -> None:
     args = parse_arguments(__doc__)
     components = trained_components(args.workdir)
-    make_clips(args.workdir / "latents", components["vae"], components["audio_vae"])
+    vae = components["vae"].to(memory_format=torch.channels_last_3d)
+    make_clips(args.workdir / "latents", vae, components["audio_vae"])
 
 
 if __name__ == "__main__":

@@ -23,8 +23,8 @@ class LatentUpsamplerStage(Stage):
     def __init__(self, workdir: Path):
         vae = trained_components(workdir)["vae"]
         self.mean, self.std = (x.view(1, -1, 1, 1, 1) for x in (vae.latents_mean, vae.latents_std))
-        small = load_bucket(workdir / "latents", (64, 64, 49))[1]
-        large = load_bucket(workdir / "latents", (128, 128, 49))[1][: len(small)]
+        small = load_bucket(workdir / "latents", (64, 64, 49))[1]["video"]
+        large = load_bucket(workdir / "latents", (128, 128, 49))[1]["video"][: len(small)]
         self.small, self.large = (x.float().permute(0, 4, 1, 2, 3) for x in (small, large))  # [N, 128, f, h, w]
         self.held_out = 50
 

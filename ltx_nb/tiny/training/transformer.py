@@ -1,7 +1,8 @@
 """Stage 7: the transformer and its connectors, by flow matching on encoded scenes.
 
 x_sigma = (1 - sigma) x0 + sigma noise, and the model predicts noise - x0. So that every task of the kit works later,
-part of the clips have something *given*: those tokens are clean, their timestep is zero and they bear no loss.
+part of the clips have something *given*: those tokens are clean, their timestep is zero and they bear no loss. An image
+at a later moment is given as a keyframe: tokens of its own after the video's, which say when they are.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 
 from .. import architecture
+from ..world import FRAME_RATE
 from .latent_clips import LatentClips
 from .loop import Stage, parse_arguments, run_stage
 from .muon import Muon
@@ -20,6 +22,7 @@ from .muon import Muon
 PROMPT_DROPOUT = 0.1
 SHIFT = 3.0  # of the sigma distribution towards noise, where layout is decided
 EMA = 0.998
+KEYFRAME_SHARE = 0.1  # of the batches
 # What is given, and how often. A span is cut out of both timelines at the same moment.
 TASKS = {
     "nothing": 0.52,
@@ -97,14 +100,23 @@ class TransformerStage(Stage):
 
     def loss(self, rng: np.random.Generator, step: int):
         (tokens,) = self.phase_at(step)
-        captions, video, audio, _ = self.clips.batch(rng, tokens)
-        captions = ["" if rng.random() < PROMPT_DROPOUT else caption for caption in captions]
-        count, frames, height, width, _ = video.shape
-        tasks = rng.choice(list(TASKS), size=count, p=list(TASKS.values()))
+        has_keyframes = rng.random() < KEYFRAME_SHARE
+        clips = self.clips.batch(rng, tokens, whole=has_keyframes)
+        captions = ["" if rng.random() < PROMPT_DROPOUT else caption for caption in clips.captions]
+        count, frames, height, width, _ = clips.video.shape
+        video, audio = clips.video.flatten(1, 3), clips.audio  # [B, frames x height x width, 128]
+        if has_keyframes:
+            tasks = rng.choice(["nothing", "first_frame"], size=count)
+        else:
+            tasks = rng.choice(list(TASKS), size=count, p=list(TASKS.values()))
         kept = [kept_tokens(task, rng, frames, audio.shape[1]) for task in tasks]
-        video = video.flatten(1, 3)  # [B, frames x height x width, 128]
         video_new = ~torch.from_numpy(np.stack([v for v, _ in kept])).repeat_interleave(height * width, 1)
         audio_new = ~torch.from_numpy(np.stack([a for _, a in kept]))
+        coords = self.transformer.rope.prepare_video_coords(count, frames, height, width, video.device, fps=FRAME_RATE)
+        if has_keyframes:
+            video = torch.cat([video, clips.image.flatten(1, 2)], 1)
+            video_new = torch.cat([video_new, torch.zeros(count, height * width, dtype=torch.bool)], 1)
+            coords = torch.cat([coords, _keyframe_coords(coords, clips.image_frame, height * width)], 2)
 
         u = (torch.rand(count) + torch.arange(count)) / count  # stratified: every batch covers every noise level
         sigma = SHIFT * u / (1 + (SHIFT - 1) * u)
@@ -125,6 +137,7 @@ class TransformerStage(Stage):
             height=height,
             width=width,
             audio_num_frames=audio.shape[1],
+            video_coords=coords,
             use_cross_timestep=True,
             return_dict=False,
         )
@@ -146,6 +159,14 @@ class TransformerStage(Stage):
 
     def finish(self):
         return {"steps": self.total_steps}
+
+
+def _keyframe_coords(coords: torch.Tensor, image_frame: torch.Tensor, num_tokens: int) -> torch.Tensor:
+    """[B, 3, num_tokens, 2] in s, px, px: the places of a clip's first tokens, one frame long at the image's moment."""
+    keyframes = coords[:, :, :num_tokens].clone()
+    start_s = (image_frame / FRAME_RATE)[:, None, None]
+    keyframes[:, 0] = torch.cat([start_s, start_s + 1 / FRAME_RATE], -1)
+    return keyframes
 
 
 def _masked_mse(prediction, target, mask):

@@ -21,7 +21,7 @@ class VideoDecoderStage(Stage):
     def __init__(self, workdir: Path):
         self.vae = trained_components(workdir)["vae"]
         self.vae.decoder.requires_grad_(True)
-        self.buckets = [load_bucket(workdir / "latents", bucket)[:2] for bucket in BUCKETS if bucket[2] == 49]
+        self.buckets = [load_bucket(workdir / "latents", bucket) for bucket in BUCKETS if bucket[2] == 49]
         weights = [scenes[0].width * scenes[0].height * len(scenes) for scenes, _ in self.buckets]
         self.weights = np.array(weights) / sum(weights)
 
@@ -37,7 +37,7 @@ class VideoDecoderStage(Stage):
         index = rng.integers(0, len(scenes), batch * 128 * 128 // (scenes[0].width * scenes[0].height))
         pixels = as_pixels(np.stack([scenes[i].frames() for i in index]))
         mean, std = (x.view(1, -1, 1, 1, 1) for x in (self.vae.latents_mean, self.vae.latents_std))
-        raw = latents[torch.from_numpy(index)].float().permute(0, 4, 1, 2, 3) * std + mean
+        raw = latents["video"][torch.from_numpy(index)].float().permute(0, 4, 1, 2, 3) * std + mean
         decoded = self.vae.decoder(raw + LATENT_NOISE * torch.randn_like(raw))
         loss = F.mse_loss(decoded, pixels) + 0.05 * F.l1_loss(decoded, pixels)
         return loss, {"psnr": psnr_db(decoded.detach(), pixels)}

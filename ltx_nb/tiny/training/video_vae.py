@@ -37,10 +37,10 @@ def psnr_db(a: torch.Tensor, b: torch.Tensor) -> float:
 class VideoVaeStage(Stage):
     name = "video_vae"
     #        steps, frames, batch
-    phases = ((250, 1, 24), (350, 9, 8), (320, 17, 6))
+    phases = ((250, 1, 24), (350, 9, 8), (900, 17, 4))
 
     def build(self):
-        vae = video_vae()
+        vae = video_vae().to(memory_format=torch.channels_last_3d)  # a third faster on a CPU
         # The posterior's one shared log-variance is constant: exp(-3.8) = LATENT_NOISE^2.
         with torch.no_grad():
             vae.encoder.conv_out.conv.weight[-1].zero_()
@@ -55,6 +55,7 @@ class VideoVaeStage(Stage):
         frames, batch = self.phase_at(step)
         height, width = SIZES[step % len(SIZES)] if frames > 1 else SIZES[0]
         pixels = batch_of_frames(rng, batch * (128 * 128 // (height * width)), frames, height, width)
+        pixels = pixels.contiguous(memory_format=torch.channels_last_3d)
         latents = self.vae.encoder(pixels)[:, :128]
         noisy = latents + LATENT_NOISE * torch.randn_like(latents)
         decoded = self.vae.decoder(noisy)

@@ -24,7 +24,7 @@ CROP = 61  # mel frames a training piece
 WINDOWS_16K = (256, 1024)
 WINDOWS_48K = (512, 2048)
 TYPICAL_POWER = 0.01  # of a strike, by which squared errors of the waveform are divided
-MEL_CENTRE, MEL_SPREAD = -8.0, 4.0
+SILENCE, MEL_SPREAD = -11.5, 4.0  # log-mel of silence, and how far sounds lie above it
 AUDIBLE = 2e-4  # magnitude below which spectra count as equal: noise of about -70 dB of full scale
 
 
@@ -40,19 +40,31 @@ def spectral_distance(a: torch.Tensor, b: torch.Tensor, windows: tuple[int, ...]
     return total / len(windows)
 
 
+def _read_silence_as_zero(conv_in: torch.nn.Conv1d) -> None:
+    """Let the first layer read one mel frame at a time, less the level of silence; later layers see the neighbours.
+
+    The class pads mels with zeros, which are loud, and so every clip would begin and end with a click. A layer of one
+    frame needs no padding, and where it puts out zero for silence, the zeros around its output are silence too.
+    """
+    centre = torch.zeros_like(conv_in.weight)
+    centre[..., centre.shape[-1] // 2] = 1
+    with torch.no_grad():
+        conv_in.weight.mul_(centre * centre.shape[-1] ** 0.5 / MEL_SPREAD)
+        conv_in.bias.copy_(-SILENCE * conv_in.weight.sum((1, 2)))
+    conv_in.weight.register_hook(lambda gradient: gradient * centre)
+
+
 class VocoderStage(Stage):
     name = "vocoder"
-    phases = ((420, 4),)
+    phases = ((700, 4),)
 
     def __init__(self, workdir: Path):
         self.audio_vae = trained_components(workdir)["audio_vae"]
 
     def build(self):
         self.vocoder = vocoder()
-        with torch.no_grad():  # begin as if log-mels, -11.5 in silence, were centred and of unit spread
-            for half in (self.vocoder.vocoder, self.vocoder.bwe_generator):
-                half.conv_in.weight.mul_(1 / MEL_SPREAD)
-                half.conv_in.bias.sub_(MEL_CENTRE * half.conv_in.weight.sum((1, 2)))
+        for half in (self.vocoder.vocoder, self.vocoder.bwe_generator):
+            _read_silence_as_zero(half.conv_in)
         # AdamW for everything: Muon's steps drive the snake activations out of bounds.
         return {"vocoder": self.vocoder}, Muon(self.vocoder.named_parameters(), adam_lr=2e-3, adam_names=("",))
 
