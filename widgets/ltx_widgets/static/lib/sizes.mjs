@@ -1,6 +1,6 @@
 // The size and length of a clip in words, and by name. The numbers themselves come from time.mjs.
 
-import { audioNumLatents, latentNumFrames } from "./time.mjs";
+import { VIDEO_SPATIAL_COMPRESSION, audioNumLatents, latentNumFrames } from "./time.mjs";
 
 // The named size with exactly these pixels and this crop, or null.
 export function sizeOf(value, sizes) {
@@ -13,9 +13,10 @@ export function sizeLabel(size) {
   return `${size.name.replaceAll("-", " ")}, ${size.crop_width ?? size.width} × ${size.crop_height ?? size.height}`;
 }
 
-// What is generated, and what is left of it: "1920 × 1088 px, cropped to 1920 × 1080 when saved".
+// What is generated and what is left of it: "1920 × 1088 px = 60 × 34 latents, cropped to 1920 × 1080 when saved".
 export function sizeText({ width, height, crop_width, crop_height }) {
-  const made = `${width} × ${height} px`;
+  const [columns, rows] = [width, height].map((side_px) => side_px / VIDEO_SPATIAL_COMPRESSION);
+  const made = `${width} × ${height} px = ${columns} × ${rows} latents`;
   const [left, kept] = [crop_width ?? width, crop_height ?? height];
   return left === width && kept === height ? made : `${made}, cropped to ${left} × ${kept} when saved`;
 }

@@ -68,12 +68,16 @@ function spansOf(parts, text) {
   return spans;
 }
 
-// The stretch of the old text, [start, oldEnd), that became [start, newEnd) of the new one.
+// The stretch of the old text, [start, oldEnd), that became [start, newEnd) of the new one, in whole words: letters that
+// two words happen to share at their ends belong to neither part.
 function changedStretch(before, after) {
   const shorter = Math.min(before.length, after.length);
   let start = 0;
   while (start < shorter && before[start] === after[start]) start += 1;
   let same = 0;
   while (same < shorter - start && before[before.length - 1 - same] === after[after.length - 1 - same]) same += 1;
+  const isInWord = (text, index) => /\S\S/.test(text.slice(index - 1, index + 1));
+  while (start > 0 && (isInWord(before, start) || isInWord(after, start))) start -= 1;
+  while (same > 0 && (isInWord(before, before.length - same) || isInWord(after, after.length - same))) same -= 1;
   return { start, oldEnd: before.length - same, newEnd: after.length - same };
 }

@@ -1,0 +1,215 @@
+"""The prompt widget: what it takes from a request, gives back, and refuses."""
+
+import re
+
+import pytest
+
+from ltx_nb.models import NEGATIVE_PROMPT
+from ltx_nb.request import ClipRequest, Given, Sampling, Source
+from ltx_widgets.prompt import EDITED, Prompt
+
+PNG = Source.from_bytes(b"not opened here", "image/png")
+
+
+class Words:
+    """A tokenizer of words that knows only some."""
+
+    def count(self, text):
+        return len(text.split())
+
+    def unknown(self, text):
+        return [word for word in text.split() if word not in ("a", "red", "ball")]
+
+
+class Broken(Words):
+    def count(self, text):
+        raise RuntimeError("no vocabulary")
+
+
+def from_browser(prompt, **message):
+    prompt._receive(prompt, message, [])
+
+
+@pytest.fixture
+def request_():
+    return ClipRequest(
+        "a red ball",
+        width=1920,
+        height=1088,
+        crop_height=1080,
+        num_frames=97,
+        frame_rate=25,
+        seed=3,
+        negative_prompt="blur",
+        two_stage=True,
+        sampling=Sampling(guidance_scale=2.0, sigmas=(1.0, 0.5)),
+        given=(Given("video", PNG), Given("audio", PNG, 0, 1)),
+        outputs=("video",),
+    )
+
+
+def test_a_request_comes_back_as_it_was(request_):
+    prompt = Prompt(request_)
+    assert prompt.request == request_
+    assert set(prompt.value) == set(EDITED)
+
+
+def test_an_edit_changes_what_it_names_and_keeps_the_rest(request_):
+    prompt = Prompt(request_)
+    prompt.value = {"prompt": "a blue ball", "num_frames": 121}
+    assert prompt.request == request_.replace(prompt="a blue ball", num_frames=121)
+
+
+def test_another_request_takes_the_place_of_the_first(request_):
+    prompt = Prompt(request_)
+    prompt.request = ClipRequest("a tower", width=128, height=128, num_frames=9)
+    assert prompt.request == ClipRequest("a tower", width=128, height=128, num_frames=9)
+
+
+def test_without_a_request_it_starts_at_the_models_own_size():
+    request = Prompt(model="2.3-dev").request
+    assert (request.prompt, request.width, request.height, request.num_frames) == ("", 768, 512, 121)
+
+
+def test_fields_can_be_given_as_traits():
+    assert Prompt(value={"prompt": "a ball", "seed": 5}).request.seed == 5
+
+
+@pytest.mark.parametrize(
+    ("value", "rule"),
+    [
+        ({"num_frames": 120}, "num_frames=120 is not 8k [+] 1; nearest: 113, 121"),
+        ({"width": 700}, "width=700 is not a multiple of 32"),
+        ({"width": 96, "two_stage": True}, "width=96 is not a multiple of 64"),
+        ({"frame_rate": 0.5}, "frame_rate=0.5 is too small"),
+        ({"seed": -1}, "seed=-1 is too small"),
+        ({"seed": 1.5}, "seed=1.5 is a float"),
+        ({"prompt": None}, "prompt=None is a NoneType, not a str"),
+        ({"crop_width": 3}, "crop_width=3 is not an even number"),
+        ({"sampling": {"sigmas": [0.5, 1.0]}}, "they must fall from step to step"),
+        ({"sampling": {"guidance": 3}}, "sampling has no 'guidance'; did you mean 'guidance_scale'?"),
+        ({"promt": "a ball"}, "value has no 'promt'; did you mean 'prompt'?"),
+        ({"given": []}, "value has no 'given'"),
+    ],
+)
+def test_python_and_browser_are_told_which_rule_was_broken(value, rule):
+    prompt = Prompt()
+    before = prompt.value
+    with pytest.raises(ValueError, match=rule):
+        prompt.value = value
+    from_browser(prompt, type="edit", value=value)
+    assert prompt.value == before
+    assert re.search(rule, prompt.error)
+
+
+def test_a_length_that_cuts_off_what_is_given_is_refused(request_):
+    prompt = Prompt(request_)
+    with pytest.raises(ValueError, match="past the end of the clip"):
+        prompt.value = {"num_frames": 9}
+
+
+def test_only_a_request_is_a_request():
+    with pytest.raises(ValueError, match="request is a str; give a ClipRequest"):
+        Prompt().request = "a red ball"
+
+
+def test_an_unknown_model_is_refused():
+    with pytest.raises(ValueError, match=r"model='2.3-def' is not one of .*did you mean '2.3-dev'"):
+        Prompt(model="2.3-def")
+
+
+def test_a_misspelt_trait_is_a_type_error():
+    with pytest.raises(TypeError, match="Prompt has no 'vlaue'; did you mean 'value'"):
+        Prompt(vlaue={})
+
+
+def test_the_browser_edits_prompt_and_parts_together():
+    prompt = Prompt()
+    from_browser(prompt, type="edit", value={"prompt": "A ball. Dark."}, parts={"action": "A ball", "look": "Dark"})
+    assert (prompt.error, prompt.request.prompt) == ("", "A ball. Dark.")
+    assert prompt.parts == {"action": "A ball", "look": "Dark"}
+
+
+@pytest.mark.parametrize(
+    ("parts", "rule"),
+    [({"lights": "dim"}, "parts has no 'lights'; did you mean 'light'"), ({"light": 1}, "is a int, not a str")],
+)
+def test_parts_are_texts_by_the_names_of_parts(parts, rule):
+    with pytest.raises(ValueError, match=rule):
+        Prompt(parts=parts)
+
+
+@pytest.mark.parametrize(
+    ("message", "rule"),
+    [
+        ({"type": "edit"}, "edit needs 'value', which is missing"),
+        ({"type": "edit", "value": "a ball"}, "value is a str, not a mapping"),
+        ({"type": "edit", "value": {}, "parts": 1}, "parts is a int, not a mapping"),
+        ({"type": "erase"}, "Prompt knows no message 'erase'"),
+    ],
+)
+def test_what_is_no_edit_is_refused(message, rule):
+    prompt = Prompt()
+    from_browser(prompt, **message)
+    assert rule in prompt.error
+
+
+def test_the_next_edit_that_is_right_takes_the_error_away():
+    prompt = Prompt()
+    from_browser(prompt, type="edit", value={"seed": -1})
+    assert prompt.error
+    from_browser(prompt, type="edit", value={"seed": 1})
+    assert (prompt.error, prompt.request.seed) == ("", 1)
+
+
+def test_tokens_are_counted_and_unknown_words_named_once():
+    prompt = Prompt(tokenizer=Words())
+    prompt.value = {"prompt": "a red dragon and a dragon"}
+    assert (prompt.tokens, prompt.unknown) == (6, ["dragon", "and"])
+
+
+def test_without_a_tokenizer_tokens_are_not_counted():
+    assert Prompt(value={"prompt": "a ball"}).tokens is None
+
+
+def test_a_tokenizer_that_fails_is_shown_and_the_edit_kept():
+    prompt = Prompt(tokenizer=Broken())
+    prompt.value = {"prompt": "a ball"}
+    assert prompt.error == "RuntimeError: no vocabulary"
+    assert prompt.request.prompt == "a ball"
+
+
+def test_last_prompts_are_kept_once_with_the_latest_first():
+    prompt = Prompt()
+    for text in ("a", "b", " ", "a"):
+        prompt.value = {"prompt": text}
+        prompt.remember()
+    assert prompt.last == ["a", "b"]
+
+
+def test_last_prompts_are_at_most_twenty():
+    prompt = Prompt()
+    for number in range(25):
+        prompt.value = {"prompt": str(number)}
+        prompt.remember()
+    assert prompt.last == [str(number) for number in range(24, 4, -1)]
+
+
+@pytest.mark.parametrize("model", ["tiny", "2.3-dev"])
+def test_every_size_offered_is_one_that_a_request_takes(model):
+    prompt = Prompt(model=model)
+    for size in prompt.sizes:
+        prompt.value = {name: value for name, value in size.items() if name != "name"}
+    names = [size["name"] for size in prompt.sizes]
+    assert len(set(names)) == len(names)
+
+
+def test_the_models_defaults_are_told():
+    prompt = Prompt(model="2.3-dev")
+    assert prompt.defaults["negative_prompt"] == NEGATIVE_PROMPT
+    assert prompt.defaults["sampling"]["audio_guidance_scale"] == 7
+
+
+def test_a_repr_names_the_request_and_no_address():
+    prompt = Prompt(value={"prompt": "a ball", "seed": 4})
+    assert repr(prompt) == "Prompt('a ball', 128x128 px, 49 frames at 24/s, seed 4)"

@@ -1,0 +1,94 @@
+// The folded table of sampling and guidance: one column a lane, what is left empty is the model's own.
+
+import { button, field, h } from "./dom.mjs";
+import { GUIDANCE, numbersOf, samplingText } from "./guidance.mjs";
+
+const LANES = [
+  { title: "Picture", prefix: "", className: "ltx-of-video" },
+  { title: "Sound", prefix: "audio_", className: "ltx-of-audio" },
+];
+
+// onEdit({sampling} or {two_stage}) when a control was changed. Returns {element, fill(value, defaults)}.
+export function samplingView(disposer, onEdit) {
+  let sampling = {};
+  const inputs = new Map();
+  const edit = (name, setting) => {
+    const { [name]: _, ...others } = sampling;
+    onEdit({ sampling: setting === null ? others : { ...others, [name]: setting } });
+  };
+  const number = (name, label, attributes) => {
+    const input = h("input", { type: "number", min: 0, "aria-label": label, ...attributes });
+    disposer.listen(input, "change", () => edit(name, input.value === "" ? null : Number(input.value)));
+    inputs.set(name, input);
+    return input;
+  };
+  const list = (name, label) => {
+    const input = h("input", { type: "text", spellcheck: "false", "aria-label": label });
+    disposer.listen(input, "change", () => edit(name, numbersOf(input.value)));
+    inputs.set(name, input);
+    return input;
+  };
+
+  const row = ({ name, label, hint, most = null }) =>
+    h(
+      "tr",
+      {},
+      h("th", { scope: "row" }, label),
+      LANES.map(({ title, prefix }) =>
+        h("td", {}, number(prefix + name, `${label} of the ${title.toLowerCase()}`, { step: "any", max: most })),
+      ),
+      h("td", { class: "ltx-muted" }, hint),
+    );
+  const table = h(
+    "table",
+    { class: "ltx-guidance" },
+    h(
+      "thead",
+      {},
+      h("tr", {}, h("td"), LANES.map(({ title, className }) => h("th", { scope: "col", class: className }, title)), h("td")),
+    ),
+    h("tbody", {}, GUIDANCE.map(row)),
+  );
+  const twoStage = h("input", { type: "checkbox" });
+  disposer.listen(twoStage, "change", () => onEdit({ two_stage: twoStage.checked }));
+  const reset = button("Back to the model's own");
+  disposer.listen(reset, "click", () => onEdit({ sampling: {} }));
+  const summary = h("span", { class: "ltx-muted" });
+  const element = h(
+    "details",
+    { class: "ltx-sampling" },
+    h("summary", {}, "Sampling and guidance ", summary),
+    h(
+      "div",
+      { class: "ltx-stack" },
+      table,
+      h(
+        "div",
+        { class: "ltx-row" },
+        field("Steps", number("num_inference_steps", "Number of steps", { step: 1, min: 1 })),
+        field("Sigmas", list("sigmas", "Sigmas, falling")),
+        field("STG blocks", list("spatio_temporal_guidance_blocks", "Blocks that spatio-temporal guidance skips")),
+      ),
+      h(
+        "div",
+        { class: "ltx-row" },
+        h("label", { class: "ltx-field" }, twoStage, "Two stages: half the size first, then twice that"),
+        h("span", { class: "ltx-space" }),
+        reset,
+      ),
+    ),
+  );
+
+  const fill = (value, defaults) => {
+    sampling = value.sampling ?? {};
+    for (const [name, input] of inputs) {
+      const own = defaults.sampling[name];
+      input.value = [sampling[name] ?? ""].flat().join(", ");
+      input.placeholder = own === undefined ? "model's own" : [own].flat().join(", ");
+    }
+    twoStage.checked = value.two_stage === true;
+    reset.disabled = Object.keys(sampling).length === 0;
+    summary.textContent = samplingText(sampling, defaults.sampling) + (value.two_stage ? ", two stages" : "");
+  };
+  return { element, fill };
+}
