@@ -38,8 +38,8 @@ RADIUS = 20.0  # half the object's width
 EDGE = 3.0  # width of the soft edge
 FLOOR_MARGIN = 6.0  # gap between the object at rest and the lower edge
 WALL_MARGIN = 2.0
-# The world keeps to a grid, so that a small model can learn it: periods are whole latent frames (8 frames each), contacts
-# fall on frames 2, 6, 10 and so on, and what bounces or stands does so in one of eight places.
+# The world keeps to a grid, so that a small model can learn it: periods are whole latent frames (8 frames each),
+# contacts fall on frames 2, 6, 10 and so on, and what bounces or stands does so in one of eight places.
 PHASE_FRAMES = 4
 PLACES = 8
 GRAVITY = 0.45  # per frame^2: a bounce of p frames is g p^2 / 8 high and lands at g p / 2 a frame
