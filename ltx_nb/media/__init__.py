@@ -14,7 +14,16 @@ from ltx_nb.media.pictures import (
     read_image,
     write_poster,
 )
-from ltx_nb.media.reading import MediaInfo, probe, read_audio, read_clip_json, read_request_json, read_still, read_video
+from ltx_nb.media.reading import (
+    MediaInfo,
+    probe,
+    read_audio,
+    read_clip_json,
+    read_request_json,
+    read_still,
+    read_thumbnails,
+    read_video,
+)
 from ltx_nb.media.writing import (
     encode,
     encode_lossless,
@@ -43,6 +52,7 @@ __all__ = [
     "read_image",
     "read_request_json",
     "read_still",
+    "read_thumbnails",
     "read_video",
     "write_audio",
     "write_poster",

@@ -139,6 +139,30 @@ def read_still(source: MediaSource) -> np.ndarray:
         return np.ascontiguousarray(_pixels(next(container.decode(stream)), stream))
 
 
+def read_thumbnails(source: MediaSource, count: int, height_px: int) -> np.ndarray:
+    """At most `count` frames, uint8 [T, height_px, W, 3], each from the middle of one of T equal stretches of a video.
+
+    The others are decoded but not kept, so that a long video takes no more memory than a short one. Raises ValueError
+    if the file cannot be read or has no picture that moves.
+    """
+    info = probe(source)
+    if info.is_image or not info.num_frames:
+        raise ValueError(f"{name_of(source)} is no video; give one, or read a picture with read_image")
+    count = min(count, info.num_frames)
+    wanted = {int((index + 0.5) * info.num_frames / count) for index in range(count)}
+    with _open(source) as container:
+        stream = _stream(container, "video")
+        stream.thread_type = "AUTO"
+        scale = height_px / (info.height or 1)
+        width, height = (max(round(side * scale), 1) for side in (stream.width, stream.height))
+        pictures = [
+            np.rot90(frame.to_ndarray(format="rgb24", width=width, height=height), frame.rotation // 90)
+            for index, frame in enumerate(container.decode(stream))
+            if index in wanted
+        ]
+    return np.stack(pictures)
+
+
 def read_audio(source: MediaSource, sample_rate: int | None = None) -> tuple[np.ndarray, int]:
     """The sound, float32 [2, N] in [-1, 1], and its rate: the file's own, or `sample_rate` (Hz), resampled.
 

@@ -6,6 +6,7 @@ takes messages and files from the browser as what they are, untrusted. Knows no 
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
@@ -38,30 +39,24 @@ class KitWidget(anywidget.AnyWidget):
 
     def __init__(self, **traits: Any) -> None:
         for name in traits:
-            self._check_name(name)
+            self._check_name(name, type(self).class_trait_names())
         self._uploads = Uploads()
         super().__init__(**traits)
         self.on_msg(self._receive)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if not name.startswith("_"):
-            self._check_name(name)
+            self._check_name(name, dir(type(self)))
         super().__setattr__(name, value)
 
-    def _check_name(self, name: str) -> None:
-        if name.startswith("_") or not hasattr(type(self), name):
-            known = [known for known in self.trait_names() if not known.startswith("_")]
-            close = get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else "it has " + ", ".join(sorted(self._own_names()))
-            raise TypeError(f"{type(self).__name__} has no {name!r}; {hint}")
-
-    def _own_names(self) -> set[str]:
-        """Names of the traits that are not ipywidgets' own."""
-        return {
-            name
-            for name in set(self.trait_names()) - set(anywidget.AnyWidget.class_trait_names())
-            if not name.startswith("_")
-        }
+    def _check_name(self, name: str, known: Iterable[str]) -> None:
+        public = {other for other in known if not other.startswith("_")}
+        if name in public:
+            return
+        own = sorted(public - set(dir(anywidget.AnyWidget)))
+        close = get_close_matches(name, own, n=1) or get_close_matches(name, public, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else "it has " + ", ".join(own)
+        raise TypeError(f"{type(self).__name__} has no {name!r}; {hint}")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
@@ -72,7 +67,7 @@ class KitWidget(anywidget.AnyWidget):
         if bundle is None or still_png is None:
             return bundle
         data, metadata = bundle
-        return data | {"image/png": still_png}, metadata
+        return data | {"image/png": b64encode(still_png).decode()}, metadata
 
     def _still(self) -> bytes | None:
         """A PNG of the widget for readers without a kernel; None where text is enough."""
