@@ -19,7 +19,8 @@ from diffusers.hooks import HookRegistry, ModelHook
 from torch import nn
 
 from ltx_nb.checks import choice, whole_number
-from ltx_nb.loading.host_memory import BlockWeights, page_locked
+from ltx_nb.loading.host_memory import BlockWeights
+from ltx_nb.loading.slots import Slots
 
 HOOK = "ltx_nb.streaming"
 SOURCES = ("ram", "disk")
@@ -83,7 +84,7 @@ def stream(
     source: str,
     dtype: torch.dtype | None,
 ) -> None:
-    """Stream `blocks`, which run inside the forward of `module`, in this order at best; the rest of it goes to `device`.
+    """Stream `blocks`, which run in the forward of `module`, in this order at best; the rest of it goes to `device`.
 
     A block that runs out of turn, twice or not at all costs time, no more.
     """
@@ -100,7 +101,7 @@ def stream(
 
 
 def check_not_streamed(module: nn.Module) -> None:
-    if any(part._diffusers_hook.get_hook(HOOK) for part in module.modules() if hasattr(part, "_diffusers_hook")):
+    if HookRegistry.check_if_exists_or_initialize(module).get_hook(HOOK) is not None:
         raise ValueError(f"{type(module).__name__} is streamed already; first undo that: stop_streaming(...)")
 
 
@@ -179,63 +180,6 @@ class Streaming(ModelHook):
             torch.cuda.synchronize(self.device)  # no copy may be under way from memory that is unlocked now
         for weights in self.weights:
             weights.attach(weights.host)
-
-
-class Slots:
-    """Memory on the device for some blocks at a time; a block's slot is its turn modulo their number.
-
-    On CUDA slots are filled on a stream of their own: a copy waits for the work that was queued before it was asked
-    for, and the block that needs it waits for the copy. Elsewhere a copy is done when `fill` returns, so tests without
-    CUDA prove which block lies where and when, but not that a GPU waits as it should.
-    """
-
-    def __init__(self, count: int, weights: Sequence[BlockWeights], device: torch.device):
-        self.weights, self.device = weights, device
-        num_bytes = max(block.num_bytes for block in weights)
-        self.buffers = [torch.empty(num_bytes, dtype=torch.uint8, device=device) for _ in range(count)]
-        self.turns: list[int | None] = [None] * count
-        self.stream = self.staging = None
-        if device.type == "cuda":
-            self.stream = torch.cuda.Stream(device)
-            self.filled = [torch.cuda.Event() for _ in range(count)]
-            if any(block.held is None for block in weights):
-                self.staging = [page_locked(num_bytes, device) for _ in range(count)]
-
-    def fill(self, turn: int) -> None:
-        """Begin to copy the block of this turn. What used its slot before has to be queued by now."""
-        slot, weights = turn % len(self.buffers), self.weights[turn]
-        self.turns[slot] = turn
-        if self.stream is None:
-            if weights.held is None:
-                weights.read_into(self.buffers[slot])
-            else:
-                self.buffers[slot][: weights.num_bytes].copy_(weights.held)
-            return
-        source = weights.held
-        if source is None:
-            self.filled[slot].synchronize()  # the staging buffer's last copy may be on its way
-            weights.read_into(self.staging[slot])
-            source = self.staging[slot][: weights.num_bytes]
-        self.stream.wait_stream(torch.cuda.current_stream(self.device))
-        with torch.cuda.stream(self.stream):
-            self.buffers[slot][: weights.num_bytes].copy_(source, non_blocking=True)
-            self.filled[slot].record()
-
-    def take(self, turn: int) -> list[torch.Tensor]:
-        """The tensors of the block of this turn, for work that is queued from now on."""
-        slot = turn % len(self.buffers)
-        if self.turns[slot] != turn:
-            self.fill(turn)
-        if self.stream is not None:
-            torch.cuda.current_stream(self.device).wait_event(self.filled[slot])
-        return self.weights[turn].views(self.buffers[slot])
-
-    def close(self) -> None:
-        """Let the memory be used for other work once all copies are done, used or not."""
-        if self.stream is not None:
-            torch.cuda.current_stream(self.device).wait_stream(self.stream)
-            if self.staging is not None:
-                self.stream.synchronize()
 
 
 def _parts(module: nn.Module) -> Iterator[nn.Module]:
