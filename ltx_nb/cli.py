@@ -101,7 +101,8 @@ def run(
 @app.command()
 def evaluate(
     model: Annotated[str, typer.Argument(help="tiny, the one model whose world has a ground truth.")],
-    cases: Annotated[int, typer.Option(help="How many clips to make and measure.", min=1)] = 96,
+    tasks: Annotated[bool, typer.Option("--tasks", help="Measure every other task instead of text-to-video.")] = False,
+    cases: Annotated[int | None, typer.Option(help="How many; default: 96, or 24 a task.", min=1)] = None,
     write_card: Annotated[
         Path | None, typer.Option(help="Markdown file whose card is to be filled.", exists=True, dir_okay=False)
     ] = None,
@@ -113,13 +114,17 @@ def evaluate(
 
         choice("model", model, ["tiny"])
         import ltx_nb
-        from ltx_nb.tiny import evaluate as evaluation
         from ltx_nb.tiny import report
+        from ltx_nb.tiny.evaluate import evaluate as evaluate_text_to_video
+        from ltx_nb.tiny.evaluate_tasks import evaluate_tasks
 
-        outcome.data = evaluation.evaluate(ltx_nb.load(model), cases=cases)
+        if tasks:
+            outcome.data = evaluate_tasks(ltx_nb.load(model), cases=cases or 24)
+        else:
+            outcome.data = evaluate_text_to_video(ltx_nb.load(model), cases=cases or 96)
         outcome.text = report.to_markdown(outcome.data)
         if write_card is not None:
-            report.write_card(write_card, outcome.text)
+            report.write_card(write_card, outcome.text, "tiny-tasks" if tasks else "tiny-card")
 
 
 @app.command()

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from ltx_nb import ClipRequest
 from ltx_nb.cli import app
 from ltx_nb.media import probe
+from ltx_nb.tiny.evaluate_tasks import TASKS
 
 PROMPT = "A red ball bounces on the floor in front of a navy background. Each bounce makes a deep thump."
 
@@ -133,6 +134,19 @@ def test_evaluate_prints_its_table_and_fills_the_card(tmp_path):
     filled = card.read_text()
     assert done.stdout.strip() in filled
     assert (filled.splitlines()[0], filled.splitlines()[-1]) == ("before", "after")
+
+
+def test_evaluate_measures_every_other_task(tmp_path):
+    card = tmp_path / "card.md"
+    card.write_text(
+        "<!-- tiny-card:start -->\n<!-- tiny-card:end -->\n<!-- tiny-tasks:start -->\n<!-- tiny-tasks:end -->\n"
+    )
+    done = invoke("evaluate", "tiny", "--tasks", "--cases", 1, "--write-card", card)
+    assert done.exit_code == 0, done.output
+    above, below = card.read_text().split("<!-- tiny-tasks:start -->")
+    assert above.split() == "\n".join(marks[:2]).split()
+    for task in TASKS:
+        assert f"| {task}: " in below
 
 
 def test_evaluate_knows_only_the_tiny_model():

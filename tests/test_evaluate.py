@@ -9,8 +9,10 @@ import pytest
 from ltx_nb.clip import Clip
 from ltx_nb.tiny.evaluate import Case, Outcome, draw_cases, failures, score
 from ltx_nb.tiny.evaluate_autoencoders import measure_autoencoders, spectral_distance
-from ltx_nb.tiny.report import CARD_END, CARD_START, Metric, share, to_markdown, write_card
+from ltx_nb.tiny.report import Metric, card_marks, share, to_markdown, write_card
 from ltx_nb.tiny.world import BACKGROUNDS, COLOURS, FRAME_RATE, SAMPLE_RATE_HZ, SHAPES, Scene, random_scene
+
+CARD_START, CARD_END = card_marks("tiny-card")
 
 
 def rendered(scene: Scene, shift_s: float = 0.0) -> Clip:
@@ -102,7 +104,7 @@ def test_sound_where_there_should_be_none_is_a_failure():
 
 
 def test_a_clip_that_ends_before_the_first_contact_may_be_quiet():
-    scene = Scene(motion="slide", width=160, height=96, phase=0.05, energy=0.0, num_frames=25)
+    scene = Scene(motion="slide", width=160, height=96, phase=0.05, energy=0.9, num_frames=25)
     outcomes = outcomes_of([Case("a red ball slides", 1, scene)], [scene])
     assert values(score(outcomes))["sound class"] is None
     assert failures(outcomes) == []

@@ -14,8 +14,6 @@ import numpy as np
 
 from ltx_nb.files import whole_file
 
-CARD_START, CARD_END = "<!-- tiny-card:start -->", "<!-- tiny-card:end -->"
-
 
 @dataclass(frozen=True)
 class Metric:
@@ -75,17 +73,23 @@ def to_markdown(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def write_card(path: Path, markdown: str) -> None:
-    """Put `markdown` between the two marks in the file, which is replaced whole.
+def card_marks(card: str) -> tuple[str, str]:
+    """The lines between which a file holds a card: "tiny-card" of text-to-video, "tiny-tasks" of every other task."""
+    return f"<!-- {card}:start -->", f"<!-- {card}:end -->"
+
+
+def write_card(path: Path, markdown: str, card: str = "tiny-card") -> None:
+    """Put `markdown` between the two marks of a card in the file, which is replaced whole.
 
     Raises:
         ValueError: the file does not hold each mark once, the start before the end.
     """
     text = path.read_text(encoding="utf-8")
-    before, start, rest = text.partition(CARD_START)
-    _, end, after = rest.partition(CARD_END)
-    if not start or not end or CARD_START in rest or CARD_END in before + after:
-        raise ValueError(f"{path} must hold {CARD_START} and, after it, {CARD_END}, each once")
+    card_start, card_end = card_marks(card)
+    before, start, rest = text.partition(card_start)
+    _, end, after = rest.partition(card_end)
+    if not start or not end or card_start in rest or card_end in before + after:
+        raise ValueError(f"{path} must hold {card_start} and, after it, {card_end}, each once")
     with whole_file(path) as part:
         part.write_text(f"{before}{start}\n{markdown}\n{end}{after}", encoding="utf-8")
 
