@@ -138,9 +138,8 @@ def test_evaluate_prints_its_table_and_fills_the_card(tmp_path):
 
 def test_evaluate_measures_every_other_task(tmp_path):
     card = tmp_path / "card.md"
-    card.write_text(
-        "<!-- tiny-card:start -->\n<!-- tiny-card:end -->\n<!-- tiny-tasks:start -->\n<!-- tiny-tasks:end -->\n"
-    )
+    marks = [f"<!-- {name}:{end} -->" for name in ("tiny-card", "tiny-tasks") for end in ("start", "end")]
+    card.write_text("\n".join(marks))
     done = invoke("evaluate", "tiny", "--tasks", "--cases", 1, "--write-card", card)
     assert done.exit_code == 0, done.output
     above, below = card.read_text().split("<!-- tiny-tasks:start -->")
