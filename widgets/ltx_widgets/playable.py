@@ -54,9 +54,7 @@ def playable_of(clip: ClipSource) -> Playable:
     if isinstance(clip, Clip):
         still = None if clip.frames is None else _small(clip.export_frames()[clip.num_frames // 2])
         content, media_type = encoded(clip)
-        info = media.MediaInfo(
-            duration_s=clip.duration_s, frame_rate=clip.frame_rate, num_frames=clip.num_frames
-        )
+        info = media.MediaInfo(duration_s=clip.duration_s, frame_rate=clip.frame_rate, num_frames=clip.num_frames)
         return _playable(content, media_type, info, still, clip.audio, clip.sample_rate)
     path = Path(clip)
     info = media.probe(path)
