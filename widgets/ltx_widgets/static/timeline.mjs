@@ -1,0 +1,172 @@
+// The Timeline widget: two lanes on one time axis, and below them what the model sees.
+import { bytesOf } from "./lib/bytes.mjs";
+import { createDisposer, h, showError, widgetRoot } from "./lib/dom.mjs";
+import { timeScale } from "./lib/time.mjs";
+import { createEditor } from "./timeline/editor.mjs";
+import { KEYS, addGestures } from "./timeline/gestures.mjs";
+import { createInspector } from "./timeline/inspector.mjs";
+import { createLane, peaksPath } from "./timeline/lane.mjs";
+import { createMediaTools } from "./timeline/media_tools.mjs";
+import { LANES, duration_s, maskSummary } from "./timeline/plan.mjs";
+import { createMaskRow, createRuler } from "./timeline/ruler.mjs";
+import { createToolbar } from "./timeline/toolbar.mjs";
+
+const MOST_WIDTH_PX = 8000;
+// Room after the end of the clip, to drag it to.
+const TAIL = 1.06;
+
+function render({ model, el }) {
+  const disposer = createDisposer();
+  const root = widgetRoot(el, "timeline", "Timeline");
+  const sources = new Map();
+  const previews = new Map();
+  let zoom = 1;
+  let width_px = 0;
+  let isDue = false;
+
+  const draw = () => {
+    if (isDue) return;
+    isDue = true;
+    requestAnimationFrame(() => {
+      isDue = false;
+      drawNow();
+    });
+  };
+
+  const editor = createEditor(model, disposer, draw);
+  const view = {
+    zoomBy: (factor) => setZoom(zoom * factor),
+    fit: () => setZoom(1),
+  };
+
+  const ruler = createRuler();
+  const lanes = Object.fromEntries(LANES.map((lane) => [lane, createLane(lane)]));
+  const masks = Object.fromEntries(LANES.map((lane) => [lane, createMaskRow(lane)]));
+  const end = h("div", { class: "ltx-timeline-end", role: "slider", tabindex: 0, "aria-label": "Clip length" });
+  const cursor = h("div", { class: "ltx-timeline-cursor", "aria-hidden": "true" });
+  const outside = h("div", { class: "ltx-timeline-outside", "aria-hidden": "true" });
+  const rows = [...LANES.map((lane) => lanes[lane].element), ...LANES.map((lane) => masks[lane].element)];
+  const track = h("div", { class: "ltx-timeline-track" }, ruler.element, ...rows, outside, end, cursor);
+  const scroller = h("div", { class: "ltx-timeline-scroller" }, track);
+  const gutter = h(
+    "div",
+    { class: "ltx-timeline-gutter", "aria-hidden": "true" },
+    ...["seconds", "frames", "latents"].map((unit) => h("span", { class: "ltx-timeline-unit" }, unit)),
+    h("span", { "data-lane": "video" }, "Video"),
+    h("span", { "data-lane": "audio" }, "Audio"),
+    h("span", { class: "ltx-timeline-sees" }, "Model sees"),
+  );
+
+  const scale = () => timeScale(0, duration_s(editor.plan) * TAIL, Math.max(width_px * zoom, 1));
+  const toolbar = createToolbar(editor, view, disposer);
+  const inspector = createInspector(editor, sources, disposer);
+  const mediaTools = createMediaTools(model, editor, sources, disposer);
+  const summary = h("p", { class: "ltx-muted", role: "status" });
+  const legend = h(
+    "p",
+    { class: "ltx-timeline-legend ltx-muted" },
+    ...[["keeps", "kept"], ["generates", "generated"]].map(([kind, label]) => h("span", { "data-kind": kind }, label)),
+  );
+  const keys = h(
+    "details",
+    { class: "ltx-muted" },
+    h("summary", {}, "Keys"),
+    h("dl", { class: "ltx-timeline-keys" }, ...KEYS.flatMap(([key, use]) => [h("dt", {}, key), h("dd", {}, use)])),
+  );
+  root.append(
+    h(
+      "div",
+      { class: "ltx-stack" },
+      toolbar.element,
+      h("div", { class: "ltx-timeline-board" }, gutter, scroller),
+      h("div", { class: "ltx-row ltx-timeline-under" }, legend, summary),
+      inspector.element,
+      showError(disposer, model),
+      mediaTools.element,
+      keys,
+    ),
+  );
+
+  function setZoom(wanted) {
+    const { toPx, toSeconds } = scale();
+    const inView = (x_px) => x_px >= scroller.scrollLeft && x_px <= scroller.scrollLeft + width_px;
+    // What stays where it is: the cursor, or the middle of what is in view.
+    const anchor_px = inView(toPx(editor.cursor_s)) ? toPx(editor.cursor_s) : scroller.scrollLeft + width_px / 2;
+    const anchor_s = toSeconds(anchor_px);
+    zoom = Math.min(Math.max(wanted, 1), Math.max(MOST_WIDTH_PX / Math.max(width_px, 1), 1));
+    drawNow();
+    scroller.scrollLeft += scale().toPx(anchor_s) - anchor_px;
+  }
+
+  function drawNow() {
+    if (!width_px) return;
+    const { plan } = editor;
+    const now = scale();
+    track.style.width = `${now.width_px}px`;
+    ruler.draw(plan, now, editor.cursor_s);
+    for (const lane of LANES) {
+      lanes[lane].draw(plan, now, editor.selected?.key, sources, previews);
+      masks[lane].draw(plan, now);
+    }
+    const end_px = now.toPx(duration_s(plan));
+    end.style.left = outside.style.left = `${end_px}px`;
+    end.setAttribute("aria-valuenow", plan.num_frames);
+    end.setAttribute("aria-valuetext", `${plan.num_frames} frames, ${duration_s(plan).toFixed(2)} s`);
+    cursor.style.left = `${now.toPx(Math.min(editor.cursor_s, duration_s(plan)))}px`;
+    toolbar.draw();
+    inspector.draw();
+    mediaTools.draw();
+    const text = maskSummary(plan);
+    if (summary.textContent !== text) summary.textContent = text;
+  }
+
+  function takeSources() {
+    sources.clear();
+    for (const source of model.get("sources") ?? []) {
+      sources.set(source.sha256, source);
+      if (source.duration_s && source.frame_rate !== undefined) editor.options.lengths_s.set(source.sha256, source.duration_s);
+    }
+    draw();
+  }
+
+  async function takePreview({ sha256, thumbnails }, [strip, peaks]) {
+    const outline = new Int8Array(bytesOf(peaks));
+    const preview = { thumbnails, points: outline.length / 2, outline: peaksPath(outline), picture: null };
+    previews.set(sha256, preview);
+    if (thumbnails) {
+      const picture = new Image();
+      picture.src = disposer.objectURL(new Blob([bytesOf(strip)], { type: "image/jpeg" }));
+      await picture.decode();
+      preview.picture = picture;
+    }
+    draw();
+  }
+
+  const board = { track, ruler: ruler.element, end, scale };
+  addGestures(editor, board, view, disposer);
+  disposer.listen(track, "dragover", (event) => event.preventDefault());
+  disposer.listen(track, "drop", (event) => {
+    event.preventDefault();
+    const [file] = event.dataTransfer.files;
+    if (file) mediaTools.drop(file, scale().toSeconds(event.clientX - track.getBoundingClientRect().left));
+  });
+  disposer.listen(scroller, "wheel", (event) => {
+    if (!event.ctrlKey) return;
+    event.preventDefault();
+    setZoom(zoom * 1.0015 ** -event.deltaY);
+  }, { passive: false });
+  disposer.onChange(model, "sources", takeSources);
+  disposer.onMessage(model, "preview", takePreview);
+  disposer.onWidth(scroller, (now_px) => {
+    width_px = now_px;
+    drawNow();
+  });
+  takeSources();
+  model.send({ type: "ready" });
+  return () => {
+    disposer.dispose();
+    root.remove();
+  };
+}
+
+export default { render };

@@ -1,0 +1,103 @@
+// The state of one view: the plan, what is being dragged, the selection, undo; and its exchange with Python.
+//
+// An edit is shown at once and sent; Python answers every one. What it refuses is taken back.
+import { createHistory } from "../lib/undo.mjs";
+import { duration_s, parts } from "./plan.mjs";
+
+let views = 0;
+
+// onChange() after every change of state.
+export function createEditor(model, disposer, onChange) {
+  const history = createHistory(model.get("value"));
+  const prefix = `${Date.now()}-${(views += 1)}`;
+  let draft = null;
+  let sent = 0;
+  let awaited = null;
+
+  const isSame = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+
+  // Take over Python's value, unless an answer to a later edit is still to come.
+  function settle() {
+    const value = model.get("value");
+    if (awaited !== null || isSame(value, history.present)) return;
+    draft = null;
+    if (!isSame(history.undo(), value)) history.push(value);
+    editor.select(null);
+  }
+
+  function send() {
+    awaited = `${prefix}-${(sent += 1)}`;
+    model.send({ type: "edit", id: awaited, value: history.present });
+    onChange();
+  }
+
+  const editor = {
+    options: { snap: true, linked: true, lengths_s: new Map() },
+    cursor_s: 0,
+    selected: null,
+    get plan() {
+      return draft ?? history.present;
+    },
+    get isDraft() {
+      return draft !== null;
+    },
+    get canUndo() {
+      return history.canUndo;
+    },
+    get canRedo() {
+      return history.canRedo;
+    },
+    // The selected part as it is now; null if it is gone.
+    get part() {
+      if (!editor.selected) return null;
+      return parts(editor.plan, editor.selected.lane).find((part) => partKey(part) === editor.selected.key) ?? null;
+    },
+    select(part) {
+      editor.selected = part && { lane: part.lane, key: partKey(part) };
+      onChange();
+    },
+    setCursor(time_s) {
+      editor.cursor_s = Math.min(Math.max(time_s, 0), duration_s(editor.plan));
+      onChange();
+    },
+    setOption(name, value) {
+      editor.options[name] = value;
+      onChange();
+    },
+    // Show a plan that is not final yet, as in a drag; null goes back.
+    preview(plan) {
+      draft = plan;
+      onChange();
+    },
+    // Make a plan the value. Nothing happens for the one that is.
+    commit(plan) {
+      draft = null;
+      if (isSame(plan, history.present)) return onChange();
+      history.push(plan);
+      send();
+    },
+    undo() {
+      if (!history.canUndo) return;
+      history.undo();
+      send();
+    },
+    redo() {
+      if (!history.canRedo) return;
+      history.redo();
+      send();
+    },
+  };
+
+  disposer.onChange(model, "value", settle);
+  disposer.onMessage(model, "edited", ({ id }) => {
+    if (id !== awaited) return;
+    awaited = null;
+    settle();
+  });
+  return editor;
+}
+
+// What identifies a part on the page while it is edited.
+export function partKey(part) {
+  return `${part.lane}-${part.kind}-${part.kind === "gap" ? part.order : part.index}`;
+}

@@ -1,0 +1,96 @@
+// Tasks as shapes on the timeline: the plan of extending, redoing, scoring or picturing a source; as ltx_nb's verbs.
+//
+// source: {sha256, duration_s, frame_rate, num_frames, width, height, has_audio}, frame_rate null for a still picture.
+import {
+  VIDEO_SPATIAL_COMPRESSION,
+  VIDEO_TEMPORAL_COMPRESSION,
+  gaps_s,
+  maxNumFrames,
+  snapNumFrames,
+  snapSide,
+} from "../lib/time.mjs";
+import { duration_s, nearest, snapPoints_s } from "./plan.mjs";
+
+const EXTRA_S = 2;
+const OVERLAP_S = 0.5;
+
+// In the order of their buttons; needs: what a source has to have, null if none is needed.
+export const STARTS = [
+  { name: "extend", label: "Extend", needs: "video", plan: (plan, source) => extended(plan, source, "after") },
+  { name: "extend-before", label: "Extend before", needs: "video", plan: (plan, source) => extended(plan, source, "before") },
+  { name: "retake", label: "Retake", needs: "video", plan: retaken },
+  { name: "foley", label: "Foley", needs: "video", plan: foley },
+  { name: "audio-to-video", label: "Audio to video", needs: "audio", plan: audioToVideo },
+  { name: "clear", label: "Clear", needs: null, plan: (plan) => ({ ...plan, given: [] }) },
+];
+
+export function hasWhat(source, needs) {
+  if (needs === "audio") return Boolean(source?.has_audio);
+  return Boolean(source?.frame_rate);
+}
+
+// The clip made EXTRA_S longer at one end; OVERLAP_S next to the seam are made anew, so that motion and sound go on.
+export function extended(plan, source, direction) {
+  const like = likeSource(plan, source);
+  const length_s = source.num_frames / source.frame_rate;
+  const overlap_s = Math.min(OVERLAP_S, length_s / 2);
+  const num_frames = snapNumFrames((length_s + EXTRA_S) * like.frame_rate);
+  if (direction === "after") {
+    return { ...like, num_frames, given: given(source, ["video", "audio"], [[0, length_s - overlap_s, 0]]) };
+  }
+  const begin_s = (num_frames - Math.round(length_s * like.frame_rate)) / like.frame_rate;
+  const span = [begin_s + overlap_s, num_frames / like.frame_rate, overlap_s];
+  return { ...like, num_frames, given: given(source, ["video", "audio"], [span]) };
+}
+
+// Everything given but a stretch on both lanes: the middle third, at edges of latents, to be dragged from there.
+export function retaken(plan, source) {
+  const like = { ...likeSource(plan, source), num_frames: wholeLatents(source) };
+  const end_s = duration_s(like);
+  const edges_s = snapPoints_s(like, "video", true);
+  const [from_s, to_s] = [nearest(edges_s, end_s / 3), nearest(edges_s, (2 * end_s) / 3)];
+  const spans = gaps_s([[from_s, to_s]], end_s).map(([start_s, stop_s]) => [start_s, stop_s, start_s]);
+  return { ...like, given: given(source, ["video", "audio"], spans) };
+}
+
+// The whole picture given, for sound to be made to it.
+export function foley(plan, source) {
+  const like = { ...likeSource(plan, source), num_frames: wholeLatents(source) };
+  return { ...like, given: given(source, ["video"], [[0, duration_s(like), 0]]) };
+}
+
+// The whole sound given, for pictures to be made to it, as long as the sound or one pass.
+export function audioToVideo(plan, source) {
+  const num_frames = Math.min(snapNumFrames(source.duration_s * plan.frame_rate), maxNumFrames(plan.frame_rate));
+  const end_s = num_frames / plan.frame_rate;
+  // A sound that ends within the last latent is given to the end, with silence: the lane is then frozen as a whole.
+  const missing_s = end_s - source.duration_s;
+  const stop_s = missing_s <= VIDEO_TEMPORAL_COMPRESSION / plan.frame_rate ? end_s : source.duration_s;
+  return { ...plan, num_frames, given: given(source, ["audio"], [[0, stop_s, 0]]) };
+}
+
+// The plan with the source's rate and the nearest size to its own.
+function likeSource(plan, source) {
+  const multiple_px = VIDEO_SPATIAL_COMPRESSION * (plan.two_stage ? 2 : 1);
+  const size = { width: snapSide(source.width, multiple_px), height: snapSide(source.height, multiple_px) };
+  const isSame = size.width === plan.width && size.height === plan.height;
+  const crop = isSame ? {} : { crop_width: null, crop_height: null };
+  return { ...plan, ...size, ...crop, frame_rate: source.frame_rate };
+}
+
+// The most frames, 8k + 1, that the source fills and one pass makes.
+function wholeLatents(source) {
+  const whole = Math.floor((source.num_frames - 1) / VIDEO_TEMPORAL_COMPRESSION) * VIDEO_TEMPORAL_COMPRESSION + 1;
+  return Math.min(Math.max(whole, 1), maxNumFrames(source.frame_rate));
+}
+
+// Spans [start_s, end_s, source_start_s] of the source on each lane that it has.
+function given(source, lanes, spans) {
+  return lanes
+    .filter((lane) => lane === "video" || source.has_audio)
+    .flatMap((lane) =>
+      spans.map(([start_s, end_s, source_start_s]) => {
+        return { lane, source: source.sha256, start_s, end_s, source_start_s, strength: 1, fit: "crop" };
+      }),
+    );
+}

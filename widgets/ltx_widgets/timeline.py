@@ -1,0 +1,186 @@
+"""Timeline: what a request is given on its two lanes, and what the model sees of it, edited in the browser.
+
+Takes any ClipRequest and gives it back with what was edited: length, size, rate and given items; everything else passes
+through. Sources stay on this side, the browser knows them by their SHA-256 and small previews.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mimetypes
+import os
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import traitlets
+
+from ltx_nb.checks import items, keys, text
+from ltx_nb.clip import Clip
+from ltx_nb.files import whole_file
+from ltx_nb.request import ClipRequest, Given
+from ltx_nb.source import EMBED_LIMIT_BYTES, Source
+from ltx_widgets.base import KitWidget
+from ltx_widgets.source_preview import facts_of, preview_of, source_of
+from ltx_widgets.timeline_still import still_png
+
+EDITED = ("width", "height", "crop_width", "crop_height", "num_frames", "frame_rate", "two_stage", "given")
+GIVEN = tuple(field.name for field in fields(Given))
+
+
+class Timeline(KitWidget):
+    """An editor of the fields EDITED of a ClipRequest, as two lanes on one time axis.
+
+    request: what to start from; by default nothing is given and everything generated.
+    media: clips, files' paths or Sources to have at hand, besides those that the request is given.
+
+    Raises ValueError for media that cannot be read, and for what no ClipRequest can have. What the browser sends is
+    checked alike; `error` then says why, `value` stays, and the browser's view goes back to it.
+    """
+
+    _name = "timeline"
+
+    value = traitlets.Dict().tag(sync=True)
+    """The request's fields EDITED, as in ClipRequest.to_dict(), but each given source as its SHA-256."""
+
+    sources = traitlets.List(traitlets.Dict()).tag(sync=True)
+    """What can be given: {sha256, name, and `source_preview.facts_of`}; {sha256, name, error} of what cannot be read."""
+
+    def __init__(
+        self,
+        request: ClipRequest | None = None,
+        *,
+        media: Iterable[Clip | Source | str | os.PathLike[str]] = (),
+        **traits: Any,
+    ) -> None:
+        self._base = request or ClipRequest("")
+        self._known: dict[str, Source] = {}
+        self._in_view = False
+        super().__init__(**traits)
+        self.request = self._base
+        for one in media:
+            self.add_source(one)
+
+    @property
+    def request(self) -> ClipRequest:
+        """The whole request as edited so far. Assign one to show and edit it."""
+        return self._edited(self.value)
+
+    @request.setter
+    def request(self, request: ClipRequest) -> None:
+        if not isinstance(request, ClipRequest):
+            raise ValueError(f"request is a {type(request).__name__}; give a ClipRequest, such as clip.request")
+        for item in request.given:
+            self._know(item.source)
+        self._base = request
+        self.value = plain_value(request)
+
+    def add_source(self, media: Clip | Source | str | os.PathLike[str], name: str = "") -> str:
+        """Offer media under a name, its file's by default, and return its SHA-256.
+
+        Raises ValueError if it cannot be read.
+        """
+        source = source_of(media)
+        facts_of(source)
+        self._know(source, name)
+        return source.sha256
+
+    def _know(self, source: Source, name: str = "") -> None:
+        if source.sha256 in self._known:
+            return
+        self._known[source.sha256] = source
+        entry = {"sha256": source.sha256, "name": name or Path(source.path or "").name}
+        try:
+            entry |= facts_of(source)
+        except ValueError as error:
+            entry["error"] = str(error)
+        entry["name"] = entry["name"] or f"{_kind(entry)} {len(self._known)}"
+        self.sources = [*self.sources, entry]
+        if self._in_view:
+            self._send_preview(source)
+
+    def _on_ready(self) -> None:
+        self._in_view = True
+        for source in self._known.values():
+            self._send_preview(source)
+
+    def _send_preview(self, source: Source) -> None:
+        try:
+            preview = preview_of(source)
+        except ValueError:
+            return  # its entry in `sources` says why
+        meta = {"sha256": source.sha256, "thumbnails": preview.thumbnails}
+        self.send_bytes("preview", meta, [preview.strip, preview.peaks.tobytes()])
+
+    def _on_message(self, kind: str, content: dict[str, Any], buffers: list[bytes]) -> None:
+        if kind != "edit":
+            return super()._on_message(kind, content, buffers)
+        keys("edit", content, ("type", "id", "value"), required=("id", "value"))
+        try:
+            self.value = dict(keys("value", content["value"], EDITED))
+        finally:
+            # A view waits for this before it takes over `value` again, lest an answer undo a later edit.
+            self.send_bytes("edited", {"id": text("id", content["id"])})
+
+    def _on_upload(self, name: str, data: bytes, detail: dict[str, Any]) -> None:
+        source = _stored(name, data)
+        facts_of(source)
+        self._know(source, Path(name).name)
+        self.send_bytes("uploaded", {"sha256": source.sha256, "detail": detail})
+
+    @traitlets.validate("value")
+    def _checked_value(self, proposal: Any) -> dict[str, Any]:
+        return plain_value(self._edited({**self.value, **keys("value", proposal["value"], EDITED)}))
+
+    def _edited(self, value: Mapping[str, Any]) -> ClipRequest:
+        if not value:
+            return self._base
+        given = [self._given(item) for item in items("given", value["given"], dict)]
+        return self._base.replace(**{**value, "given": tuple(given)})
+
+    def _given(self, item: Mapping[str, Any]) -> Given:
+        keys("given", item, GIVEN, required=("lane", "source"))
+        source = self._known.get(text("source", item["source"]))
+        if source is None:
+            raise ValueError(f"source {item['source'][:12]!r} is not known here; add it with add_source(...)")
+        return Given(**{**item, "source": source})
+
+    def _still(self) -> bytes:
+        return still_png(self.request)
+
+    def __repr__(self) -> str:
+        request = self.request
+        count = Counter(item.lane for item in request.given)
+        given = ", ".join(f"{lane} given {count[lane]}" for lane in ("video", "audio"))
+        length = f"{request.num_frames} frames at {request.frame_rate:g}/s, {request.duration_s:.2f} s"
+        return f"Timeline({length}; {given})"
+
+
+def plain_value(request: ClipRequest) -> dict[str, Any]:
+    """The fields EDITED of a request, with each source as its SHA-256."""
+    given = [{name: getattr(item, name) for name in GIVEN} | {"source": item.source.sha256} for item in request.given]
+    return {name: getattr(request, name) for name in EDITED} | {"given": given}
+
+
+def _kind(facts: Mapping[str, Any]) -> str:
+    """What to call a source that has no name."""
+    if facts.get("frame_rate"):
+        return "clip"
+    return "image" if facts.get("num_frames") else "sound"
+
+
+def _stored(name: str, data: bytes) -> Source:
+    """An uploaded file as a Source: small ones are embedded in requests, larger ones need a file that stays."""
+    media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    if len(data) <= EMBED_LIMIT_BYTES:
+        return Source.from_bytes(data, media_type)
+    digest = hashlib.sha256(data).hexdigest()
+    suffix = Path(name).suffix if re.fullmatch(r"\.\w{1,5}", Path(name).suffix) else ""
+    path = Path(tempfile.gettempdir()) / "ltx-nb-uploads" / f"{digest[:16]}{suffix}"
+    with whole_file(path) as unfinished:
+        unfinished.write_bytes(data)
+    return Source.from_path(path)
