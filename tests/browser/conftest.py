@@ -1,0 +1,60 @@
+"""One Jupyter server, one Chromium, and one notebook in each front end for all browser tests."""
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from browser import chromium
+from browser.notebook_page import PATHS, NotebookPage
+from browser.server import running_server
+
+CLOSE_WIDGETS = "import ipywidgets; ipywidgets.Widget.close_all()"
+LOAD_TINY = """
+if "session" not in globals():
+    import ltx_nb
+    session = ltx_nb.load("tiny")
+"""
+
+
+# Package scope, since Playwright's event loop must not outlive these tests: the others run loops of their own.
+@pytest.fixture(scope="package")
+def server(tmp_path_factory):
+    with running_server(tmp_path_factory.mktemp("jupyter")) as server:
+        yield server
+
+
+@pytest.fixture(scope="package")
+def browser():
+    path = chromium.find()
+    if path is None:
+        pytest.fail(chromium.ADVICE, pytrace=False)
+    options = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
+    with sync_playwright() as playwright:
+        chrome = playwright.chromium.launch(executable_path=path, args=options)
+        yield chrome.new_context(viewport={"width": 1280, "height": 1200})
+        chrome.close()
+
+
+@pytest.fixture(scope="package", params=PATHS)
+def tab(request, server, browser):
+    opened = NotebookPage(browser, server, request.param)
+    yield opened
+    opened.page.close()
+
+
+@pytest.fixture
+def notebook(request, tab):
+    """The open notebook of either front end, without widgets. Fails the test if the browser's console had an error."""
+    failed_before = request.session.testsfailed
+    tab.value("None", code=CLOSE_WIDGETS)
+    yield tab
+    errors, tab.errors = tab.errors, []
+    if errors or request.session.testsfailed > failed_before:
+        tab.start()  # what a failed test left behind must not fail the next
+    assert errors == []
+
+
+@pytest.fixture
+def tiny_notebook(notebook):
+    """The same, its kernel having the tiny model as `session`."""
+    notebook.value("None", code=LOAD_TINY)
+    return notebook

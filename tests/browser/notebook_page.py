@@ -1,0 +1,138 @@
+"""One notebook in one browser tab: fill, run, look at, ask its kernel. The same for JupyterLab and Notebook 7.
+
+Knows Playwright and the front ends' `window.jupyterapp`; knows nothing of our widgets.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import v4
+from playwright.sync_api import BrowserContext, Locator
+
+from browser.server import Server
+
+PATHS = {"lab": "/lab/tree/{}?reset", "notebook": "/notebooks/{}"}
+SCREENSHOTS = Path(__file__).parents[2] / "outputs" / "screenshots"
+# What a front end takes to load, or a kernel to import torch and a model, on two busy cores.
+TIMEOUT_S = 180
+
+# What Notebook 7 reports while it starts, on an empty notebook too.
+EXPLAINED_ERRORS = (
+    "Cannot read properties of undefined (reading 'schema')",
+    "Command 'filebrowser:open-path' not registered",
+)
+
+KERNEL_IS_IDLE = """() => {
+    const panel = window.jupyterapp?.shell.currentWidget;
+    const session = panel?.sessionContext;
+    return Boolean(panel?.context?.isReady && session?.isReady && session.session?.kernel?.status === "idle");
+}"""
+
+REPLACE_AND_RUN_CELLS = """async (sources) => {
+    const { commands, shell } = window.jupyterapp;
+    const { model } = shell.currentWidget.content;
+    const cells = sources.map((source) => ({ cell_type: "code", source, metadata: { trusted: true }, outputs: [] }));
+    model.sharedModel.transact(() => {
+        model.sharedModel.deleteCellRange(0, model.sharedModel.cells.length);
+        model.sharedModel.insertCells(0, cells);
+    });
+    await commands.execute("notebook:run-all-cells");
+    const outputs = [...model.cells].flatMap((cell) => cell.outputs.toJSON());
+    return outputs.filter((output) => output.output_type === "error").map((output) => output.traceback.join("\\n"));
+}"""
+
+ASK_KERNEL = """async ([code, expression]) => {
+    const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+    const request = { code, user_expressions: { value: expression }, store_history: false };
+    const reply = (await kernel.requestExecute(request).done).content;
+    return reply.status === "ok" ? reply.user_expressions.value : reply;
+}"""
+
+RUN_COMMAND = "async ([id, options]) => { await window.jupyterapp.commands.execute(id, options); }"
+
+
+class NotebookPage:
+    """A notebook of `server`, open in a tab of its own, with a kernel of its own.
+
+    `page` is Playwright's; `errors` are what the browser's console reported as such, but for EXPLAINED_ERRORS.
+    """
+
+    def __init__(self, browser: BrowserContext, server: Server, frontend: str):
+        self.frontend = frontend
+        self.errors: list[str] = []
+        self._server = server
+        self._url = server.url + PATHS[frontend].format("test.ipynb")
+        self.page = browser.new_page()
+        self.page.set_default_timeout(TIMEOUT_S * 1000)
+        self.page.on("console", lambda message: message.type == "error" and self._note(message.text))
+        self.page.on("pageerror", lambda error: self._note(error.stack or error.message))
+        self.start()
+
+    def start(self) -> None:
+        """Opens an empty notebook with a fresh kernel."""
+        self._server.stop_kernels()
+        kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        empty = v4.new_notebook(cells=[v4.new_code_cell()], metadata={"kernelspec": kernelspec})
+        nbformat.write(empty, self._server.folder / "test.ipynb")
+        self._load()
+
+    def run(self, *sources: str) -> None:
+        """Makes these the notebook's code cells, runs them and waits for the last.
+
+        Raises AssertionError with the traceback of a cell that fails.
+        """
+        for traceback in self.page.evaluate(REPLACE_AND_RUN_CELLS, sources):
+            raise AssertionError(traceback)
+
+    def value(self, expression: str, code: str = "") -> Any:
+        """The value of a Python expression in the kernel, after running `code` there; it travels as JSON.
+
+        Raises AssertionError with the exception's name and text if either fails.
+        """
+        answer = self.page.evaluate(ASK_KERNEL, [code, f"__import__('json').dumps({expression})"])
+        if answer["status"] != "ok":
+            raise AssertionError(f"{code}\n{expression}: {answer['ename']}: {answer['evalue']}")
+        return json.loads(ast.literal_eval(answer["data"]["text/plain"]))
+
+    def wait_until(self, expression: str) -> None:
+        """Returns once a Python expression is true in the kernel. Raises AssertionError after TIMEOUT_S."""
+        give_up_at = time.monotonic() + TIMEOUT_S
+        while not self.value(f"bool({expression})"):
+            if time.monotonic() > give_up_at:
+                raise AssertionError(f"never true in the kernel: {expression}")
+
+    def reload(self) -> None:
+        """Saves the notebook and loads the page anew; the kernel goes on."""
+        self._command("docmanager:save")
+        self._load()
+
+    def set_theme(self, name: str) -> None:
+        """`name` is 'light' or 'dark'. It stays for the tests that follow."""
+        self._command("apputils:change-theme", {"theme": f"JupyterLab {name.capitalize()}"})
+        self.page.wait_for_function(
+            "light => document.body.dataset.jpThemeLight === light", arg=str(name == "light").lower()
+        )
+
+    def screenshots(self, of: Locator, name: str) -> None:
+        """Keeps pictures of an element in both themes: SCREENSHOTS/NAME-THEME-FRONTEND.png."""
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        for theme in ("dark", "light"):
+            self.set_theme(theme)
+            of.screenshot(path=SCREENSHOTS / f"{name}-{theme}-{self.frontend}.png")
+
+    def _load(self) -> None:
+        self.page.goto(self._url)
+        self.page.wait_for_function(KERNEL_IS_IDLE)
+
+    def _command(self, name: str, options: dict[str, str] | None = None) -> None:
+        self.page.evaluate(RUN_COMMAND, [name, options or {}])
+
+    def _note(self, error: str) -> None:
+        if not any(known in error for known in EXPLAINED_ERRORS):
+            self.errors.append(error)

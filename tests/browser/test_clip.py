@@ -1,0 +1,10 @@
+"""A clip shown in a notebook plays, picture and sound."""
+
+
+def test_clip_plays_with_sound(tiny_notebook):
+    page = tiny_notebook.page
+    tiny_notebook.run('session.text_to_video("a red ball bounces", seconds=1, seed=7)')
+    video = page.locator("video")
+    video.evaluate("video => video.play()")
+    page.wait_for_function("() => document.querySelector('video').currentTime > 0.3")
+    assert video.evaluate("video => video.webkitAudioDecodedByteCount") > 0
