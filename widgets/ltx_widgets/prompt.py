@@ -6,7 +6,6 @@ models' defaults, and a tokenizer by two methods only.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -15,8 +14,8 @@ import traitlets
 from ltx_nb.checks import keys
 from ltx_nb.models import TINY, Model, named_model
 from ltx_nb.request import ClipRequest, Sampling
-from ltx_nb.shapes import NAMED_SIZES, Size
 from ltx_widgets.base import KitWidget
+from ltx_widgets.sizes import offered_sizes
 
 PARTS = ("action", "look", "setting", "camera", "light", "sound", "speech")
 EDITED = (
@@ -33,9 +32,6 @@ EDITED = (
     "sampling",
 )
 MOST_LAST = 20
-
-# What the tiny model was trained at.
-TINY_SIZES = {"square": Size(128, 128), "wide": Size(160, 96), "portrait": Size(96, 160)}
 
 
 class Tokenizer(Protocol):
@@ -94,7 +90,7 @@ class Prompt(KitWidget):
         self._tokenizer = tokenizer
         self._base = request or ClipRequest("", width=entry.width, height=entry.height, num_frames=entry.num_frames)
         super().__init__(
-            sizes=_sizes(entry),
+            sizes=offered_sizes(entry),
             defaults={"negative_prompt": entry.negative_prompt, "sampling": entry.sampling.to_dict()},
             **traits,
         )
@@ -160,12 +156,3 @@ def _edited(request: ClipRequest) -> dict[str, Any]:
 
 def _changes(value: Mapping[str, Any]) -> dict[str, Any]:
     return {name: Sampling.from_dict(item) if name == "sampling" else item for name, item in value.items()}
-
-
-def _sizes(model: Model) -> list[dict[str, Any]]:
-    if model.weights == TINY.weights:
-        named = TINY_SIZES
-    else:  # "portrait" is another name of 1080p-portrait
-        named = {"standard": Size(model.width, model.height)} | NAMED_SIZES
-        named = {name: size for name, size in named.items() if name != "portrait"}
-    return [{"name": name} | dataclasses.asdict(size) for name, size in named.items()]

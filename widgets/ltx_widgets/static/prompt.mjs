@@ -30,14 +30,24 @@ export function countText(words, tokens) {
   return `${words} of ${MOST_WORDS} words${many}${tokens === null ? "" : `, ${tokens} tokens`}`;
 }
 
+function shortened(prompt, most = 60) {
+  return prompt.length > most ? `${prompt.slice(0, most - 1)}…` : prompt;
+}
+
 function die() {
   const pips = [[6, 6], [14, 6], [10, 10], [6, 14], [14, 14]].map(([cx, cy]) => s("circle", { cx, cy, r: 1.6 }));
-  const face = s("rect", { x: 2, y: 2, width: 16, height: 16, rx: 3, fill: "none", stroke: "currentColor", "stroke-width": 1.5 });
-  return s("svg", { viewBox: "0 0 20 20", width: 20, height: 20, fill: "currentColor", "aria-hidden": "true" }, face, pips);
+  const outline = { fill: "none", stroke: "currentColor", "stroke-width": 1.5 };
+  const face = s("rect", { x: 2, y: 2, width: 16, height: 16, rx: 3, ...outline });
+  const size = { viewBox: "0 0 20 20", width: 20, height: 20 };
+  return s("svg", { ...size, fill: "currentColor", "aria-hidden": "true" }, face, pips);
 }
 
 function textView(disposer, onText, onPart) {
-  const text = h("textarea", { rows: 5, "aria-label": "Prompt", placeholder: "Describe picture and sound, in one paragraph" });
+  const text = h("textarea", {
+    rows: 5,
+    "aria-label": "Prompt",
+    placeholder: "Describe picture and sound, in one paragraph",
+  });
   disposer.listen(text, "input", () => onText(text.value));
   const fields = new Map(
     PARTS.map((name) => {
@@ -120,9 +130,14 @@ function render({ model, el }) {
   const counts = h("span", { class: "ltx-muted ltx-number" });
   const unknown = h("span", { class: "ltx-unknown", role: "status" });
   const negative = h("textarea", { rows: 2, "aria-label": "Negative prompt: what to steer away from" });
-  const negativeField = h("label", { class: "ltx-stack" }, h("span", { class: "ltx-label" }, "Negative prompt"), negative);
-  disposer.listen(negative, "input", () => edit({ negative_prompt: negative.value === "" ? null : negative.value }, { soon: true }));
-  const shape = shapeView(disposer, edit, model.get("sizes"));
+  const negativeField = h(
+    "label",
+    { class: "ltx-stack" },
+    h("span", { class: "ltx-label" }, "Negative prompt"),
+    negative,
+  );
+  disposer.listen(negative, "input", () => edit({ negative_prompt: negative.value || null }, { soon: true }));
+  const shape = shapeView(disposer, edit);
   const seed = h("input", { type: "number", min: 0, step: 1, class: "ltx-seed" });
   disposer.listen(seed, "change", () => edit({ seed: Number(seed.value) }));
   const roll = button("Roll the seed", { icon: die() });
@@ -153,7 +168,7 @@ function render({ model, el }) {
     negativeField.hidden = !usesNegative(value.sampling, defaults.sampling);
     negative.placeholder = defaults.negative_prompt || "what to steer away from";
     if (negative.value !== (value.negative_prompt ?? "")) negative.value = value.negative_prompt ?? "";
-    shape.fill(value);
+    shape.fill(value, model.get("sizes"));
     seed.value = value.seed;
     sampling.fill(value, defaults);
   };
@@ -161,7 +176,7 @@ function render({ model, el }) {
     const prompts = model.get("last");
     last.replaceChildren(
       h("option", { value: "" }, "Last prompts"),
-      ...prompts.map((prompt, index) => h("option", { value: index }, prompt.length > 60 ? `${prompt.slice(0, 59)}…` : prompt)),
+      ...prompts.map((prompt, index) => h("option", { value: index }, shortened(prompt))),
     );
     last.disabled = prompts.length === 0;
   };

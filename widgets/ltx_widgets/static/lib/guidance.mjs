@@ -5,7 +5,7 @@
 export const GUIDANCE = [
   { name: "guidance_scale", label: "CFG", hint: "away from the negative prompt; 1 is none", none: 1 },
   { name: "stg_scale", label: "STG", hint: "spatio-temporal: away from skipped attention; 0 is none", none: 0 },
-  { name: "modality_scale", label: "Modality", hint: "away from lanes that do not hear each other; 1 is none", none: 1 },
+  { name: "modality_scale", label: "Modality", hint: "away from lanes deaf to each other; 1 is none", none: 1 },
   { name: "guidance_rescale", label: "Rescale", hint: "0 to 1, how far the spread is brought back", none: 0, most: 1 },
 ];
 

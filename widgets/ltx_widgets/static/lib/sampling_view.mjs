@@ -39,14 +39,11 @@ export function samplingView(disposer, onEdit) {
       ),
       h("td", { class: "ltx-muted" }, hint),
     );
+  const titles = LANES.map(({ title, className }) => h("th", { scope: "col", class: className }, title));
   const table = h(
     "table",
     { class: "ltx-guidance" },
-    h(
-      "thead",
-      {},
-      h("tr", {}, h("td"), LANES.map(({ title, className }) => h("th", { scope: "col", class: className }, title)), h("td")),
-    ),
+    h("thead", {}, h("tr", {}, h("td"), titles, h("td"))),
     h("tbody", {}, GUIDANCE.map(row)),
   );
   const twoStage = h("input", { type: "checkbox" });

@@ -13,19 +13,16 @@ export function framesOf(seconds, frameRate) {
   return Math.min(Math.max(snapNumFrames(seconds * frameRate), 8 * LEAST_LATENTS + 1), maxNumFrames(frameRate));
 }
 
-// onEdit(changes, {drawOnly}) when a control was changed. Returns {elements, fill(value)}.
-export function shapeView(disposer, onEdit, sizes) {
+// onEdit(changes, {drawOnly}) when a control was changed. Returns {elements, fill(value, sizes)}.
+export function shapeView(disposer, onEdit) {
   let value = null;
+  let sizes = [];
   let inPixels = false;
   let wasSnapped = "";
-  const named = h(
-    "select",
-    {},
-    sizes.map((size, index) => h("option", { value: index }, sizeLabel(size))),
-    h("option", { value: "pixels" }, "in pixels"),
-  );
+  const named = h("select");
   const [width, height] = ["width", "height"].map((name) => {
-    const input = h("input", { type: "number", min: 32, max: MAX_SIDE_PX, step: 32, "aria-label": `${name} in pixels` });
+    const range = { type: "number", min: 32, max: MAX_SIDE_PX, step: 32 };
+    const input = h("input", { ...range, "aria-label": `${name} in pixels` });
     disposer.listen(input, "change", () => {
       const multiple_px = VIDEO_SPATIAL_COMPRESSION * (value.two_stage ? 2 : 1);
       const side_px = Math.min(snapSide(Number(input.value), multiple_px), MAX_SIDE_PX);
@@ -38,7 +35,7 @@ export function shapeView(disposer, onEdit, sizes) {
   disposer.listen(named, "change", () => {
     inPixels = named.value === "pixels";
     wasSnapped = "";
-    if (inPixels) return fill(value);
+    if (inPixels) return fill(value, sizes);
     const { name, ...size } = sizes[Number(named.value)];
     onEdit(size);
   });
@@ -59,8 +56,16 @@ export function shapeView(disposer, onEdit, sizes) {
   const sizeNote = h("span", { class: "ltx-muted ltx-number" });
   const lengthNote = h("span", { class: "ltx-muted ltx-number" });
 
-  const fill = (next) => {
+  const offer = (offered) => {
+    sizes = offered;
+    named.replaceChildren(
+      ...sizes.map((size, index) => h("option", { value: index }, sizeLabel(size))),
+      h("option", { value: "pixels" }, "in pixels"),
+    );
+  };
+  const fill = (next, offered) => {
     value = next;
+    if (sizes !== offered) offer(offered);
     const size = sizeOf(value, sizes);
     inPixels = inPixels || size === null;
     named.value = inPixels ? "pixels" : String(sizes.indexOf(size));
@@ -82,8 +87,8 @@ export function shapeView(disposer, onEdit, sizes) {
       "div",
       { class: "ltx-setting" },
       h("label", { class: "ltx-field ltx-length" }, h("span", { class: "ltx-label" }, "Length"), slider),
-      h("label", { class: "ltx-field" }, seconds, h("span", { class: "ltx-muted" }, "s")),
-      h("label", { class: "ltx-field" }, h("span", { class: "ltx-muted" }, "at"), rate, h("span", { class: "ltx-muted" }, "frames/s")),
+      h("span", { class: "ltx-field" }, seconds, h("span", { class: "ltx-muted" }, "s")),
+      field("at", rate, "frames/s"),
       rates,
       lengthNote,
     ),

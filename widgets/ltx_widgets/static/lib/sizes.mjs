@@ -24,5 +24,6 @@ export function sizeText({ width, height, crop_width, crop_height }) {
 // "49 = 8 × 6 + 1 frames, 7 video latents, 51 audio latents"
 export function lengthText(numFrames, frameRate) {
   const latents = latentNumFrames(numFrames);
-  return `${numFrames} = 8 × ${latents - 1} + 1 frames, ${latents} video latents, ${audioNumLatents(numFrames / frameRate)} audio latents`;
+  const audioLatents = audioNumLatents(numFrames / frameRate);
+  return `${numFrames} = 8 × ${latents - 1} + 1 frames, ${latents} video latents, ${audioLatents} audio latents`;
 }

@@ -1,0 +1,153 @@
+"""PresetPicker: what a clip takes of memory, stage by stage, with every preset, and which of them to load with.
+
+The sums are the planner's; here they are made again as the clip's size and length change. Knows no widget of its
+neighbours, and loads no model.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import traitlets
+
+from ltx_nb.budget import TASKS
+from ltx_nb.checks import choice, keys
+from ltx_nb.machine import Machine, this_machine
+from ltx_nb.models import MODELS, Model, named_model
+from ltx_nb.planner import plan
+from ltx_nb.presets import PRESETS
+from ltx_nb.request import ClipRequest
+from ltx_widgets.base import KitWidget
+from ltx_widgets.sizes import offered_sizes
+
+PRESET_NAMES = ("auto", *PRESETS)
+SHAPE = ("width", "height", "num_frames", "frame_rate", "two_stage")
+
+
+class PresetPicker(KitWidget):
+    """The planner's sums for one clip, for all presets; `preset` is the one that was picked.
+
+    model: a name in the catalogue, or an entry of it. request: the clip; by default text-to-video at the model's own
+    size and length. machine: what "auto" goes by, by default this one.
+
+    Raises ValueError for names that are unknown and for sizes that no clip can have. The first plan of a model counts
+    its parameters, which takes seconds.
+    """
+
+    _name = "preset_picker"
+
+    preset = traitlets.Unicode("auto").tag(sync=True)
+    """The preset that was picked: one of PRESET_NAMES."""
+
+    model = traitlets.Unicode().tag(sync=True)
+    """The model's name in the catalogue."""
+
+    models = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    """Names of the models to choose from."""
+
+    job = traitlets.Dict().tag(sync=True)
+    """The clip: {width, height, num_frames, frame_rate, two_stage, task}. Values left out keep their value."""
+
+    sizes = traitlets.List(traitlets.Dict()).tag(sync=True)
+    """Sizes by name: {name, width, height, crop_width, crop_height} in pixels."""
+
+    plans = traitlets.List(traitlets.Dict()).tag(sync=True)
+    """For each preset Plan.to_dict() with its card: the words in which the preset describes its hardware."""
+
+    machine_text = traitlets.Unicode().tag(sync=True)
+    """The machine's accelerator and memory, in words."""
+
+    controls = traitlets.Bool(True).tag(sync=True)
+    """Whether model, size and length can be changed in the widget; False where another widget sets them."""
+
+    def __init__(
+        self,
+        model: str | Model = "2.3-distilled",
+        request: ClipRequest | None = None,
+        *,
+        machine: Machine | None = None,
+        **traits: Any,
+    ) -> None:
+        entry = named_model(model) if isinstance(model, str) else model
+        self._entry = entry
+        self._machine = machine or this_machine()
+        if request is None:
+            request = ClipRequest("", width=entry.width, height=entry.height, num_frames=entry.num_frames)
+        job = job_of(request) | traits.pop("job", {})
+        models = list(dict.fromkeys([entry.name, *MODELS]))
+        super().__init__(models=models, machine_text=_machine_text(self._machine), job=job, **traits)
+        self.model = entry.name
+
+    def show(self, request: ClipRequest) -> None:
+        """Plan for this request from now on."""
+        self.job = job_of(request)
+
+    def __repr__(self) -> str:
+        picked = next(made for made in self.plans if made["preset"] == self.preset)
+        sums = picked["sums"]
+        verdict = "fits" if sums["fits"] else "does not fit"
+        peak = f"peak {sums['peak_gb']:.1f} of {picked['limit_gb']:.1f} GB in {sums['peak_stage']}"
+        return f"PresetPicker({self.model}, preset {self.preset} {verdict}: {peak})"
+
+    @traitlets.validate("preset")
+    def _checked_preset(self, proposal: Any) -> str:
+        return choice("preset", proposal["value"], PRESET_NAMES)
+
+    @traitlets.validate("model")
+    def _checked_model(self, proposal: Any) -> str:
+        return choice("model", proposal["value"], self.models)
+
+    @traitlets.validate("job")
+    def _checked_job(self, proposal: Any) -> dict[str, Any]:
+        job = self.job | keys("job", proposal["value"], (*SHAPE, "task"))
+        request = ClipRequest("", **{name: value for name, value in job.items() if name != "task"})
+        return job_of(request) | {"task": choice("task", job["task"], TASKS)}
+
+    @traitlets.observe("model", "job")
+    def _plan(self, change: Any) -> None:
+        if not self.model:  # not yet, while the widget is made
+            return
+        if self.model != self._entry.name:
+            self._entry = named_model(self.model)
+        self.sizes = offered_sizes(self._entry)
+        it = self._machine.accelerator
+        here = "this machine: " + ("no GPU" if it is None else it.name)
+        made = [{"card": here} | plan(self._entry, "auto", machine=self._machine, **self.job).to_dict()]
+        for name, preset in PRESETS.items():
+            made.append({"card": preset.card} | plan(self._entry, name, **self.job).to_dict())
+        self.plans = made
+
+    def _on_message(self, kind: str, content: dict[str, Any], buffers: list[bytes]) -> None:
+        if kind != "choose":
+            return super()._on_message(kind, content, buffers)
+        keys("choose", content, ("type", "preset", "model", "job"))
+        if "preset" in content:
+            self.preset = choice("preset", content["preset"], PRESET_NAMES)
+        if "model" in content:
+            self.model = choice("model", content["model"], self.models)
+        if "job" in content:
+            self.job = dict(keys("job", content["job"], (*SHAPE, "task")))
+
+
+def job_of(request: ClipRequest) -> dict[str, Any]:
+    """What of a request the planner asks for: its shape, and the task that is given on its lanes."""
+    shape = {name: getattr(request, name) for name in SHAPE}
+    spans_s = request.generated_spans_s("video")
+    if "video" in request.frozen_lanes:
+        task = "video-to-audio"
+    elif any(item.lane == "video" and not item.is_image for item in request.given):
+        inside = spans_s and spans_s[0][0] > 0 and spans_s[-1][1] < request.duration_s
+        task = "retake" if inside else "extend"
+    elif request.keyframes:
+        task = "keyframes"
+    elif any(item.is_image for item in request.given):
+        task = "image-to-video"
+    else:
+        task = "audio-to-video" if "audio" in request.frozen_lanes else "text-to-video"
+    return shape | {"task": task}
+
+
+def _machine_text(machine: Machine) -> str:
+    it, ram = machine.accelerator, f"{machine.ram_free_gb:.1f} of {machine.ram_total_gb:.1f} GB of RAM free"
+    card = "no GPU" if it is None else f"{it.name}, {it.free_gb:.1f} of {it.total_gb:.1f} GB free"
+    return f"{card}; {ram}; {machine.disk_free_gb:.1f} GB of disk free"
