@@ -1,0 +1,359 @@
+"""RunPanel: runs in a thread, cancels within a step, goes on after errors, keeps what was made."""
+
+import io
+import sys
+import threading
+import types
+import warnings
+
+import numpy as np
+import pytest
+from ltx_widgets.run_clock import RunClock
+from ltx_widgets.run_panel import RunPanel
+from ltx_widgets.run_results import RunResults, num_bytes
+from ltx_widgets.run_text import explained, title_of
+from ltx_widgets.step_preview import StepPreview
+from ltx_widgets.thumbnail import thumbnail
+from PIL import Image
+
+from ltx_nb.clip import Clip
+from ltx_nb.request import ClipRequest
+from ltx_nb.trace import Cancelled, StepEvent
+
+REQUEST = ClipRequest("a red ball bounces", width=64, height=64, num_frames=9, seed=7)
+NUM_STEPS = 4
+LONG_S = 60  # longer than any step here takes, on any machine
+
+
+def event(index, stage=1, num_steps=NUM_STEPS):
+    return StepEvent(index, num_steps, stage, 1 - index / num_steps, None, None, None, None)
+
+
+def clip_of(request):
+    frames = np.full((request.num_frames, request.height, request.width, 3), request.seed, np.uint8)
+    return Clip(frames=frames, frame_rate=request.frame_rate, request=request)
+
+
+class Steps:
+    """A run that takes NUM_STEPS steps, each when the test lets it; `taken` counts them."""
+
+    def __init__(self, is_free=False):
+        self.go = threading.Semaphore(10**6 if is_free else 0)
+        self.begun = threading.Event()
+        self.taken = 0
+
+    def __call__(self, request, *, on_step):
+        self.begun.set()
+        for index in range(NUM_STEPS):
+            assert self.go.acquire(timeout=LONG_S)
+            self.taken += 1
+            on_step(event(index))
+        return clip_of(request)
+
+
+def texts(panel, kind):
+    return [line["text"] for line in panel.log if line["kind"] == kind]
+
+
+def finished(panel):
+    assert panel.wait(LONG_S)
+    return panel
+
+
+def said(panel, message):
+    panel._receive(panel, message, [])
+    return panel.error
+
+
+def test_a_run_leaves_its_clip_selected():
+    panel = RunPanel(Steps(is_free=True), request=REQUEST)
+    panel.generate()
+    finished(panel)
+    assert panel.clip is panel.clips[0] and panel.clip.request == REQUEST
+    assert (panel.state, panel.progress, panel.selected, len(panel.results)) == ("idle", {}, 0, 1)
+
+
+def test_the_notebook_goes_on_during_a_run():
+    steps = Steps()
+    panel = RunPanel(steps, request=REQUEST)
+    panel.generate()
+    assert steps.begun.wait(LONG_S)
+    assert panel.state == "running" and panel.progress["phase"] == "preparing" and not panel.wait(0)
+    steps.go.release(NUM_STEPS)
+    finished(panel)
+
+
+def test_progress_is_told_after_every_step():
+    panel = RunPanel(Steps(is_free=True), request=REQUEST)
+    told = []
+    panel.observe(lambda change: told.append(change["new"]), "progress")
+    panel.generate()
+    finished(panel)
+    assert [progress.get("step") for progress in told] == [0, 1, 2, 3, 4, None]
+    assert [progress.get("phase") for progress in told[:-1]] == ["preparing", *["sampling"] * 3, "decoding"]
+
+
+def test_cancel_ends_a_run_within_one_step_and_the_next_one_runs():
+    steps = Steps()
+    panel = RunPanel(steps, request=REQUEST)
+    panel.generate()
+    steps.go.release()
+    assert steps.begun.wait(LONG_S)
+    panel.cancel()
+    assert panel.state == "cancelling"
+    steps.go.release(NUM_STEPS)
+    finished(panel)
+    assert steps.taken <= 2 and panel.results == [] and texts(panel, "info")[-1] == "cancelled"
+    assert (panel.state, panel.error) == ("idle", "")
+    steps.go.release(NUM_STEPS)
+    panel.generate()
+    assert len(finished(panel).results) == 1
+
+
+def test_cancel_is_passed_on_for_what_takes_no_steps():
+    called = threading.Event()
+
+    def run(request, *, on_step):
+        assert called.wait(LONG_S)
+        raise Cancelled("the run was cancelled")
+
+    panel = RunPanel(run, called.set, request=REQUEST)
+    running = threading.Event()
+    panel.observe(lambda change: running.set() if change["new"] == "running" else None, "state")
+    panel.generate()
+    assert running.wait(LONG_S)
+    panel.cancel()
+    assert texts(finished(panel), "info")[-1] == "cancelled"
+
+
+def test_cancel_of_nothing_does_nothing():
+    panel = RunPanel(Steps(is_free=True), request=REQUEST)
+    panel.cancel()
+    panel.generate()
+    assert len(finished(panel).results) == 1
+
+
+def test_an_error_is_shown_and_the_next_run_works():
+    def run(request, *, on_step):
+        if request.seed == 7:
+            raise ValueError("num_frames=120 is not 8k + 1; nearest: 113, 121")
+        return clip_of(request)
+
+    panel = RunPanel(run, request=REQUEST)
+    panel.generate()
+    finished(panel)
+    assert panel.error == "num_frames=120 is not 8k + 1; nearest: 113, 121"
+    assert texts(panel, "error") == [panel.error]
+    panel.generate(REQUEST.replace(seed=8))
+    finished(panel)
+    assert panel.error == "" and len(panel.results) == 1
+
+
+def test_an_unexpected_error_leaves_its_trace_in_the_log():
+    def run(request, *, on_step):
+        raise KeyError("latents")
+
+    panel = RunPanel(run, request=REQUEST)
+    panel.generate()
+    finished(panel)
+    assert panel.error == "KeyError: 'latents'"
+    assert 'raise KeyError("latents")' in texts(panel, "error")[1]
+
+
+def test_a_full_card_comes_with_advice():
+    error = type("OutOfMemoryError", (RuntimeError,), {})("CUDA out of memory")
+    assert "take a smaller size or fewer frames" in explained(error)
+
+
+def test_requests_wait_for_each_other_and_can_be_removed():
+    steps = Steps()
+    panel = RunPanel(steps)
+    for seed in (1, 2, 3):
+        panel.generate(REQUEST.replace(seed=seed))
+    assert steps.begun.wait(LONG_S)
+    assert [waiting["id"] for waiting in panel.queue] == [1, 2]
+    assert said(panel, {"type": "drop", "id": 1}) == ""
+    assert [waiting["title"][-6:] for waiting in panel.queue] == ["seed 3"]
+    steps.go.release(2 * NUM_STEPS)
+    finished(panel)
+    assert [clip.request.seed for clip in panel.clips] == [1, 3] and panel.queue == []
+
+
+def test_the_queue_goes_on_after_cancel():
+    steps = Steps()
+    panel = RunPanel(steps)
+    panel.generate(REQUEST.replace(seed=1))
+    panel.generate(REQUEST.replace(seed=2))
+    assert steps.begun.wait(LONG_S)
+    panel.cancel()
+    steps.go.release(2 * NUM_STEPS)
+    finished(panel)
+    assert [clip.request.seed for clip in panel.clips] == [2]
+
+
+def test_colab_runs_at_once(monkeypatch):
+    monkeypatch.setitem(sys.modules, "google.colab", types.ModuleType("google.colab"))
+    panel = RunPanel(Steps(is_free=True), request=REQUEST)
+    panel.generate()
+    assert len(panel.results) == 1 and panel.can_cancel is False
+
+
+def test_the_stop_button_of_colab_cancels(monkeypatch):
+    monkeypatch.setitem(sys.modules, "google.colab", types.ModuleType("google.colab"))
+
+    def run(request, *, on_step):
+        raise KeyboardInterrupt
+
+    panel = RunPanel(run, request=REQUEST)
+    panel.generate()
+    assert (panel.state, texts(panel, "info")[-1]) == ("idle", "cancelled")
+
+
+def test_the_browser_starts_cancels_and_reloads():
+    steps = Steps()
+    panel = RunPanel(steps, request=REQUEST)
+    assert said(panel, {"type": "generate"}) == ""
+    assert steps.begun.wait(LONG_S)
+    assert said(panel, {"type": "cancel"}) == ""
+    steps.go.release(2 * NUM_STEPS)
+    finished(panel)
+    panel.generate()
+    finished(panel)
+    panel.request = REQUEST.replace(prompt="a blue square slides")
+    assert said(panel, {"type": "reload", "id": 1}) == ""
+    assert panel.request == REQUEST and panel.summary == title_of(REQUEST)
+
+
+@pytest.mark.parametrize(
+    ("message", "answer"),
+    [
+        ({"type": "generate"}, "there is no request to run; write a prompt, or set RunPanel.request"),
+        ({"type": "generate", "request": {}}, "generate has no 'request'"),
+        ({"type": "reload", "id": 5}, "id=5 is no clip in the strip; there: none"),
+        ({"type": "reload"}, "reload needs 'id'"),
+        ({"type": "drop", "id": -1}, "id=-1 is too small"),
+        ({"type": "explode"}, "RunPanel knows no message 'explode'"),
+    ],
+)
+def test_a_bad_message_is_said_and_not_obeyed(message, answer):
+    assert answer in said(RunPanel(Steps()), message)
+
+
+def test_only_clips_in_the_strip_are_selected():
+    panel = RunPanel(Steps(is_free=True), request=REQUEST)
+    panel.generate()
+    finished(panel)
+    with pytest.raises(ValueError, match="selected=3 is no clip in the strip; there: 0"):
+        panel.selected = 3
+
+
+def test_a_misspelt_name_is_refused():
+    with pytest.raises(TypeError, match="RunPanel has no 'reqest'; did you mean 'request'"):
+        RunPanel(Steps(), reqest=REQUEST)
+
+
+def test_a_negative_bound_of_memory_is_refused():
+    with pytest.raises(ValueError, match="keep_mb=-1.0 is too small"):
+        RunPanel(Steps(), keep_mb=-1)
+
+
+def test_warnings_of_the_run_are_in_the_log_each_time():
+    def run(request, *, on_step):
+        warnings.warn("tiny does not know 'umbrella'; the clip is made without", stacklevel=1)
+        return clip_of(request)
+
+    panel = RunPanel(run, request=REQUEST)
+    panel.generate()
+    panel.generate()
+    finished(panel)
+    assert texts(panel, "warning") == ["tiny does not know 'umbrella'; the clip is made without"] * 2
+
+
+def step_preview(event):
+    frames = np.zeros((2, 8, 8, 3), np.uint8)
+    return StepPreview(stage=1, index=event.index, sigma=event.sigma, frames=frames, log_mel=np.zeros((2, 9, 64)))
+
+
+def test_every_step_is_previewed():
+    panel = RunPanel(Steps(is_free=True), preview=step_preview, request=REQUEST)
+    sent = []
+    panel.send = lambda content, buffers=None: sent.append((content, buffers))
+    panel.generate()
+    finished(panel)
+    previews = [content for content, _ in sent if content["type"] == "preview"]
+    assert [preview["index"] for preview in previews] == [0, 1, 2, 3]
+    assert {(preview["frame_rate"], preview["num_latent_frames"]) for preview in previews} == {(24, 2)}
+
+
+def test_a_run_outlives_its_preview():
+    def preview(event):
+        raise RuntimeError("no memory for a preview")
+
+    panel = RunPanel(Steps(is_free=True), preview=preview, request=REQUEST)
+    panel.generate()
+    assert len(finished(panel).results) == 1
+    assert texts(panel, "warning") == ["no more previews: RuntimeError: no memory for a preview"]
+
+
+def test_thumbnails_are_sent_to_a_new_view():
+    panel = RunPanel(Steps(is_free=True), request=REQUEST)
+    panel.generate()
+    finished(panel)
+    sent = []
+    panel.send = lambda content, buffers=None: sent.append((content, buffers))
+    panel._receive(panel, {"type": "ready"}, [])
+    ((content, (jpeg,)),) = sent
+    assert content == {"type": "thumbnail", "id": 0}
+    assert Image.open(io.BytesIO(jpeg)).size == (64, 64)
+
+
+def test_sound_alone_has_a_thumbnail():
+    audio = np.zeros((2, 4800), np.float32)
+    assert Image.open(io.BytesIO(thumbnail(Clip(audio=audio, sample_rate=48_000)))).size == (192, 128)
+
+
+def test_the_oldest_clips_leave_and_the_newest_stays():
+    size = num_bytes(clip_of(REQUEST))
+    results = RunResults(keep_bytes=2.5 * size)
+    left = [results.add(id, REQUEST, clip_of(REQUEST), 1.0) for id in range(4)]
+    assert left == [0, 0, 1, 1] and [result.id for result in results] == [2, 3]
+    tight = RunResults(keep_bytes=0)
+    assert [tight.add(id, REQUEST, clip_of(REQUEST), 1.0) for id in range(2)] == [0, 1]
+    assert [result.id for result in tight] == [1]
+
+
+def clock_at(times_s, request=REQUEST):
+    ticks = iter(times_s)
+    return RunClock(request, now=lambda: next(ticks))
+
+
+def test_time_left_is_measured_without_the_first_step():
+    clock = clock_at([0, 10, 12, 14])
+    assert clock.after(event(0))["left_s"] is None
+    assert clock.after(event(1))["left_s"] == 2 * 2
+    assert clock.after(event(2))["left_s"] == 1 * 2
+
+
+def test_each_stage_is_measured_anew():
+    clock = clock_at([0, 1, 2, 30, 35], REQUEST.replace(two_stage=True))
+    assert clock.after(event(0, num_steps=2))["phase"] == "sampling"
+    assert clock.after(event(1, num_steps=2))["phase"] == "sampling"
+    assert clock.after(event(0, stage=2, num_steps=3))["left_s"] is None
+    second = clock.after(event(1, stage=2, num_steps=3))
+    assert (second["left_s"], second["num_stages"], second["stage"]) == (5, 2, 2)
+
+
+def test_decoding_follows_the_last_step_of_the_last_stage():
+    assert clock_at([0, 1]).after(event(3))["phase"] == "decoding"
+    two = clock_at([0, 1, 2], REQUEST.replace(two_stage=True))
+    assert two.after(event(3))["phase"] == "sampling"
+    assert two.after(event(3, stage=2))["phase"] == "decoding"
+
+
+def test_a_long_prompt_is_cut_in_the_title():
+    title = title_of(REQUEST.replace(prompt="word " * 40))
+    assert title.endswith("… · 64 × 64 · 0.4 s · seed 7") and len(title) < 100
+
+
+def test_its_text_has_no_address():
+    assert repr(RunPanel(Steps())) == "RunPanel(idle, 0 clips)"

@@ -1,0 +1,56 @@
+"""How far a run is, and how long its stage still takes, from the steps it reports. Knows no widget and no model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ltx_nb.request import ClipRequest
+    from ltx_nb.trace import StepEvent
+
+
+class RunClock:
+    """Of one run of a request, from now on. now: a clock in seconds."""
+
+    def __init__(self, request: ClipRequest, now: Callable[[], float] = time.monotonic):
+        self._now = now
+        self._start_s = self._step_end_s = now()
+        self._num_stages = 2 if request.two_stage else 1
+        self._step_lengths_s: list[float] = []
+
+    @property
+    def elapsed_s(self) -> float:
+        return self._now() - self._start_s
+
+    def begun(self) -> dict[str, Any]:
+        """Progress before the first step: the prompt is encoded, given media are read."""
+        return self._progress("preparing")
+
+    def after(self, event: StepEvent) -> dict[str, Any]:
+        """Progress after a step. left_s: what the other steps of its stage will take, None where that is not known.
+
+        The first step of a stage also holds what comes before it, so that only the later ones are a measure.
+        """
+        now_s = self._now()
+        if event.index == 0:
+            self._step_lengths_s = []
+        else:
+            self._step_lengths_s.append(now_s - self._step_end_s)
+        self._step_end_s = now_s
+        left = event.num_steps - 1 - event.index
+        is_last = left == 0 and event.stage == self._num_stages
+        return self._progress(
+            "decoding" if is_last else "sampling",
+            stage=event.stage,
+            step=event.index + 1,
+            num_steps=event.num_steps,
+            sigma=event.sigma,
+            left_s=median(self._step_lengths_s) * left if self._step_lengths_s else None,
+        )
+
+    def _progress(self, phase: str, **values: Any) -> dict[str, Any]:
+        nothing = {"stage": 1, "step": 0, "num_steps": None, "sigma": None, "left_s": None}
+        return {"phase": phase, "num_stages": self._num_stages} | nothing | values

@@ -1,0 +1,48 @@
+"""Runs in words: a request in one line, an error with what would work, warnings as they come. Knows no widget."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ltx_nb.request import ClipRequest
+from ltx_widgets.base import error_text
+
+MOST_PROMPT_LETTERS = 60
+
+
+def title_of(request: ClipRequest) -> str:
+    """A request in one line: its prompt, size, length and seed."""
+    prompt = " ".join(request.prompt.split()) or "no prompt"
+    if len(prompt) > MOST_PROMPT_LETTERS:
+        prompt = prompt[: MOST_PROMPT_LETTERS - 1].rstrip() + "…"
+    return f"{prompt} · {request.width} × {request.height} · {request.duration_s:.1f} s · seed {request.seed}"
+
+
+def explained(error: Exception) -> str:
+    """An exception for a reader, with what would work; the kit's ValueErrors say that themselves."""
+    if "OutOfMemory" in type(error).__name__:  # torch.cuda's, which is not imported here
+        advice = "take a smaller size or fewer frames, or load the model with a preset for less memory"
+        return f"The memory of the card is too small for this; {advice}. ({error})"
+    return error_text(error)
+
+
+@contextmanager
+def warnings_to(note: Callable[[str], None]) -> Iterator[None]:
+    """note(text) for every UserWarning of this thread, also where it came before; others go where they went."""
+    mine = threading.get_ident()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        elsewhere = warnings.showwarning
+
+        def show(message: Any, category: type[Warning], *place: Any, **options: Any) -> None:
+            if threading.get_ident() == mine and issubclass(category, UserWarning):
+                note(str(message))
+            else:
+                elsewhere(message, category, *place, **options)
+
+        warnings.showwarning = show
+        yield

@@ -1,0 +1,24 @@
+"""A clip as one small picture: its middle frame, or the spectrogram of sound alone. Knows no widget."""
+
+from __future__ import annotations
+
+import io
+
+from PIL import Image
+
+from ltx_nb.clip import Clip
+from ltx_widgets.sound_picture import spectrogram_levels
+
+THUMBNAIL_PX = (192, 128)  # twice as fine as it is shown, for dense screens
+
+
+def thumbnail(clip: Clip) -> bytes:
+    """A JPEG, at most 192 x 128 px."""
+    if clip.frames is not None:
+        image = Image.fromarray(clip.export_frames()[clip.num_frames // 2])
+    else:
+        image = Image.fromarray(spectrogram_levels(clip.audio, clip.sample_rate)[::-1]).resize(THUMBNAIL_PX)
+    image.thumbnail(THUMBNAIL_PX)
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=85)
+    return file.getvalue()
