@@ -102,13 +102,14 @@ def run(
 def evaluate(
     model: Annotated[str, typer.Argument(help="tiny, the one model whose world has a ground truth.")],
     tasks: Annotated[bool, typer.Option("--tasks", help="Measure every other task instead of text-to-video.")] = False,
-    cases: Annotated[int | None, typer.Option(help="How many; default: 96, or 24 a task.", min=1)] = None,
+    attention: Annotated[bool, typer.Option("--attention", help="Measure what its attention means instead.")] = False,
+    cases: Annotated[int | None, typer.Option(help="How many; default: 96, or 24 with an option.", min=1)] = None,
     write_card: Annotated[
         Path | None, typer.Option(help="Markdown file whose card is to be filled.", exists=True, dir_okay=False)
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure what the tiny model makes of held-out prompts, and print the table of its card."""
+    """Measure what the tiny model makes of held-out prompts and scenes, and print the table of its card."""
     with _outcome(as_json) as outcome:
         from ltx_nb.checks import choice
 
@@ -116,15 +117,18 @@ def evaluate(
         import ltx_nb
         from ltx_nb.tiny import report
         from ltx_nb.tiny.evaluate import evaluate as evaluate_text_to_video
+        from ltx_nb.tiny.evaluate_attention import evaluate_attention
         from ltx_nb.tiny.evaluate_tasks import evaluate_tasks
 
+        card, measure = "tiny-card", evaluate_text_to_video
         if tasks:
-            outcome.data = evaluate_tasks(ltx_nb.load(model), cases=cases or 24)
-        else:
-            outcome.data = evaluate_text_to_video(ltx_nb.load(model), cases=cases or 96)
+            card, measure = "tiny-tasks", evaluate_tasks
+        elif attention:
+            card, measure = "tiny-attention", evaluate_attention
+        outcome.data = measure(ltx_nb.load(model), **({} if cases is None else {"cases": cases}))
         outcome.text = report.to_markdown(outcome.data)
         if write_card is not None:
-            report.write_card(write_card, outcome.text, "tiny-tasks" if tasks else "tiny-card")
+            report.write_card(write_card, outcome.text, card)
 
 
 @app.command()

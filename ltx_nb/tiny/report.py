@@ -74,7 +74,7 @@ def to_markdown(result: dict[str, Any]) -> str:
 
 
 def card_marks(card: str) -> tuple[str, str]:
-    """The lines between which a file holds a card: "tiny-card" of text-to-video, "tiny-tasks" of every other task."""
+    """The lines between which a file holds a card: "tiny-card", "tiny-tasks" or "tiny-attention"."""
     return f"<!-- {card}:start -->", f"<!-- {card}:end -->"
 
 

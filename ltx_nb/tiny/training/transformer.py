@@ -61,7 +61,7 @@ def kept_tokens(task: str, rng: np.random.Generator, frames: int, latents: int) 
 
 class TransformerStage(Stage):
     name = "transformer"
-    phases = ((1050, 4000),)  # steps, tokens a batch
+    phases = ((3600, 4000),)  # steps, tokens a batch
 
     def __init__(self, workdir: Path):
         self.clips = LatentClips(workdir / "latents")
