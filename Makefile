@@ -2,13 +2,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+COLAB := .venv-colab
 PIP_INSTALL = $(BIN)/python -m pip install --constraint constraints.txt --editable
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test notebooks bench clean
+.PHONY: help demo lab test test-colab notebooks bench clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/installed-core ## write outputs/demo.mp4 and outputs/demo.png with the tiny model
 	$(BIN)/ltx-nb demo --out outputs/demo.mp4
@@ -16,11 +17,16 @@ demo: $(VENV)/installed-core ## write outputs/demo.mp4 and outputs/demo.png with
 lab: $(VENV)/installed-lab ## open JupyterLab on the first notebook
 	$(BIN)/jupyter lab notebooks/01_first_clip.ipynb
 
-test: $(VENV)/installed-test ## lint, type check, run every test and every notebook
+test: $(VENV)/installed-test ## lint, type check, run every test and every notebook; gets a Chromium if there is none
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/python tests/browser/chromium.py
 	$(BIN)/python -m pytest
+
+test-colab: $(COLAB)/installed $(VENV)/installed-test ## run the widgets and a notebook on Colab's older Jupyter stack
+	$(COLAB)/bin/python -m pytest --override-ini addopts=-ra --nbval-lax --nbval-current-env --nbval-cell-timeout=120 \
+		tests/colab_stack.py tests/test_widget_*.py notebooks/01_first_clip.ipynb
 
 notebooks: $(VENV)/installed-test ## run every notebook again and store its outputs, normalised
 	$(BIN)/python notebooks/execute.py
@@ -28,8 +34,8 @@ notebooks: $(VENV)/installed-test ## run every notebook again and store its outp
 bench: $(VENV)/installed-core ## measure what a Session costs over bare diffusers
 	$(BIN)/python benchmarks/overhead.py
 
-clean: ## remove the environment and caches, not outputs/
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+clean: ## remove the environments and caches, not outputs/
+	rm -rf $(VENV) $(COLAB) .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # A stamp stands for one finished installation, and is made anew when either list of packages changes.
 # One pip command resolves all of it, so that no package can bring in another torch than the constraints name.
@@ -46,4 +52,13 @@ $(VENV)/installed-lab: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/installed-test: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP_INSTALL) ".[lab,test]"
+	@touch $@
+
+# Colab's Jupyter packages alone; torch and all others are those of $(VENV), which come after its own on the path.
+$(COLAB)/installed: constraints-colab.txt $(VENV)/installed-test
+	rm -rf $(COLAB)
+	$(BIN)/python -m venv $(COLAB)
+	$(COLAB)/bin/python -m pip install --no-deps --requirement constraints-colab.txt
+	$(BIN)/python -c "import sysconfig; print('import site; site.addsitedir(%r)' % sysconfig.get_path('purelib'))" \
+		> "$$($(COLAB)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/after.pth"
 	@touch $@
