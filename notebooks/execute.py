@@ -4,8 +4,8 @@
     python notebooks/execute.py --check [NOTEBOOK ...]    run nothing; name what is not in normal form, exit with 1
 
 Normal form: cell ids from the file's name, no metadata but cell tags, one stream per name, text outputs and small still
-pictures, tracebacks of one line. Videos and sounds leave their poster or a word behind, widgets their text. A fresh run
-is compared to what is stored, after sanitize.cfg, so every code cell has to be stored as run.
+pictures of few colours, tracebacks of one line. Videos and sounds leave their poster or a word behind, widgets their
+text. A fresh run is compared to what is stored, after sanitize.cfg, so every code cell has to be stored as run.
 """
 
 from __future__ import annotations
@@ -14,16 +14,20 @@ import argparse
 import os
 import re
 import sys
+from base64 import b64decode, b64encode
 from copy import deepcopy
+from io import BytesIO
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
+from PIL import Image
 
 FOLDER = Path(__file__).parent
 CELL_TIMEOUT_S = 120
 SIZE_LIMIT_BYTES = 200_000
+PICTURE_COLOURS = 128  # enough for curves, maps and small frames, at less than half the bytes of true colour
 SKIP_TAG = "nbval-skip"
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -84,7 +88,20 @@ def _normalised_output(output: NotebookNode, execution_count: int | None) -> Not
         output.data.pop(WIDGET_VIEW, None)
         if "text/html" in output.data:
             output.data["text/html"] = MEDIA_ELEMENT.sub(_still, output.data["text/html"])
+        if "image/png" in output.data:
+            output.data["image/png"] = _with_palette(output.data["image/png"])
     return output
+
+
+def _with_palette(png_base64: str) -> str:
+    """The picture in PICTURE_COLOURS colours; as it is if it has a palette already."""
+    picture = Image.open(BytesIO(b64decode(png_base64)))
+    if picture.mode == "P":
+        return png_base64
+    small = BytesIO()
+    flat = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture.convert("RGBA")).convert("RGB")
+    flat.quantize(PICTURE_COLOURS, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
+    return b64encode(small.getvalue()).decode()
 
 
 def _still(element: re.Match[str]) -> str:

@@ -3,15 +3,19 @@
 pytest itself runs every notebook, a fresh kernel each, and compares all text: see addopts in pyproject.toml.
 """
 
+import base64
 import importlib.util
+import io
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 from nbformat import v4
+from PIL import Image
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 
@@ -72,6 +76,18 @@ def test_a_sound_leaves_a_word():
     notebook = v4.new_notebook(cells=[code_cell("sound", displayed(text_html=html))])
     data = execute.normalised(notebook, "n").cells[0].outputs[0].data
     assert data["text/html"] == "<em>audio: run the cell to play it</em>"
+
+
+def test_a_picture_keeps_few_colours_and_stays_as_it_is():
+    noise = np.random.default_rng(0).integers(0, 256, (20, 30, 4), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(noise).save(file, "PNG")
+    png = base64.b64encode(file.getvalue()).decode()
+    notebook = v4.new_notebook(cells=[code_cell("figure", displayed(image_png=png, text_plain="Figure"))])
+    once = execute.normalised(notebook, "n")
+    picture = Image.open(io.BytesIO(base64.b64decode(once.cells[0].outputs[0].data["image/png"])))
+    assert picture.size == (30, 20) and len(picture.getcolors()) <= execute.PICTURE_COLOURS
+    assert execute.normalised(once, "n") == once
 
 
 def test_a_widget_leaves_its_text():

@@ -63,7 +63,7 @@ class Plot(Figure):
 
     def _repr_png_(self) -> bytes:
         file = io.BytesIO()
-        self.savefig(file, format="png", dpi=110)
+        self.savefig(file, format="png")
         return file.getvalue()
 
 
