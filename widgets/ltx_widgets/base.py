@@ -39,24 +39,23 @@ class KitWidget(anywidget.AnyWidget):
 
     def __init__(self, **traits: Any) -> None:
         for name in traits:
-            self._check_name(name, type(self).class_trait_names())
+            if name.startswith("_") or name not in type(self).class_trait_names():
+                raise self._unknown(name, type(self).class_trait_names())
         self._uploads = Uploads()
         super().__init__(**traits)
         self.on_msg(self._receive)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if not name.startswith("_"):
-            self._check_name(name, dir(type(self)))
+        if not name.startswith("_") and not hasattr(type(self), name):
+            raise self._unknown(name, dir(type(self)))
         super().__setattr__(name, value)
 
-    def _check_name(self, name: str, known: Iterable[str]) -> None:
+    def _unknown(self, name: str, known: Iterable[str]) -> TypeError:
         public = {other for other in known if not other.startswith("_")}
-        if name in public:
-            return
         own = sorted(public - set(dir(anywidget.AnyWidget)))
         close = get_close_matches(name, own, n=1) or get_close_matches(name, public, n=1)
         hint = f"did you mean {close[0]!r}?" if close else "it has " + ", ".join(own)
-        raise TypeError(f"{type(self).__name__} has no {name!r}; {hint}")
+        return TypeError(f"{type(self).__name__} has no {name!r}; {hint}")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"

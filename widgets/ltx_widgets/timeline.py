@@ -48,7 +48,7 @@ class Timeline(KitWidget):
     """The request's fields EDITED, as in ClipRequest.to_dict(), but each given source as its SHA-256."""
 
     sources = traitlets.List(traitlets.Dict()).tag(sync=True)
-    """What can be given: {sha256, name, and `source_preview.facts_of`}; {sha256, name, error} of what cannot be read."""
+    """What can be given: {sha256, name} and what `source_preview.facts_of` says, or {error} of what cannot be read."""
 
     def __init__(
         self,
@@ -86,7 +86,8 @@ class Timeline(KitWidget):
         """
         source = source_of(media)
         facts_of(source)
-        self._know(source, name)
+        is_file = isinstance(media, (str, os.PathLike))
+        self._know(source, name or (Path(media).name if is_file else ""))
         return source.sha256
 
     def _know(self, source: Source, name: str = "") -> None:

@@ -3,21 +3,15 @@
 // Edges keep to the free stretch around them and to what the source holds; `lengths_s` has each source's length.
 import { AUDIO_LATENTS_PER_SECOND, TIME_TOLERANCE_S, maxNumFrames, snapNumFrames } from "../lib/time.mjs";
 import {
-  LANES,
-  duration_s,
   freeSpans_s,
   isContinuous,
   isImage,
   nearest,
   neighbours,
-  parts,
   snapPoints_s,
   snapped_s,
   span_s,
 } from "./plan.mjs";
-
-// What lies this near on the other lane is edited along, where lanes are linked: more than audio edges are off by snapping.
-const LINK_TOLERANCE_S = 0.05;
 
 // One frame, or one audio latent.
 function leastLength_s(plan, lane) {
@@ -45,7 +39,10 @@ export function moved(plan, index, start_s, snap) {
       const byStart = points.map((point) => [point, point + length_s]);
       const byEnd = points.map((point) => [point - length_s, point]);
       const free = snap || item.lane === "video" ? [] : [[start_s, start_s + length_s]];
-      const ends = [[free_s, free_s + length_s], [Math.max(freeEnd_s - length_s, free_s), freeEnd_s]];
+      const ends = [
+        [free_s, free_s + length_s],
+        [Math.max(freeEnd_s - length_s, free_s), freeEnd_s],
+      ];
       return [...byStart, ...byEnd, ...free, ...ends].filter(fits);
     });
   if (!places.length) return plan;
@@ -85,37 +82,23 @@ export function trimmed(plan, index, edge, time_s, snap, lengths_s) {
   const least_s = leastLength_s(plan, item.lane);
   if (edge === "start") {
     const from_s = Math.min(Math.max(free[0], item.start_s - item.source_start_s), item.start_s);
-    const start_s = snapped_s(plan, item.lane, snap, time_s, from_s, Math.max(item.end_s - least_s, from_s));
+    const most_s = Math.max(item.end_s - least_s, from_s);
+    const start_s = snapped_s(plan, item.lane, snap, time_s, [from_s, most_s], [from_s]);
     if (start_s === item.start_s) return plan;
     const source_start_s = Math.max(item.source_start_s + start_s - item.start_s, 0);
     return withItem(plan, index, { start_s, source_start_s });
   }
   const sourceEnd_s = item.start_s + (lengths_s.get(item.source) ?? Infinity) - item.source_start_s;
   const to_s = Math.max(Math.min(free[1], sourceEnd_s), item.end_s);
-  const end_s = snapped_s(plan, item.lane, snap, time_s, Math.min(item.start_s + least_s, to_s), to_s);
+  const end_s = snapped_s(plan, item.lane, snap, time_s, [Math.min(item.start_s + least_s, to_s), to_s], [to_s]);
   return end_s === item.end_s ? plan : withItem(plan, index, { end_s });
-}
-
-// A generated stretch between two spans begun at start_s: the span before ends there, the one after begins as much later.
-export function movedGap(plan, gap, start_s, snap, lengths_s) {
-  const { before, after } = neighbours(plan, gap);
-  if (before === null || after === null) return plan;
-  const length_s = gap.end_s - gap.start_s;
-  // The edge that leads goes first, so that the other can follow into what it left.
-  const later = start_s > gap.start_s;
-  if (later) {
-    const led = trimmed(plan, after, "start", start_s + length_s, snap, lengths_s);
-    return trimmed(led, before, "end", led.given[after].start_s - length_s, snap, lengths_s);
-  }
-  const led = trimmed(plan, before, "end", start_s, snap, lengths_s);
-  return trimmed(led, after, "start", led.given[before].end_s + length_s, snap, lengths_s);
 }
 
 // The span cut in two at time_s; the second half comes right after the first in `given`.
 export function split(plan, index, time_s, snap) {
   const item = plan.given[index];
   if (isImage(item)) return plan;
-  const at_s = snapped_s(plan, item.lane, snap, time_s, item.start_s, item.end_s);
+  const at_s = snapped_s(plan, item.lane, snap, time_s, [item.start_s, item.end_s]);
   if (at_s - item.start_s < TIME_TOLERANCE_S || item.end_s - at_s < TIME_TOLERANCE_S) return plan;
   const second = { ...item, start_s: at_s, source_start_s: item.source_start_s + at_s - item.start_s };
   const given = [...plan.given];
@@ -133,7 +116,8 @@ export function cleared(plan, lane, start_s, end_s) {
     const right = { ...item, start_s: end_s, source_start_s: item.source_start_s + end_s - item.start_s };
     return [left, right].filter((half) => half.end_s > half.start_s + TIME_TOLERANCE_S);
   });
-  return given.length === plan.given.length && given.every((item, at) => item === plan.given[at]) ? plan : { ...plan, given };
+  const isSame = given.length === plan.given.length && given.every((item, at) => item === plan.given[at]);
+  return isSame ? plan : { ...plan, given };
 }
 
 // A gap given again, where one source goes on from the span before it to the one after.
@@ -153,7 +137,8 @@ export function withSpan(plan, lane, source, source_length_s, time_s, snap) {
   const away_s = ([start_s, end_s]) => Math.max(start_s - time_s, time_s - end_s, 0);
   const [free_s, freeEnd_s] = free.reduce((best, one) => (away_s(one) < away_s(best) ? one : best));
   const isInside = time_s > free_s && time_s < freeEnd_s - least_s;
-  const start_s = isInside ? snapped_s(plan, lane, snap, time_s, free_s, freeEnd_s - least_s) : free_s;
+  const reach_s = [free_s, freeEnd_s - least_s];
+  const start_s = isInside ? snapped_s(plan, lane, snap, time_s, reach_s, [free_s]) : free_s;
   const most_s = Math.min(start_s + source_length_s, freeEnd_s);
   const isWhole = (point) => point > start_s + TIME_TOLERANCE_S && point <= most_s + TIME_TOLERANCE_S;
   const ends_s = snapPoints_s(plan, lane, snap).filter(isWhole);
@@ -177,52 +162,4 @@ export function resized(plan, num_frames) {
   const least = 8 * Math.ceil((last_s * plan.frame_rate - 1) / 8 - 1e-3) + 1;
   const wanted = Math.min(Math.max(snapNumFrames(num_frames), least, 9), maxNumFrames(plan.frame_rate));
   return wanted === plan.num_frames || wanted < least ? plan : { ...plan, num_frames: wanted };
-}
-
-// The part of the other lane that begins and ends when this one does; null if there is none.
-export function partner(plan, part) {
-  const lane = LANES.find((other) => other !== part.lane);
-  const near = (a, b) => Math.abs(a - b) <= LINK_TOLERANCE_S;
-  return (
-    parts(plan, lane).find(
-      (other) => other.kind === part.kind && near(other.start_s, part.start_s) && near(other.end_s, part.end_s),
-    ) ?? null
-  );
-}
-
-// A part dragged by delta_s at its "start", its "end" or its "body"; with its partner where lanes are linked.
-export function dragged(plan, part, grip, delta_s, { snap, linked, lengths_s }) {
-  const drag = (next, one) => {
-    if (one.kind !== "gap") {
-      if (grip === "body") return moved(next, one.index, one.start_s + delta_s, snap);
-      return trimmed(next, one.index, grip, one[`${grip}_s`] + delta_s, snap, lengths_s);
-    }
-    if (grip === "body") return movedGap(next, one, one.start_s + delta_s, snap, lengths_s);
-    const { before, after } = neighbours(next, one);
-    if (grip === "start") {
-      return before === null ? next : trimmed(next, before, "end", one.start_s + delta_s, snap, lengths_s);
-    }
-    return after === null ? next : trimmed(next, after, "start", one.end_s + delta_s, snap, lengths_s);
-  };
-  return linkedParts(plan, part, linked).reduce(drag, plan);
-}
-
-// A part cut at time_s, with its partner.
-export function splitAt(plan, part, time_s, { snap, linked }) {
-  return linkedParts(plan, part, linked).reduce((next, one) => {
-    return one.kind === "span" ? split(next, one.index, time_s, snap) : next;
-  }, plan);
-}
-
-// What is given taken away, what is generated filled again where one source goes on over it; with its partner.
-export function deleted(plan, part, { linked }) {
-  return linkedParts(plan, part, linked).reduce((next, one) => {
-    return one.kind === "gap" ? healed(next, one) : withoutItem(next, one.index);
-  }, plan);
-}
-
-// The part and its partner, the later in `given` first, so that no edit shifts the index of the next.
-export function linkedParts(plan, part, linked) {
-  const other = linked ? partner(plan, part) : null;
-  return other ? [part, other].sort((a, b) => (b.index ?? 0) - (a.index ?? 0)) : [part];
 }

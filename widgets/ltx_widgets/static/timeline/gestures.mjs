@@ -1,6 +1,7 @@
 // Pointer and keyboard on the board: drags that stay in the browser until they are released, and keys for all of it.
 import { roundHalfEven } from "../lib/time.mjs";
-import { deleted, dragged, linkedParts, resized, splitAt, withItem } from "./edits.mjs";
+import { resized, withItem } from "./edits.mjs";
+import { deleted, dragged, linkedParts, splitAt } from "./linked.mjs";
 import { duration_s, hitPart, parts } from "./plan.mjs";
 import { partKey } from "./editor.mjs";
 

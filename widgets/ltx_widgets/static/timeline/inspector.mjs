@@ -1,7 +1,8 @@
 // Exact values of the selected part, and of the clip where nothing is selected.
 import { button, field, h } from "../lib/dom.mjs";
 import { latentNumFrames, maxNumFrames, secondsText } from "../lib/time.mjs";
-import { cleared, deleted, resized, trimmed, withItem } from "./edits.mjs";
+import { cleared, resized, trimmed, withItem } from "./edits.mjs";
+import { deleted } from "./linked.mjs";
 import { duration_s, frameIndex, isContinuous, neighbours } from "./plan.mjs";
 
 // editor: its plan, part and commit; sources: by SHA-256.

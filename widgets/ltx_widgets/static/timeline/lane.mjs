@@ -2,7 +2,7 @@
 import { h, s } from "../lib/dom.mjs";
 import { secondsText } from "../lib/time.mjs";
 import { partKey } from "./editor.mjs";
-import { duration_s, neighbours, parts } from "./plan.mjs";
+import { duration_s, isBetween, parts } from "./plan.mjs";
 
 const CARD_PX = 48;
 const PEAK_HEIGHT = 256;
@@ -67,8 +67,7 @@ function drawPart(block, plan, part, scale, sources, previews) {
   block.title = text;
   if (part.kind === "gap") {
     place(block, left_px, width_px);
-    const { before, after } = neighbours(plan, part);
-    block.dataset.movable = String(before !== null && after !== null);
+    block.dataset.movable = String(isBetween(plan, part));
     const [free_px, freeEnd_px] = widestFree_px(plan, part, scale);
     const middle_px = (free_px + freeEnd_px) / 2 - left_px;
     const label = () => h("span", { class: "ltx-timeline-name", style: `left: ${middle_px}px` }, "generated");

@@ -1,7 +1,8 @@
 // A request's two timelines as plain data: what lies where, what is free, where edges snap, what the model sees.
 //
-// A plan is the widget's value: {width, height, crop_width, crop_height, num_frames, frame_rate, two_stage, given}, given
-// items {lane, source, start_s, end_s, source_start_s, strength, fit}; end_s is null for an image. Never changed in place.
+// A plan is the widget's value: {width, height, crop_width, crop_height, num_frames, frame_rate, two_stage, given}, its
+// given items {lane, source, start_s, end_s, source_start_s, strength, fit}, with end_s null for an image. No function
+// changes one in place.
 import {
   TIME_TOLERANCE_S,
   audioIntervals_s,
@@ -71,19 +72,20 @@ export function snapPoints_s(plan, lane, snap) {
   const end_s = duration_s(plan);
   const points = [0, end_s];
   if (snap) points.push(...intervals_s(plan, lane).map((interval) => interval[1]));
-  else if (lane === "video") for (let frame = 1; frame < plan.num_frames; frame += 1) points.push(frame / plan.frame_rate);
+  else if (lane === "video") {
+    for (let frame = 1; frame < plan.num_frames; frame += 1) points.push(frame / plan.frame_rate);
+  }
   return points.filter((point) => point <= end_s + TIME_TOLERANCE_S);
 }
 
-// The nearest allowed time in [least_s, most_s] to time_s; both ends are allowed, as neighbours or sources end there.
-export function snapped_s(plan, lane, snap, time_s, least_s, most_s) {
+// The time nearest to time_s in [least_s, most_s] where an edge may be: a snap point, or one of `anchors`, where a
+// neighbour or a source ends. Without any in reach the time itself.
+export function snapped_s(plan, lane, snap, time_s, [least_s, most_s], anchors = []) {
   const wanted = Math.min(Math.max(time_s, least_s), most_s);
-  const points = snapPoints_s(plan, lane, snap).filter(
-    (point) => point > least_s - TIME_TOLERANCE_S && point < most_s + TIME_TOLERANCE_S,
-  );
+  const points = [...snapPoints_s(plan, lane, snap), ...anchors];
   if (!snap && lane === "audio") points.push(Math.round(wanted / AUDIO_GRID_S) * AUDIO_GRID_S);
-  const inside = [...points, least_s, most_s].filter((point) => point >= least_s && point <= most_s);
-  return nearest(inside, wanted);
+  const inside = points.filter((point) => point >= least_s && point <= most_s);
+  return inside.length ? nearest(inside, wanted) : wanted;
 }
 
 export function nearest(values, wanted) {
@@ -116,11 +118,20 @@ export function parts(plan, lane) {
 
 // The first and the last span that touch a gap; null where it reaches the clip's end.
 export function neighbours(plan, gap) {
-  const spans = plan.given.map((item, index) => ({ item, index })).filter(({ item }) => item.lane === gap.lane && !isImage(item));
   const touches = (a, b) => Math.abs(a - b) <= TIME_TOLERANCE_S;
-  const before = spans.find(({ item }) => touches(item.end_s, gap.start_s))?.index ?? null;
-  const after = spans.find(({ item }) => touches(item.start_s, gap.end_s))?.index ?? null;
-  return { before, after };
+  const spanWhere = (isIt) => {
+    const index = plan.given.findIndex((item) => item.lane === gap.lane && !isImage(item) && isIt(item));
+    return index < 0 ? null : index;
+  };
+  return {
+    before: spanWhere((item) => touches(item.end_s, gap.start_s)),
+    after: spanWhere((item) => touches(item.start_s, gap.end_s)),
+  };
+}
+
+export function isBetween(plan, gap) {
+  const { before, after } = neighbours(plan, gap);
+  return before !== null && after !== null;
 }
 
 // Whether two items play one source on without a jump, so that what is between them can be filled with it.

@@ -1,6 +1,6 @@
 // The row of buttons above the board: edits of the selected part, undo, snapping and zoom.
 import { button, h } from "../lib/dom.mjs";
-import { deleted, splitAt } from "./edits.mjs";
+import { deleted, splitAt } from "./linked.mjs";
 
 export function createToolbar(editor, view, disposer) {
   const act = (control, action) => {

@@ -1,0 +1,56 @@
+// Opens values of a timeline, says which latents the model sees, and what each of some random edits makes of the value.
+import { createDisposer } from "../../widgets/ltx_widgets/static/lib/dom.mjs";
+import { createEditor } from "../../widgets/ltx_widgets/static/timeline/editor.mjs";
+import * as edits from "../../widgets/ltx_widgets/static/timeline/edits.mjs";
+import * as linked from "../../widgets/ltx_widgets/static/timeline/linked.mjs";
+import { LANES, duration_s, laneMask, parts } from "../../widgets/ltx_widgets/static/timeline/plan.mjs";
+import { createFakeModel } from "./fake_model.mjs";
+import { readJson } from "./read_json.mjs";
+
+const EDITS = 8;
+
+// Numbers in [0, 1) that are the same in every run (mulberry32).
+function seeded(seed) {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+function randomEdit(plan, random, lengths_s) {
+  const options = { snap: random() < 0.7, linked: random() < 0.7, lengths_s };
+  const time_s = random() * duration_s(plan);
+  const all = LANES.flatMap((lane) => parts(plan, lane));
+  const part = all[Math.floor(random() * all.length)];
+  const sources = [...lengths_s.keys()];
+  const source = sources[Math.floor(random() * sources.length)];
+  const grip = ["start", "end", "body", "body"][Math.floor(random() * 4)];
+  const makers = [
+    () => linked.dragged(plan, part, grip, (random() - 0.5) * 2 * duration_s(plan), options),
+    () => linked.dragged(plan, part, grip, (random() - 0.5) * 0.4, options),
+    () => linked.splitAt(plan, part, time_s, options),
+    () => linked.deleted(plan, part, options),
+    () => edits.cleared(plan, part.lane, time_s, Math.min(time_s + random(), duration_s(plan))),
+    () => edits.withSpan(plan, LANES[Math.floor(random() * 2)], source, lengths_s.get(source), time_s, options.snap),
+    () => edits.withImage(plan, source, time_s),
+    () => edits.resized(plan, random() * 200),
+  ];
+  return makers[Math.floor(random() * makers.length)]();
+}
+
+const { values, lengths_s } = readJson();
+const lengths = new Map(Object.entries(lengths_s));
+const opened = values.map((value, index) => {
+  const model = createFakeModel({ value });
+  const editor = createEditor(model, createDisposer(), () => {});
+  const masks = Object.fromEntries(LANES.map((lane) => [lane, laneMask(editor.plan, lane)]));
+  const random = seeded(index);
+  for (let edit = 0; edit < EDITS; edit += 1) editor.commit(randomEdit(editor.plan, random, lengths));
+  const edited = model.sent.map(({ content }) => content.value);
+  while (editor.canUndo) editor.undo();
+  return { masks, edited, undone: editor.plan };
+});
+process.stdout.write(JSON.stringify(opened));

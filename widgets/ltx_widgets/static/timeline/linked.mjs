@@ -1,0 +1,82 @@
+// Edits of parts as a user makes them: each is dragged, cut or deleted together with its partner, what lies at the same
+// time on the other lane, where lanes are linked.
+import { healed, moved, split, trimmed, withoutItem } from "./edits.mjs";
+import { LANES, isBetween, neighbours, parts, span_s } from "./plan.mjs";
+
+// Snapping moves edges of audio by 20 ms at most.
+const LINK_TOLERANCE_S = 0.05;
+
+// The part of the other lane that begins and ends when this one does; null if there is none.
+export function partner(plan, part) {
+  const lane = LANES.find((other) => other !== part.lane);
+  const near = (a, b) => Math.abs(a - b) <= LINK_TOLERANCE_S;
+  return (
+    parts(plan, lane).find(
+      (other) => other.kind === part.kind && near(other.start_s, part.start_s) && near(other.end_s, part.end_s),
+    ) ?? null
+  );
+}
+
+// A part dragged by delta_s at its "start", its "end" or its "body". Where lanes are linked, its partner goes to the same
+// times: what is on the video lane leads, as its latents are longer.
+export function dragged(plan, part, grip, delta_s, { snap, linked, lengths_s }) {
+  const [lead, follower] = linkedParts(plan, part, linked).sort((a, b) => LANES.indexOf(a.lane) - LANES.indexOf(b.lane));
+  const led = leadDragged(plan, lead, grip, delta_s, snap, lengths_s);
+  return follower ? broughtTo(led, follower, grip, timesOf(led, plan, lead), snap, lengths_s) : led;
+}
+
+function leadDragged(plan, part, grip, delta_s, snap, lengths_s) {
+  const times_s = (shift_s) => [part.start_s + shift_s, part.end_s + shift_s];
+  if (part.kind !== "gap" || grip !== "body") return broughtTo(plan, part, grip, times_s(delta_s), snap, lengths_s);
+  if (!isBetween(plan, part)) return plan;
+  // A gap keeps its length: both edges go as far as the first one can.
+  const first = delta_s > 0 ? "end" : "start";
+  const alone = broughtTo(plan, part, first, times_s(delta_s), snap, lengths_s);
+  const at = first === "end" ? 1 : 0;
+  return broughtTo(plan, part, "body", times_s(timesOf(alone, plan, part)[at] - part[`${first}_s`]), snap, lengths_s);
+}
+
+// A grip of a part brought as near to its new times [start_s, end_s] as can be. A gap's edges are those of its neighbours.
+function broughtTo(plan, part, grip, [start_s, end_s], snap, lengths_s) {
+  if (part.kind !== "gap") {
+    if (grip === "body") return moved(plan, part.index, start_s, snap);
+    return trimmed(plan, part.index, grip, grip === "start" ? start_s : end_s, snap, lengths_s);
+  }
+  const { before, after } = neighbours(plan, part);
+  const toStart = (next) => (before === null ? next : trimmed(next, before, "end", start_s, snap, lengths_s));
+  const toEnd = (next) => (after === null ? next : trimmed(next, after, "start", end_s, snap, lengths_s));
+  if (grip === "start") return toStart(plan);
+  if (grip === "end") return toEnd(plan);
+  // The edge in front first, so that the other finds room.
+  return end_s > part.end_s ? toStart(toEnd(plan)) : toEnd(toStart(plan));
+}
+
+// Where a part of a plan is in the next one, which has the same items.
+function timesOf(next, plan, part) {
+  if (part.kind !== "gap") return span_s(next.given[part.index], plan.frame_rate);
+  const { before, after } = neighbours(plan, part);
+  return [
+    before === null ? part.start_s : next.given[before].end_s,
+    after === null ? part.end_s : next.given[after].start_s,
+  ];
+}
+
+// A part cut at time_s, with its partner.
+export function splitAt(plan, part, time_s, { snap, linked }) {
+  return linkedParts(plan, part, linked).reduce((next, one) => {
+    return one.kind === "span" ? split(next, one.index, time_s, snap) : next;
+  }, plan);
+}
+
+// What is given taken away, what is generated filled again where one source goes on over it; with its partner.
+export function deleted(plan, part, { linked }) {
+  return linkedParts(plan, part, linked).reduce((next, one) => {
+    return one.kind === "gap" ? healed(next, one) : withoutItem(next, one.index);
+  }, plan);
+}
+
+// The part and its partner, the later in `given` first, so that no edit shifts the index of the next.
+export function linkedParts(plan, part, linked) {
+  const other = linked ? partner(plan, part) : null;
+  return other ? [part, other].sort((a, b) => (b.index ?? 0) - (a.index ?? 0)) : [part];
+}
