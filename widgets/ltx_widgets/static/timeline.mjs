@@ -102,12 +102,15 @@ function render({ model, el }) {
     if (!width_px) return;
     const { plan } = editor;
     const now = scale();
+    const focused = document.activeElement?.closest?.(".ltx-timeline-part");
+    const lost = track.contains(focused) && { lane: focused.parentElement.dataset.lane, left_px: focused.offsetLeft };
     track.style.width = `${now.width_px}px`;
     ruler.draw(plan, now, editor.cursor_s);
     for (const lane of LANES) {
       lanes[lane].draw(plan, now, editor.selected?.key, sources, previews);
       masks[lane].draw(plan, now);
     }
+    if (lost && !focused.isConnected) lanes[lost.lane].focusAt(plan, now.toSeconds(lost.left_px));
     const end_px = now.toPx(duration_s(plan));
     end.style.left = outside.style.left = `${end_px}px`;
     end.setAttribute("aria-valuenow", plan.num_frames);
@@ -124,37 +127,37 @@ function render({ model, el }) {
     sources.clear();
     for (const source of model.get("sources") ?? []) {
       sources.set(source.sha256, source);
-      if (source.duration_s && source.frame_rate !== undefined) editor.options.lengths_s.set(source.sha256, source.duration_s);
+      if (source.duration_s) editor.options.lengths_s.set(source.sha256, source.duration_s);
     }
     draw();
   }
 
   async function takePreview({ sha256, thumbnails }, [strip, peaks]) {
+    // Every view that opens asks for all; those that are open have them.
+    if (previews.has(sha256)) return;
     const outline = new Int8Array(bytesOf(peaks));
     const preview = { thumbnails, points: outline.length / 2, outline: peaksPath(outline), picture: null };
     previews.set(sha256, preview);
     if (thumbnails) {
-      const picture = new Image();
-      picture.src = disposer.objectURL(new Blob([bytesOf(strip)], { type: "image/jpeg" }));
-      await picture.decode();
-      preview.picture = picture;
+      preview.picture = await createImageBitmap(new Blob([bytesOf(strip)], { type: "image/jpeg" }));
+      disposer.add(() => preview.picture.close());
     }
     draw();
   }
 
-  const board = { track, ruler: ruler.element, end, scale };
-  addGestures(editor, board, view, disposer);
+  addGestures(editor, { root, track, ruler: ruler.element, end, scale }, view, disposer);
   disposer.listen(track, "dragover", (event) => event.preventDefault());
   disposer.listen(track, "drop", (event) => {
     event.preventDefault();
     const [file] = event.dataTransfer.files;
     if (file) mediaTools.drop(file, scale().toSeconds(event.clientX - track.getBoundingClientRect().left));
   });
-  disposer.listen(scroller, "wheel", (event) => {
+  const zoomByWheel = (event) => {
     if (!event.ctrlKey) return;
     event.preventDefault();
     setZoom(zoom * 1.0015 ** -event.deltaY);
-  }, { passive: false });
+  };
+  disposer.listen(scroller, "wheel", zoomByWheel, { passive: false });
   disposer.onChange(model, "sources", takeSources);
   disposer.onMessage(model, "preview", takePreview);
   disposer.onWidth(scroller, (now_px) => {

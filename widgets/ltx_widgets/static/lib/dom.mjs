@@ -58,11 +58,6 @@ export function createDisposer() {
       observer.observe(element);
       disposer.add(() => observer.disconnect());
     },
-    objectURL(blob) {
-      const url = URL.createObjectURL(blob);
-      disposer.add(() => URL.revokeObjectURL(url));
-      return url;
-    },
     dispose() {
       disposed = true;
       for (const release of releases.splice(0).reverse()) release();

@@ -1,4 +1,4 @@
-// Seconds <-> frames <-> latents <-> pixels of both modalities. The same numbers as ltx_nb/shapes.py, which names sources.
+// Seconds <-> frames <-> latents <-> pixels of both modalities: the numbers of ltx_nb/shapes.py, which names sources.
 
 export const VIDEO_TEMPORAL_COMPRESSION = 8;
 export const VIDEO_SPATIAL_COMPRESSION = 32;

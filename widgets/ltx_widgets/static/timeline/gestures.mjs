@@ -19,7 +19,7 @@ export const KEYS = [
   ["Esc", "select nothing, or give up a drag"],
 ];
 
-// board: {track, ruler, end, scale()}; view: {zoomBy(factor), fit()}.
+// board: {root, track, ruler, end, scale()}; view: {zoomBy(factor), fit()}.
 export function addGestures(editor, board, view, disposer) {
   let drag = null;
 
@@ -128,8 +128,9 @@ export function addGestures(editor, board, view, disposer) {
   function partKeyDown(event, part) {
     if (event.key === "ArrowLeft" || event.key === "ArrowRight") arrow(event, part);
     else if ((event.key === "ArrowUp" || event.key === "ArrowDown") && part.kind === "image") strength(event, part);
-    else if (event.key === "Delete" || event.key === "Backspace") editor.commit(deleted(editor.plan, part, editor.options));
-    else if (event.key === "Enter" || event.key === " ") editor.select(part);
+    else if (event.key === "Delete" || event.key === "Backspace") {
+      editor.commit(deleted(editor.plan, part, editor.options));
+    } else if (event.key === "Enter" || event.key === " ") editor.select(part);
     else return false;
     return true;
   }
@@ -140,8 +141,9 @@ export function addGestures(editor, board, view, disposer) {
     if (isCommand && (key === "y" || (key === "z" && event.shiftKey))) editor.redo();
     else if (isCommand && key === "z") editor.undo();
     else if (isCommand) return false;
-    else if (key === "s" && editor.part) editor.commit(splitAt(editor.plan, editor.part, editor.cursor_s, editor.options));
-    else if (key === "+" || key === "=") view.zoomBy(1.5);
+    else if (key === "s" && editor.part) {
+      editor.commit(splitAt(editor.plan, editor.part, editor.cursor_s, editor.options));
+    } else if (key === "+" || key === "=") view.zoomBy(1.5);
     else if (key === "-" || key === "−") view.zoomBy(1 / 1.5);
     else if (key === "0") view.fit();
     else if (key === "escape" && !giveUp()) editor.select(null);
@@ -149,7 +151,8 @@ export function addGestures(editor, board, view, disposer) {
     return true;
   }
 
-  disposer.listen(board.track, "keydown", (event) => {
+  disposer.listen(board.root, "keydown", (event) => {
+    if (event.target.closest("input, select, summary")) return;
     const part = partOf(event.target);
     const isTaken =
       (board.ruler.contains(event.target) && rulerKey(event)) ||

@@ -1,14 +1,17 @@
 // Exact values of the selected part, and of the clip where nothing is selected.
-import { button, field, h } from "../lib/dom.mjs";
+import { button, createDisposer, field, h } from "../lib/dom.mjs";
 import { latentNumFrames, maxNumFrames, secondsText } from "../lib/time.mjs";
 import { cleared, resized, trimmed, withItem } from "./edits.mjs";
 import { deleted } from "./linked.mjs";
-import { duration_s, frameIndex, isContinuous, neighbours } from "./plan.mjs";
+import { duration_s, frameIndex, isBetween, isContinuous, neighbours } from "./plan.mjs";
 
 // editor: its plan, part and commit; sources: by SHA-256.
-export function createInspector(editor, sources, disposer) {
+export function createInspector(editor, sources, viewDisposer) {
   const element = h("div", { class: "ltx-timeline-inspector ltx-row", role: "group", "aria-label": "Selected part" });
   let shown = null;
+  // Of the fields that are there now; new ones come with every selection.
+  let disposer = createDisposer();
+  viewDisposer.add(() => disposer.dispose());
 
   // A number with its unit; apply(value) gives the plan to commit. Commits once, on Enter or when the field is left.
   function number(label, value, unit, step, limits, apply) {
@@ -38,7 +41,7 @@ export function createInspector(editor, sources, disposer) {
       return number(label, time_s, "s", 0.01, { min: 0 }, apply);
     };
     fields.push(edge("from", part.start_s, before, "end"), edge("to", part.end_s, after, "start"));
-    if (before !== null && after !== null && isContinuous(plan.given[before], plan.given[after])) {
+    if (isBetween(plan, part) && isContinuous(plan.given[before], plan.given[after])) {
       const keep = button("Keep the source here");
       disposer.listen(keep, "click", () => editor.commit(deleted(plan, part, editor.options)));
       fields.push(keep);
@@ -99,10 +102,12 @@ export function createInspector(editor, sources, disposer) {
     draw() {
       const { plan, part } = editor;
       // Fields that are being typed into or dragged keep their state.
-      const state = JSON.stringify([part && [part.kind, part.index, part.start_s, part.end_s], plan, [...sources.keys()]]);
+      const state = JSON.stringify([part, plan, [...sources.keys()]]);
       const isInUse = element.contains(document.activeElement) && editor.isDraft;
       if (state === shown || isInUse) return;
       shown = state;
+      disposer.dispose();
+      disposer = createDisposer();
       const focused = [...element.querySelectorAll("input, select, button")].indexOf(document.activeElement);
       const make = { gap: gapFields, span: spanFields, image: imageFields };
       element.replaceChildren(...(part ? make[part.kind](plan, part) : clipFields(plan)));

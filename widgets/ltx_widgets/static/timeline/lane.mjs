@@ -1,6 +1,6 @@
 // One lane: its parts as blocks that can be focused, with pictures or the outline of sound where their source is known.
 import { h, s } from "../lib/dom.mjs";
-import { secondsText } from "../lib/time.mjs";
+import { TIME_TOLERANCE_S, secondsText } from "../lib/time.mjs";
 import { partKey } from "./editor.mjs";
 import { duration_s, isBetween, parts } from "./plan.mjs";
 
@@ -31,7 +31,8 @@ export function partText(plan, part, sources) {
 }
 
 export function createLane(lane) {
-  const element = h("div", { class: "ltx-timeline-lane", "data-lane": lane, role: "group", "aria-label": `${lane} lane` });
+  const label = `${lane} lane`;
+  const element = h("div", { class: "ltx-timeline-lane", "data-lane": lane, role: "group", "aria-label": label });
   const blocks = new Map();
   return {
     element,
@@ -47,7 +48,8 @@ export function createLane(lane) {
       for (const part of wanted) {
         const key = partKey(part);
         if (!blocks.has(key)) {
-          const block = h("div", { class: "ltx-timeline-part", role: "button", tabindex: 0, "data-key": key, "data-kind": part.kind });
+          const block = h("div", { class: "ltx-timeline-part", role: "button", tabindex: 0, "data-key": key });
+          block.dataset.kind = part.kind;
           blocks.set(key, block);
           element.append(block);
         }
@@ -55,7 +57,11 @@ export function createLane(lane) {
         blocks.get(key).setAttribute("aria-pressed", String(key === selectedKey));
       }
     },
-    focus: (key) => blocks.get(key)?.focus({ preventScroll: true }),
+    // Focus the part that is at a time.
+    focusAt(plan, time_s) {
+      const part = parts(plan, lane).findLast(({ start_s }) => start_s <= time_s + TIME_TOLERANCE_S);
+      blocks.get(part && partKey(part))?.focus({ preventScroll: true });
+    },
   };
 }
 
@@ -95,11 +101,11 @@ function drawPart(block, plan, part, scale, sources, previews) {
   block.classList.toggle("ltx-timeline-narrow", width_px < 72);
   const length_s = sources.get(item.source)?.duration_s;
   const span = [item.source_start_s, item.end_s - item.start_s];
-  const state = [item.source, ...span, Math.round(width_px), Boolean(preview?.picture), preview?.outline?.length].join();
+  const width = Math.round(width_px);
+  const state = [item.source, ...span, width, name, Boolean(preview?.picture), preview?.outline?.length].join();
+  const shareAt = (share) => momentShare(span[0] + share * span[1], sources.get(item.source));
   fill(block, state, () => [
-    part.lane === "video"
-      ? picture(preview, width_px, (share) => momentShare(span[0] + share * span[1], sources.get(item.source)))
-      : waveform(preview, span, length_s),
+    part.lane === "video" ? picture(preview, width_px, shareAt) : waveform(preview, span, length_s),
     h("span", { class: "ltx-timeline-name" }, name),
   ]);
 }
@@ -139,17 +145,16 @@ function picture(preview, width_px, shareAt) {
   const canvas = h("canvas", { class: "ltx-timeline-picture", "aria-hidden": "true" });
   if (!preview?.picture) return canvas;
   const { picture: strip, thumbnails } = preview;
-  const height = strip.naturalHeight;
-  const source_px = strip.naturalWidth / thumbnails;
+  const source_px = strip.width / thumbnails;
   const ratio = Math.min(window.devicePixelRatio, MOST_CANVAS_PX / width_px);
   canvas.width = Math.round(width_px * ratio);
   canvas.height = Math.round(LANE_PX * ratio);
   const context = canvas.getContext("2d");
-  const tile_px = (canvas.height * source_px) / height;
+  const tile_px = (canvas.height * source_px) / strip.height;
   const first_px = tile_px > canvas.width ? (canvas.width - tile_px) / 2 : 0;
   for (let x_px = first_px; x_px < canvas.width; x_px += tile_px) {
     const index = Math.min(Math.floor(shareAt((x_px + tile_px / 2) / canvas.width) * thumbnails), thumbnails - 1);
-    context.drawImage(strip, index * source_px, 0, source_px, height, x_px, 0, tile_px, canvas.height);
+    context.drawImage(strip, index * source_px, 0, source_px, strip.height, x_px, 0, tile_px, canvas.height);
   }
   return canvas;
 }

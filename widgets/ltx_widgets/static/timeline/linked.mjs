@@ -17,10 +17,11 @@ export function partner(plan, part) {
   );
 }
 
-// A part dragged by delta_s at its "start", its "end" or its "body". Where lanes are linked, its partner goes to the same
-// times: what is on the video lane leads, as its latents are longer.
+// A part dragged by delta_s at its "start", its "end" or its "body". Where lanes are linked, its partner goes to the
+// same times: what is on the video lane leads, as its latents are longer.
 export function dragged(plan, part, grip, delta_s, { snap, linked, lengths_s }) {
-  const [lead, follower] = linkedParts(plan, part, linked).sort((a, b) => LANES.indexOf(a.lane) - LANES.indexOf(b.lane));
+  const byLane = (a, b) => LANES.indexOf(a.lane) - LANES.indexOf(b.lane);
+  const [lead, follower] = linkedParts(plan, part, linked).sort(byLane);
   const led = leadDragged(plan, lead, grip, delta_s, snap, lengths_s);
   return follower ? broughtTo(led, follower, grip, timesOf(led, plan, lead), snap, lengths_s) : led;
 }
@@ -36,7 +37,7 @@ function leadDragged(plan, part, grip, delta_s, snap, lengths_s) {
   return broughtTo(plan, part, "body", times_s(timesOf(alone, plan, part)[at] - part[`${first}_s`]), snap, lengths_s);
 }
 
-// A grip of a part brought as near to its new times [start_s, end_s] as can be. A gap's edges are those of its neighbours.
+// A grip of a part brought as near to its new times [start_s, end_s] as can be; a gap's edges are its neighbours'.
 function broughtTo(plan, part, grip, [start_s, end_s], snap, lengths_s) {
   if (part.kind !== "gap") {
     if (grip === "body") return moved(plan, part.index, start_s, snap);

@@ -16,7 +16,7 @@ export function inserted(plan, source, time_s, snap) {
 // sources: by SHA-256. The chosen one is what starts and "Insert" use; without a fitting one they ask for a file.
 export function createMediaTools(model, editor, sources, disposer) {
   const select = h("select", {});
-  const progress = h("progress", { class: "ltx-timeline-progress", "aria-label": "Upload", max: 1, value: 0, hidden: true });
+  const progress = h("progress", { class: "ltx-timeline-progress", "aria-label": "Upload", max: 1, hidden: true });
   const input = h("input", { type: "file", class: "ltx-visually-hidden", tabindex: -1, "aria-hidden": "true" });
   const view = `${Date.now()}-${Math.random()}`;
   let purpose = null;

@@ -32,7 +32,7 @@ export function rulerTicks(plan, scale) {
   for (let index = 0; index < count; index += 1) {
     const [start_s, stop_s] = videoTokenInterval_s(index, plan.frame_rate);
     edges_px.push(scale.toPx(stop_s));
-    const isLabelled = index % stepLatents === 0 && scale.toPx(stop_s) - scale.toPx(start_s) > 12;
+    const isLabelled = index % stepLatents === 0 && (stop_s - start_s) * scale.pxPerSecond > 12;
     if (isLabelled) latents.push({ x_px: scale.toPx((start_s + stop_s) / 2), label: String(index) });
   }
   return { seconds, frames, latents, edges_px };
@@ -63,7 +63,8 @@ export function createRuler() {
       element.setAttribute("aria-valuemin", "0");
       element.setAttribute("aria-valuemax", duration_s(plan).toFixed(2));
       element.setAttribute("aria-valuenow", cursor_s.toFixed(2));
-      element.setAttribute("aria-valuetext", `${secondsText(cursor_s)}, frame ${Math.round(cursor_s * plan.frame_rate)}`);
+      const frame = Math.round(cursor_s * plan.frame_rate);
+      element.setAttribute("aria-valuetext", `${secondsText(cursor_s)}, frame ${frame}`);
     },
   };
 }
@@ -83,15 +84,16 @@ export function createMaskRow(lane) {
         return `M${left.toFixed(2)} 0H${right.toFixed(2)}V${ROW_PX}H${left.toFixed(2)}z`;
       };
       const boxes = (which) => times_s.filter((_, index) => which(mask[index])).map(box).join("");
-      const partial = times_s.map((times, index) => ({ times, kept: 1 - mask[index] })).filter(({ kept }) => kept > 0 && kept < 1);
+      const kept = times_s.map((times, index) => ({ times, share: 1 - mask[index] }));
+      const partial = kept.filter(({ share }) => share > 0 && share < 1);
       // Edges of audio latents nearer than this would hide what is between them.
-      const hasEdges = scale.toPx(times_s.at(-1)[1] - times_s.at(-1)[0]) - scale.toPx(0) > 4;
+      const hasEdges = (times_s.at(-1)[1] - times_s.at(-1)[0]) * scale.pxPerSecond > 4;
       const marks = lane === "video" ? keyframes(plan) : [];
       svg.setAttribute("width", scale.toPx(duration_s(plan)));
       svg.replaceChildren(
         s("path", { class: "ltx-timeline-generates", d: boxes((value) => value > 0) }),
         s("path", { class: "ltx-timeline-keeps", d: boxes((value) => value === 0) }),
-        ...partial.map(({ times, kept }) => s("path", { class: "ltx-timeline-keeps", d: box(times), opacity: kept })),
+        ...partial.map(({ times, share }) => s("path", { class: "ltx-timeline-keeps", d: box(times), opacity: share })),
         ...(hasEdges ? [s("path", { class: "ltx-timeline-edges", d: times_s.map(box).join("") })] : []),
         ...marks.map((frame) => {
           const middle_px = scale.toPx((frame + 0.5) / plan.frame_rate);

@@ -9,15 +9,15 @@ import {
   snapNumFrames,
   snapSide,
 } from "../lib/time.mjs";
-import { duration_s, nearest, snapPoints_s } from "./plan.mjs";
+import { LANES, duration_s, nearest, snapPoints_s } from "./plan.mjs";
 
 const EXTRA_S = 2;
 const OVERLAP_S = 0.5;
 
 // In the order of their buttons; needs: what a source has to have, null if none is needed.
 export const STARTS = [
-  { name: "extend", label: "Extend", needs: "video", plan: (plan, source) => extended(plan, source, "after") },
-  { name: "extend-before", label: "Extend before", needs: "video", plan: (plan, source) => extended(plan, source, "before") },
+  { name: "extend", label: "Extend", needs: "video", plan: extendedAfter },
+  { name: "extend-before", label: "Extend before", needs: "video", plan: extendedBefore },
   { name: "retake", label: "Retake", needs: "video", plan: retaken },
   { name: "foley", label: "Foley", needs: "video", plan: foley },
   { name: "audio-to-video", label: "Audio to video", needs: "audio", plan: audioToVideo },
@@ -30,37 +30,43 @@ export function hasWhat(source, needs) {
 }
 
 // The clip made EXTRA_S longer at one end; OVERLAP_S next to the seam are made anew, so that motion and sound go on.
-export function extended(plan, source, direction) {
-  const like = likeSource(plan, source);
+function extendedAfter(plan, source) {
+  const { length_s, overlap_s, num_frames } = extension(source);
+  const span = [0, length_s - overlap_s, 0];
+  return { ...likeSource(plan, source), num_frames, given: given(source, LANES, [span]) };
+}
+
+function extendedBefore(plan, source) {
+  const { overlap_s, num_frames } = extension(source);
+  const begin_s = (num_frames - source.num_frames) / source.frame_rate;
+  const span = [begin_s + overlap_s, num_frames / source.frame_rate, overlap_s];
+  return { ...likeSource(plan, source), num_frames, given: given(source, LANES, [span]) };
+}
+
+function extension(source) {
   const length_s = source.num_frames / source.frame_rate;
-  const overlap_s = Math.min(OVERLAP_S, length_s / 2);
-  const num_frames = snapNumFrames((length_s + EXTRA_S) * like.frame_rate);
-  if (direction === "after") {
-    return { ...like, num_frames, given: given(source, ["video", "audio"], [[0, length_s - overlap_s, 0]]) };
-  }
-  const begin_s = (num_frames - Math.round(length_s * like.frame_rate)) / like.frame_rate;
-  const span = [begin_s + overlap_s, num_frames / like.frame_rate, overlap_s];
-  return { ...like, num_frames, given: given(source, ["video", "audio"], [span]) };
+  const num_frames = snapNumFrames((length_s + EXTRA_S) * source.frame_rate);
+  return { length_s, overlap_s: Math.min(OVERLAP_S, length_s / 2), num_frames };
 }
 
 // Everything given but a stretch on both lanes: the middle third, at edges of latents, to be dragged from there.
-export function retaken(plan, source) {
+function retaken(plan, source) {
   const like = { ...likeSource(plan, source), num_frames: wholeLatents(source) };
   const end_s = duration_s(like);
   const edges_s = snapPoints_s(like, "video", true);
   const [from_s, to_s] = [nearest(edges_s, end_s / 3), nearest(edges_s, (2 * end_s) / 3)];
   const spans = gaps_s([[from_s, to_s]], end_s).map(([start_s, stop_s]) => [start_s, stop_s, start_s]);
-  return { ...like, given: given(source, ["video", "audio"], spans) };
+  return { ...like, given: given(source, LANES, spans) };
 }
 
 // The whole picture given, for sound to be made to it.
-export function foley(plan, source) {
+function foley(plan, source) {
   const like = { ...likeSource(plan, source), num_frames: wholeLatents(source) };
   return { ...like, given: given(source, ["video"], [[0, duration_s(like), 0]]) };
 }
 
 // The whole sound given, for pictures to be made to it, as long as the sound or one pass.
-export function audioToVideo(plan, source) {
+function audioToVideo(plan, source) {
   const num_frames = Math.min(snapNumFrames(source.duration_s * plan.frame_rate), maxNumFrames(plan.frame_rate));
   const end_s = num_frames / plan.frame_rate;
   // A sound that ends within the last latent is given to the end, with silence: the lane is then frozen as a whole.
