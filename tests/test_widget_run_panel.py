@@ -231,6 +231,7 @@ def test_the_browser_starts_cancels_and_reloads():
         ({"type": "generate", "request": {}}, "generate has no 'request'"),
         ({"type": "reload", "id": 5}, "id=5 is no clip in the strip; there: none"),
         ({"type": "reload"}, "reload needs 'id'"),
+        ({"type": "give", "id": 5}, "id=5 is no clip in the strip; there: none"),
         ({"type": "drop", "id": -1}, "id=-1 is too small"),
         ({"type": "explode"}, "RunPanel knows no message 'explode'"),
     ],
@@ -245,6 +246,33 @@ def test_only_clips_in_the_strip_are_selected():
     finished(panel)
     with pytest.raises(ValueError, match="selected=3 is no clip in the strip; there: 0"):
         panel.selected = 3
+    with pytest.raises(ValueError, match="compared=3 is no clip in the strip; there: 0"):
+        panel.compared = 3
+
+
+def test_a_clip_is_compared_with_another_until_the_next_is_made():
+    panel = RunPanel(Steps(is_free=True), request=REQUEST)
+    for _ in range(2):
+        panel.generate()
+    finished(panel)
+    panel.compared = 0
+    assert (panel.clip, panel.other_clip) == (panel.clips[1], panel.clips[0])
+    panel.generate()
+    assert finished(panel).other_clip is None
+
+
+def test_a_clip_is_given_with_its_name():
+    given = []
+    panel = RunPanel(Steps(is_free=True), give=lambda clip, name: given.append((clip, name)), request=REQUEST)
+    panel.generate()
+    assert said(finished(panel), {"type": "give", "id": 0}) == ""
+    assert given == [(panel.clip, title_of(REQUEST))] and panel.can_give
+
+
+def test_giving_needs_someone_who_takes():
+    panel = RunPanel(Steps(is_free=True), request=REQUEST)
+    panel.generate()
+    assert "there is no timeline that takes a clip" in said(finished(panel), {"type": "give", "id": 0})
 
 
 def test_a_misspelt_name_is_refused():
@@ -253,7 +281,7 @@ def test_a_misspelt_name_is_refused():
 
 
 def test_a_negative_bound_of_memory_is_refused():
-    with pytest.raises(ValueError, match="keep_mb=-1.0 is too small"):
+    with pytest.raises(ValueError, match=r"keep_mb=-1\.0 is too small"):
         RunPanel(Steps(), keep_mb=-1)
 
 

@@ -31,11 +31,13 @@ test("the stage is named where there are two", () => {
 });
 
 test("what is left counts down and never below zero", () => {
-  assert.equal(run.leftText(12, 0), "about 12 s left");
-  assert.equal(run.leftText(12, 7.5), "about 4.5 s left");
-  assert.equal(run.leftText(12, 40), "under 1 s left");
-  assert.equal(run.leftText(150, 0), "about 2 min 30 s left");
-  assert.equal(run.leftText(null, 0), "");
+  const left = (left_s, since_s, num_stages = 1) => run.leftText({ left_s, num_stages }, since_s);
+  assert.equal(left(12, 0), "about 12 s left");
+  assert.equal(left(12, 7.5), "about 4.5 s left");
+  assert.equal(left(12, 40), "under 1 s left");
+  assert.equal(left(150, 0, 2), "about 2 min 30 s left in this stage");
+  assert.equal(left(null, 0), "");
+  assert.equal(run.leftText({}, 0), "");
 });
 
 test("lengths are told as a person does", () => {

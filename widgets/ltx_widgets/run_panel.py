@@ -44,6 +44,7 @@ class RunPanel(KitWidget):
 
     cancel(): ends a run between two steps too, such as `session.cancel`.
     preview(event): what to show of a step, as `step_preview.step_preview` makes it.
+    give(clip, name): offers a clip of the strip to be given to a next one, such as `Timeline.add_source`.
     keep_mb: how much memory the clips in the strip may take; the oldest leave first, the newest stays.
     """
 
@@ -70,11 +71,17 @@ class RunPanel(KitWidget):
     selected = traitlets.Int(-1).tag(sync=True)
     """Id of the clip that is looked at; -1 for none. A new clip is selected."""
 
+    compared = traitlets.Int(-1).tag(sync=True)
+    """Id of a clip to be looked at beside the selected one; -1 for none."""
+
     log = traitlets.List(traitlets.Dict()).tag(sync=True)
     """What happened, as {time, kind, text}; kind is "info", "warning" or "error"."""
 
     can_cancel = traitlets.Bool(True).tag(sync=True)
     """False where runs block the notebook (Colab), whose own stop button ends them."""
+
+    can_give = traitlets.Bool(False).tag(sync=True)
+    """Whether there is a `give`."""
 
     def __init__(
         self,
@@ -82,17 +89,18 @@ class RunPanel(KitWidget):
         cancel: Callable[[], None] = lambda: None,
         *,
         preview: Callable[[StepEvent], StepPreview] | None = None,
+        give: Callable[[Clip, str], Any] | None = None,
         keep_mb: float = 2000,
         **traits: Any,
     ) -> None:
-        self._run, self._cancel, self._preview = run, cancel, preview
+        self._run, self._cancel, self._preview, self._give = run, cancel, preview, give
         self._kept = RunResults(finite_number("keep_mb", keep_mb, least=0) * 1e6)
         self._ids = count()
         self._is_cancelled = threading.Event()
         self._lock = threading.RLock()  # state and log change in the thread of the run and in the kernel's own
         self._jobs: RunQueue[Job] = RunQueue(self._work, self._show_queue)
         super().__init__(**traits)
-        self.can_cancel = not self._jobs.inline
+        self.can_cancel, self.can_give = not self._jobs.inline, give is not None
 
     def __repr__(self) -> str:
         return f"RunPanel({self.state}, {len(self.results)} clips)"
@@ -105,8 +113,12 @@ class RunPanel(KitWidget):
     @property
     def clip(self) -> Clip | None:
         """The one that is selected."""
-        result = self._kept.get(self.selected)
-        return None if result is None else result.clip
+        return None if self.selected == -1 else self._result("selected", self.selected).clip
+
+    @property
+    def other_clip(self) -> Clip | None:
+        """The one that is compared with it."""
+        return None if self.compared == -1 else self._result("compared", self.compared).clip
 
     def generate(self, request: ClipRequest | None = None) -> None:
         """Run this request, or the panel's, after those that wait. Raises ValueError where there is none."""
@@ -136,9 +148,9 @@ class RunPanel(KitWidget):
     def _summarise(self, change: dict[str, Any]) -> None:
         self.summary = "" if self.request is None else title_of(self.request)
 
-    @traitlets.validate("selected")
-    def _check_selected(self, proposal: dict[str, Any]) -> int:
-        return -1 if proposal["value"] == -1 else self._result("selected", proposal["value"]).id
+    @traitlets.validate("selected", "compared")
+    def _check_id(self, proposal: dict[str, Any]) -> int:
+        return -1 if proposal["value"] == -1 else self._result(proposal["trait"].name, proposal["value"]).id
 
     def _result(self, name: str, id: int) -> Result:
         result = self._kept.get(id)
@@ -189,7 +201,7 @@ class RunPanel(KitWidget):
             self._note("info", f"{left} older clip(s) left the strip to make room")
         self.results = [result.facts for result in self._kept]
         self._send_thumbnail(self._result("id", job.id))
-        self.selected = job.id
+        self.compared, self.selected = -1, job.id
 
     def _show_queue(self) -> None:
         self.queue = [{"id": job.id, "title": title_of(job.request)} for job in self._jobs.waiting]
@@ -215,6 +227,11 @@ class RunPanel(KitWidget):
             self.cancel()
         elif kind == "reload":
             self.reload(_id_of(kind, content))
+        elif kind == "give":
+            result = self._result("id", _id_of(kind, content))
+            if self._give is None:
+                raise ValueError("there is no timeline that takes a clip; give RunPanel one with give=...")
+            self._give(result.clip, title_of(result.request))
         elif kind == "drop":
             id = _id_of(kind, content)
             for job in self._jobs.waiting:  # one that has begun meanwhile is not among them

@@ -53,7 +53,7 @@ function createProgress(disposer, model) {
   const element = h("div", { class: "ltx-stack run-panel-progress" }, bar, h("div", { class: "ltx-row" }, what, left));
   let known_ms = 0;
   const showLeft = () => {
-    left.textContent = leftText(model.get("progress").left_s, (performance.now() - known_ms) / 1000);
+    left.textContent = leftText(model.get("progress"), (performance.now() - known_ms) / 1000);
   };
   const update = () => {
     const progress = model.get("progress");
@@ -155,17 +155,36 @@ function createResults(disposer, model) {
     const image = h("img", { alt: "", src: pictures.get(id) });
     const facts = h("span", { class: "ltx-muted ltx-number" }, `${duration_s.toFixed(1)} s, made in ${lengthOf(took_s)}`);
     const show = h("button", { type: "button", class: "ltx-button run-panel-show", title }, image, h("span", {}, title), facts);
-    const reload = button("Load request");
-    reload.title = `Load the request of: ${title}`;
-    show.onclick = () => {
-      model.set("selected", id);
-      model.save_changes();
-    };
+    const compare = button("Compare", { pressed: false });
+    const reload = button("Load");
+    const give = button("Give");
+    for (const [control, hint] of [
+      [compare, "Play beside the selected clip"],
+      [reload, "Load its request again"],
+      [give, "Give it to the next clip: puts it among the timeline's sources"],
+    ]) {
+      control.title = hint;
+      control.setAttribute("aria-label", `${control.textContent}: ${title}`);
+    }
+    give.hidden = !model.get("can_give");
+    show.onclick = () => choose({ selected: id, compared: -1 });
+    compare.onclick = () => choose({ compared: model.get("compared") === id ? -1 : id });
     reload.onclick = () => model.send({ type: "reload", id });
-    return { element: h("div", { class: "run-panel-card" }, show, reload), image, show };
+    give.onclick = () => model.send({ type: "give", id });
+    const tools = h("div", { class: "run-panel-tools", role: "group", "aria-label": title }, compare, reload, give);
+    return { element: h("div", { class: "run-panel-card" }, show, tools), image, show, compare };
   };
-  const markSelected = () => {
-    for (const [id, { show }] of cards) show.setAttribute("aria-pressed", String(id === model.get("selected")));
+  const choose = (changes) => {
+    for (const [name, value] of Object.entries(changes)) model.set(name, value);
+    model.save_changes();
+  };
+  const markChosen = () => {
+    const [selected, compared] = [model.get("selected"), model.get("compared")];
+    for (const [id, { show, compare }] of cards) {
+      show.setAttribute("aria-pressed", String(id === selected));
+      compare.setAttribute("aria-pressed", String(id === compared));
+      compare.disabled = id === selected;
+    }
   };
   const forget = (id) => {
     URL.revokeObjectURL(pictures.get(id));
@@ -185,7 +204,7 @@ function createResults(disposer, model) {
       cards.set(result.id, createCard(result));
       strip.prepend(cards.get(result.id).element);
     }
-    markSelected();
+    markChosen();
   };
   disposer.onMessage(model, "thumbnail", ({ id }, [jpeg]) => {
     if (pictures.has(id)) return;
@@ -193,7 +212,8 @@ function createResults(disposer, model) {
     if (cards.has(id)) cards.get(id).image.src = pictures.get(id);
   });
   disposer.onChange(model, "results", update);
-  disposer.onChange(model, "selected", markSelected);
+  disposer.onChange(model, "selected", markChosen);
+  disposer.onChange(model, "compared", markChosen);
   disposer.add(() => [...pictures.keys()].forEach(forget));
   update();
   return element;

@@ -22,11 +22,12 @@ export function progressText({ phase, num_stages, stage, step, num_steps, sigma 
   return num_stages > 1 ? `stage ${stage} of ${num_stages}, ${steps}` : steps;
 }
 
-// What is left of left_s, known since_s ago: "about 12 s left"; "" where it is not known.
-export function leftText(left_s, since_s) {
-  if (left_s === null || left_s === undefined) return "";
+// What is left of left_s, known since_s ago: "about 12 s left in this stage"; "" where it is not known.
+export function leftText({ left_s = null, num_stages }, since_s) {
+  if (left_s === null) return "";
   const rest_s = Math.max(left_s - since_s, 0);
-  return rest_s < 1 ? "under 1 s left" : `about ${lengthOf(rest_s)} left`;
+  const where = num_stages > 1 ? " in this stage" : "";
+  return `${rest_s < 1 ? "under 1 s" : `about ${lengthOf(rest_s)}`} left${where}`;
 }
 
 // "8.1 s", "2 min 5 s"
