@@ -1,0 +1,198 @@
+"""LatentExplorer: frames with the grid of latents over them; one latent is picked and everything about it shown.
+
+What is shown is worked out in `latent_details`; what needs the model, the footprint, by functions of the caller's.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import traitlets
+from PIL import Image, ImageDraw
+
+from ltx_nb.checks import keys
+from ltx_nb.clip import Clip
+from ltx_nb.inspect.colour import pca_rgb
+from ltx_nb.inspect.inputs import check_latents
+from ltx_nb.shapes import VIDEO_TEMPORAL_COMPRESSION
+from ltx_widgets import latent_details
+from ltx_widgets.base import KitWidget
+
+if TYPE_CHECKING:
+    from ltx_nb.inspect.attention import AttentionMaps
+    from ltx_nb.inspect.footprint import AudioFootprint, CellFootprint
+
+FRAME_SIDE_PX = 640  # of the frames that are sent, at most
+_STILL_SIDE_PX = 384
+
+
+class LatentExplorer(KitWidget):
+    """Explores the latents of a clip that a session made.
+
+    clip: with latents of both lanes; its trace, if it has one, gives each latent's history.
+    attention: what `capture_attention` captured of the run. cell_footprint(t, y, x) and audio_footprint(t): functions
+    that disturb one latent and decode, such as `ltx_nb.inspect.cell_footprint` of a session; called when asked for.
+
+    Raises ValueError for a clip without latents, and attention that is of another size.
+    """
+
+    _name = "latent_explorer"
+
+    picked = traitlets.Dict().tag(sync=True)
+    """The latent: {"lane": "video", "t", "y", "x"} or {"lane": "audio", "t"}, indices from 0."""
+
+    grid = traitlets.Dict().tag(sync=True)
+    """{frames, rows, columns} of video latents, how many audio latents ({sounds}), frame_rate in frames/s."""
+
+    can = traitlets.Dict().tag(sync=True)
+    """Which views there are: {video_footprint, audio_footprint, attention, pictures}, each True or False."""
+
+    def __init__(
+        self,
+        clip: Clip,
+        *,
+        attention: AttentionMaps | None = None,
+        cell_footprint: Callable[[int, int, int], CellFootprint] | None = None,
+        audio_footprint: Callable[[int], AudioFootprint] | None = None,
+        **traits: Any,
+    ) -> None:
+        if not isinstance(clip, Clip):
+            raise ValueError(f"clip is a {type(clip).__name__}; give a Clip, such as session.run(...)")
+        if clip.latents is None or clip.audio_latents is None:
+            raise ValueError("this clip keeps no latents; give one as a session makes it, not as it is loaded")
+        self._clip = clip
+        self._footprints = {"video": cell_footprint, "audio": audio_footprint}
+        self._latents = {
+            "video": check_latents(clip.latents),
+            "audio": check_latents(clip.audio_latents, "audio_latents"),
+        }
+        frames, rows, columns = self._latents["video"].shape[1:]
+        self._sizes = {"video": (frames, rows, columns), "audio": self._latents["audio"].shape[1:2]}
+        self._rows: dict[str, np.ndarray] = {}
+        self._words: list[tuple[int, str]] = []
+        self._text_positions = 0
+        if attention is not None:
+            self._take_attention(attention)
+        traits.setdefault("picked", {"lane": "video", "t": frames // 2, "y": rows // 2, "x": columns // 2})
+        super().__init__(
+            grid={
+                "frames": frames,
+                "rows": rows,
+                "columns": columns,
+                "sounds": self._sizes["audio"][0],
+                "frame_rate": clip.frame_rate or (clip.request.frame_rate if clip.request else 24.0),
+            },
+            can={
+                "pictures": clip.frames is not None,
+                "attention": bool(self._rows),
+                "video_footprint": cell_footprint is not None,
+                "audio_footprint": audio_footprint is not None,
+            },
+            **traits,
+        )
+
+    def _take_attention(self, maps: AttentionMaps) -> None:
+        rows, sizes = latent_details.captured_rows(maps), self._sizes["video"]
+        if tuple(maps.grid.video_shape) != sizes:
+            raise ValueError(
+                f"attention is of {list(maps.grid.video_shape)} cells, the clip has {list(sizes)}; "
+                "capture the run that made the clip"
+            )
+        self._rows, self._text_positions = rows, maps.text_positions
+        if self._clip.request is not None:
+            self._words = latent_details.word_positions(maps.tokenizer, self._clip.request.prompt)
+
+    def __repr__(self) -> str:
+        sizes = f"{' x '.join(map(str, self._sizes['video']))} video latents, {self._sizes['audio'][0]} audio latents"
+        where = ", ".join(f"{axis} {self.picked[axis]}" for axis in latent_details.AXES[self.picked["lane"]])
+        return f"LatentExplorer({sizes}; {self.picked['lane']} latent {where})"
+
+    @traitlets.validate("picked")
+    def _checked_picked(self, proposal: Any) -> dict[str, Any]:
+        return latent_details.check_place(proposal["value"], self._sizes)
+
+    @traitlets.observe("picked")
+    def _send_details(self, change: Any = None) -> None:
+        place = self.picked
+        latents = self._latents[place["lane"]]
+        steps, history = latent_details.history_of(self._clip.trace, place, latents)
+        sizes = self._sizes["video"]
+        attention = latent_details.attention_of(self._rows, sizes, place)
+        words = latent_details.words_of(self._rows, sizes, place, self._words, self._text_positions)
+        arrays = [latent_details.channels_of(latents, place), history, *attention.values()]
+        self.send_bytes(
+            "details",
+            {"picked": place, "steps": steps, "attention": list(attention), "words": words},
+            [np.ascontiguousarray(array, "<f4").tobytes() for array in arrays],
+        )
+
+    def _on_ready(self) -> None:
+        for lane, latents in self._latents.items():
+            spread = np.concatenate(latent_details.channel_spread(latents)).astype("<f4")
+            colours = np.rint(255 * pca_rgb(latents).rgb).astype(np.uint8)
+            self.send_bytes("colours", {"lane": lane, "shape": colours.shape}, [colours.tobytes(), spread.tobytes()])
+        if self._clip.frames is not None:
+            pictures = [_jpeg(self._middle_frame(t)) for t in range(self._sizes["video"][0])]
+            self.send_bytes("pictures", {"media_type": "image/jpeg"}, pictures)
+        self._send_details()
+
+    def _on_message(self, kind: str, content: dict[str, Any], buffers: list[bytes]) -> None:
+        if kind == "pick":
+            keys("pick", content, ("type", "picked"), required=("picked",))
+            self.picked = latent_details.check_place(content["picked"], self._sizes)
+        elif kind == "footprint":
+            keys("footprint", content, ("type", "picked"), required=("picked",))
+            self._send_footprint(latent_details.check_place(content["picked"], self._sizes))
+        else:
+            super()._on_message(kind, content, buffers)
+
+    def _send_footprint(self, place: latent_details.Place) -> None:
+        lane = place["lane"]
+        function = self._footprints[lane]
+        if function is None:
+            name = "cell_footprint" if lane == "video" else "audio_footprint"
+            raise ValueError(f"no footprint without the model; give {name}=... when the explorer is made")
+        found = function(*(place[axis] for axis in latent_details.AXES[lane]))
+        if lane == "video":
+            levels, most = latent_details.cell_pictures(found.change, self._sizes["video"][0])
+        else:
+            levels, most = latent_details.mel_picture(found.mel_change_db)
+        meta = {"picked": place, "shape": levels.shape, "most": most, "own_share": found.own_share}
+        self.send_bytes("footprint", meta, [levels.tobytes()])
+
+    def _middle_frame(self, t: int) -> Image.Image:
+        """The frame in the middle of those that a latent frame holds."""
+        index = max(VIDEO_TEMPORAL_COMPRESSION * t - VIDEO_TEMPORAL_COMPRESSION // 2 + 1, 0)
+        image = Image.fromarray(self._clip.frames[index])
+        image.thumbnail((FRAME_SIDE_PX, FRAME_SIDE_PX))
+        return image
+
+    def _still(self) -> bytes | None:
+        """The picked latent's frame with the grid over it."""
+        if self._clip.frames is None:
+            return None
+        place = self.picked if self.picked["lane"] == "video" else {"t": 0}
+        _, rows, columns = self._sizes["video"]
+        image = self._middle_frame(place["t"])
+        scale = _STILL_SIDE_PX / max(rows, columns)
+        image = image.resize((round(columns * scale), round(rows * scale)), Image.Resampling.BICUBIC)
+        draw = ImageDraw.Draw(image)
+        for x in range(1, columns):
+            draw.line([(x * scale, 0), (x * scale, image.height)], "#8c8c8c")
+        for y in range(1, rows):
+            draw.line([(0, y * scale), (image.width, y * scale)], "#8c8c8c")
+        if "x" in place:
+            left, top = place["x"] * scale, place["y"] * scale
+            draw.rectangle([left, top, left + scale, top + scale], outline="#ffd400", width=3)
+        file = io.BytesIO()
+        image.save(file, "PNG")
+        return file.getvalue()
+
+
+def _jpeg(image: Image.Image) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=92, subsampling=0)
+    return file.getvalue()

@@ -1,0 +1,176 @@
+// One latent of a clip, picked on the frames or the sound: everything that Python tells about it.
+
+import { bytesOf } from "./lib/bytes.mjs";
+import { button, createDisposer, debounce, h, showError, widgetRoot } from "./lib/dom.mjs";
+import { attentionCard, channelsCard, historyCard } from "./latent_explorer/charts.mjs";
+import { lanesView } from "./latent_explorer/lanes_view.mjs";
+import { detailsOf, floatsOf } from "./latent_explorer/numbers.mjs";
+import { placeText, samePlace } from "./latent_explorer/places.mjs";
+
+const PICK_MS = 80;
+
+const MODES = { pictures: "Picture", colours: "Latents as colours", attention: "Attention", footprint: "Footprint" };
+
+// What of a lane is drawn as heat in a mode: {levels, width, height, least, most}, of sound with wide_s; {} for none.
+export function heatOf(mode, { picked, details, footprint }, { rows, columns, sounds }) {
+  if (mode === "attention" && details && samePlace(details.picked, picked)) {
+    const levels = details.attention.looks_at ?? details.attention.seen_by;
+    if (!levels) return {};
+    const range = { least: levels.reduce((a, b) => Math.min(a, b)), most: levels.reduce((a, b) => Math.max(a, b)) };
+    if (picked.lane === "audio") return { video: { levels, width: columns, height: rows, ...range } };
+    return { audio: { levels, width: sounds, height: 1, ...range, wide_s: (4 * sounds - 3) / 100 } };
+  }
+  if (mode === "footprint" && footprint && samePlace(footprint.picked, picked)) {
+    const { levels, shape } = footprint;
+    if (picked.lane === "video") return { video: { levels, width: shape[2], height: shape[1], least: 0, most: 255 } };
+    return { audio: { levels, width: shape[0], height: shape[1], least: 0, most: 255, wide_s: shape[0] / 100 } };
+  }
+  return {};
+}
+
+// A picture [width, height] from one [height, width], its rows upside down: a spectrogram from mel frames.
+export function uprightMel(levels, [count, mels]) {
+  return Uint8Array.from(levels, (_, index) => levels[(index % count) * mels + (mels - 1 - Math.floor(index / count))]);
+}
+
+function footprintText({ picked, own_share, most }) {
+  const own = picked.lane === "video" ? "own frames and 32 × 32 px" : "own 40 ms";
+  const unit = picked.lane === "video" ? "levels of 255" : "dB";
+  return `${Math.round(100 * own_share)} % of the change falls within its ${own}; up to ${most.toPrecision(2)} ${unit}.`;
+}
+
+function attentionText(heat) {
+  const [lane, shown] = Object.entries(heat)[0] ?? [];
+  if (!shown) return "";
+  const where = lane === "video" ? "Over the picture" : "Along the sound";
+  return `${where}: where it looks, from ${shown.least.toFixed(2)}, dark, to ${shown.most.toFixed(2)} × chance, bright.`;
+}
+
+function render({ model, el }) {
+  const disposer = createDisposer();
+  const root = widgetRoot(el, "latent_explorer", "Latent explorer");
+  const grid = model.get("grid");
+  const can = model.get("can");
+  const state = { picked: model.get("picked"), mode: can.pictures ? "pictures" : "colours", pictures: [] };
+  Object.assign(state, { colours: {}, spread: {}, details: null, footprint: null, isAsking: false });
+
+  const modes = Object.entries(MODES).map(([mode, label]) => {
+    const choice = button(label, { pressed: false });
+    disposer.listen(choice, "click", () => choose(mode));
+    return [mode, choice];
+  });
+  const where = h("p", { class: "explorer-where", role: "status" });
+  const told = h("p", { class: "ltx-muted", role: "status" });
+  const cards = h("div", { class: "explorer-cards" });
+  const lanes = lanesView(disposer, grid, (place) => pick(place));
+  root.append(
+    h("div", { class: "ltx-row", role: "group", "aria-label": "What is shown" }, modes.map(([, choice]) => choice)),
+    h("div", { class: "explorer-columns" }, h("div", { class: "ltx-stack" }, lanes.element, where, told), cards),
+    showError(disposer, model),
+  );
+
+  // Places that Python has been told of and has not yet answered: their echo is no news.
+  let awaited = [];
+  const sendPick = debounce(() => {
+    awaited.push(state.picked);
+    model.send({ type: "pick", picked: state.picked });
+  }, PICK_MS);
+  const hasFootprint = () => state.footprint !== null && samePlace(state.footprint.picked, state.picked);
+  const askFootprint = () => {
+    if (state.mode !== "footprint" || hasFootprint() || !can[`${state.picked.lane}_footprint`]) return;
+    state.isAsking = true;
+    model.send({ type: "footprint", picked: state.picked });
+  };
+  const askSoon = debounce(() => {
+    askFootprint();
+    draw();
+  }, 4 * PICK_MS);
+  function pick(place) {
+    if (samePlace(place, state.picked)) return;
+    state.picked = place;
+    sendPick();
+    askSoon();
+    draw();
+  }
+  function choose(mode) {
+    state.mode = mode;
+    askFootprint();
+    draw();
+  }
+  function draw() {
+    const { picked, mode } = state;
+    for (const [name, choice] of modes) {
+      choice.setAttribute("aria-pressed", String(name === mode));
+      choice.disabled = !(name === "colours" || (name === "footprint" ? can[`${picked.lane}_footprint`] : can[name]));
+    }
+    const heat = heatOf(mode, state, grid);
+    lanes.draw({ ...state, heat });
+    where.textContent = placeText(picked, grid);
+    told.textContent = "";
+    if (mode === "attention") told.textContent = attentionText(heat);
+    else if (mode === "footprint" && hasFootprint()) told.textContent = footprintText(state.footprint);
+    else if (mode === "footprint" && state.isAsking) told.textContent = "Decoding with this latent disturbed …";
+  }
+  function drawCards() {
+    const { details, spread } = state;
+    if (!details || !spread[details.picked.lane]) return;
+    const hasAttention = Object.keys(details.attention).length + details.words.length > 0;
+    cards.replaceChildren(
+      channelsCard(details, spread[details.picked.lane]),
+      historyCard(details),
+      ...(hasAttention ? [attentionCard(details, grid)] : []),
+    );
+  }
+
+  disposer.onMessage(model, "colours", ({ lane }, [colours, spread]) => {
+    const numbers = floatsOf(spread);
+    const half = numbers.length / 2;
+    state.colours[lane] = bytesOf(colours);
+    state.spread[lane] = { mean: numbers.subarray(0, half), std: numbers.subarray(half) };
+    draw();
+    drawCards();
+  });
+  disposer.onMessage(model, "pictures", async ({ media_type }, buffers) => {
+    const blobs = buffers.map((buffer) => new Blob([bytesOf(buffer)], { type: media_type }));
+    state.pictures = await Promise.all(blobs.map((blob) => createImageBitmap(blob)));
+    draw();
+  });
+  disposer.onMessage(model, "details", (content, buffers) => {
+    state.details = detailsOf(content, buffers);
+    draw();
+    drawCards();
+  });
+  disposer.onMessage(model, "footprint", (content, [levels]) => {
+    const { picked, shape } = content;
+    const bytes = bytesOf(levels);
+    state.isAsking = false;
+    const upright = picked.lane === "audio" ? uprightMel(bytes, shape) : bytes;
+    state.footprint = { ...content, levels: upright };
+    draw();
+  });
+  disposer.onChange(model, "error", () => {
+    state.isAsking &&= !model.get("error");
+    draw();
+  });
+  disposer.onChange(model, "picked", () => {
+    const echo = awaited.findIndex((place) => samePlace(place, model.get("picked")));
+    awaited = awaited.slice(echo + 1);
+    if (echo >= 0) return;
+    sendPick.cancel();
+    state.picked = model.get("picked");
+    draw();
+  });
+  disposer.add(() => {
+    sendPick.cancel();
+    askSoon.cancel();
+    for (const picture of state.pictures) picture.close();
+  });
+  draw();
+  model.send({ type: "ready" });
+  return () => {
+    disposer.dispose();
+    root.remove();
+  };
+}
+
+export default { render };
