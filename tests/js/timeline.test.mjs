@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { timeScale } from "../../widgets/ltx_widgets/static/lib/time.mjs";
 import { partText, peaksPath } from "../../widgets/ltx_widgets/static/timeline/lane.mjs";
 import * as plans from "../../widgets/ltx_widgets/static/timeline/plan.mjs";
-import { rulerTicks } from "../../widgets/ltx_widgets/static/timeline/ruler.mjs";
+import { maskRuns, rulerTicks } from "../../widgets/ltx_widgets/static/timeline/ruler.mjs";
 import { image, plan, span } from "./timeline_plans.mjs";
 
 test("a retake generates the latents that meet it", () => {
@@ -88,6 +88,14 @@ test("no two labels of the ruler touch, however long the clip", () => {
       }
     }
   }
+});
+
+test("latents of one kind are drawn as one", () => {
+  assert.deepEqual(maskRuns([0.5, 1, 1, 0]), [
+    { value: 0.5, start: 0, end: 1 },
+    { value: 1, start: 1, end: 3 },
+    { value: 0, start: 3, end: 4 },
+  ]);
 });
 
 test("an outline goes over the highest samples and back under the lowest", () => {

@@ -110,7 +110,8 @@ function render({ model, el }) {
       lanes[lane].draw(plan, now, editor.selected?.key, sources, previews);
       masks[lane].draw(plan, now);
     }
-    if (lost && !focused.isConnected) lanes[lost.lane].focusAt(plan, now.toSeconds(lost.left_px));
+    if (lost && focused.isConnected) focused.focus({ preventScroll: true });
+    else if (lost) lanes[lost.lane].focusAt(plan, now.toSeconds(lost.left_px));
     const end_px = now.toPx(duration_s(plan));
     end.style.left = outside.style.left = `${end_px}px`;
     end.setAttribute("aria-valuenow", plan.num_frames);
@@ -167,6 +168,7 @@ function render({ model, el }) {
   takeSources();
   model.send({ type: "ready" });
   return () => {
+    width_px = 0;
     disposer.dispose();
     root.remove();
   };

@@ -45,16 +45,18 @@ export function createLane(lane) {
         block.remove();
         blocks.delete(key);
       }
-      for (const part of wanted) {
+      for (const [at, part] of wanted.entries()) {
         const key = partKey(part);
         if (!blocks.has(key)) {
           const block = h("div", { class: "ltx-timeline-part", role: "button", tabindex: 0, "data-key": key });
           block.dataset.kind = part.kind;
           blocks.set(key, block);
-          element.append(block);
         }
-        drawPart(blocks.get(key), plan, part, scale, sources, previews);
-        blocks.get(key).setAttribute("aria-pressed", String(key === selectedKey));
+        const block = blocks.get(key);
+        // Tab goes through them in order of time.
+        if (element.children[at] !== block) element.insertBefore(block, element.children[at] ?? null);
+        drawPart(block, plan, part, scale, sources, previews);
+        block.setAttribute("aria-pressed", String(key === selectedKey));
       }
     },
     // Focus the part that is at a time.

@@ -41,25 +41,34 @@ export function rulerTicks(plan, scale) {
 export function createRuler() {
   const svg = s("svg", { class: "ltx-timeline-ruler-marks", height: 3 * ROW_PX, "aria-hidden": "true" });
   const element = h("div", { class: "ltx-timeline-ruler", role: "slider", tabindex: 0, "aria-label": "Cursor" }, svg);
+  let drawn = "";
+
+  function drawMarks(plan, scale) {
+    const state = [plan.num_frames, plan.frame_rate, scale.width_px, scale.pxPerSecond].join();
+    if (state === drawn) return;
+    drawn = state;
+    const { seconds, frames, latents, edges_px } = rulerTicks(plan, scale);
+    const tick = (x_px, row, height_px) => `M${x_px} ${(row + 1) * ROW_PX}v${-height_px}`;
+    const ticks = [
+      ...seconds.map(({ x_px }) => tick(x_px, 0, ROW_PX)),
+      ...frames.map(({ x_px }) => tick(x_px, 1, ROW_PX)),
+      ...edges_px.map((x_px) => tick(x_px, 2, ROW_PX)),
+    ];
+    const text = (row, anchor, shift_px) => ({ x_px, label }) =>
+      s("text", { x: x_px + shift_px, y: row * ROW_PX + 12, "text-anchor": anchor }, label);
+    svg.setAttribute("width", scale.width_px);
+    svg.replaceChildren(
+      s("path", { d: ticks.join(""), class: "ltx-timeline-ticks" }),
+      ...seconds.map(text(0, "start", 4)),
+      ...frames.map(text(1, "start", 4)),
+      ...latents.map(text(2, "middle", 0)),
+    );
+  }
+
   return {
     element,
     draw(plan, scale, cursor_s) {
-      const { seconds, frames, latents, edges_px } = rulerTicks(plan, scale);
-      const tick = (x_px, row, height_px) => `M${x_px} ${(row + 1) * ROW_PX}v${-height_px}`;
-      const ticks = [
-        ...seconds.map(({ x_px }) => tick(x_px, 0, ROW_PX)),
-        ...frames.map(({ x_px }) => tick(x_px, 1, ROW_PX)),
-        ...edges_px.map((x_px) => tick(x_px, 2, ROW_PX)),
-      ];
-      const text = (row, anchor, shift_px) => ({ x_px, label }) =>
-        s("text", { x: x_px + shift_px, y: row * ROW_PX + 12, "text-anchor": anchor }, label);
-      svg.setAttribute("width", scale.width_px);
-      svg.replaceChildren(
-        s("path", { d: ticks.join(""), class: "ltx-timeline-ticks" }),
-        ...seconds.map(text(0, "start", 4)),
-        ...frames.map(text(1, "start", 4)),
-        ...latents.map(text(2, "middle", 0)),
-      );
+      drawMarks(plan, scale);
       element.setAttribute("aria-valuemin", "0");
       element.setAttribute("aria-valuemax", duration_s(plan).toFixed(2));
       element.setAttribute("aria-valuenow", cursor_s.toFixed(2));
@@ -69,37 +78,40 @@ export function createRuler() {
   };
 }
 
-// One box for each latent of a lane: filled where it is kept, in part where an image has less than full strength; and
-// a dot for each keyframe.
+// Stretches of a mask with one value, as {value, start, end}: latents start .. end - 1.
+export function maskRuns(mask) {
+  const runs = [];
+  for (const [index, value] of mask.entries()) {
+    if (runs.at(-1)?.value === value) runs.at(-1).end = index + 1;
+    else runs.push({ value, start: index, end: index + 1 });
+  }
+  return runs;
+}
+
+// The latents of a lane: filled where they are kept, in part where an image has less than full strength; and a dot for
+// each keyframe.
 export function createMaskRow(lane) {
   const svg = s("svg", { class: "ltx-timeline-mask-cells", height: ROW_PX, "aria-hidden": "true" });
   const element = h("div", { class: "ltx-timeline-mask", "data-lane": lane }, svg);
   return {
     element,
     draw(plan, scale) {
-      const mask = laneMask(plan, lane);
       const times_s = intervals_s(plan, lane);
-      const box = ([start_s, end_s]) => {
-        const [left, right] = [scale.toPx(start_s), scale.toPx(end_s)];
-        return `M${left.toFixed(2)} 0H${right.toFixed(2)}V${ROW_PX}H${left.toFixed(2)}z`;
-      };
-      const boxes = (which) => times_s.filter((_, index) => which(mask[index])).map(box).join("");
-      const kept = times_s.map((times, index) => ({ times, share: 1 - mask[index] }));
-      const partial = kept.filter(({ share }) => share > 0 && share < 1);
+      const boxes = maskRuns(laneMask(plan, lane)).flatMap(({ value, start, end }) => {
+        const [left, right] = [scale.toPx(times_s[start][0]), scale.toPx(times_s[end - 1][1])];
+        const box = { x: left, width: right - left, height: ROW_PX };
+        const kept = value < 1 && s("rect", { ...box, class: "ltx-timeline-keeps", opacity: 1 - value });
+        return [s("rect", { ...box, class: "ltx-timeline-generates" }), ...(kept ? [kept] : [])];
+      });
       // Edges of audio latents nearer than this would hide what is between them.
       const hasEdges = (times_s.at(-1)[1] - times_s.at(-1)[0]) * scale.pxPerSecond > 4;
-      const marks = lane === "video" ? keyframes(plan) : [];
+      const edges = hasEdges ? times_s.map(([, end_s]) => `M${scale.toPx(end_s)} 0v${ROW_PX}`).join("") : "";
+      const dots = (lane === "video" ? keyframes(plan) : []).map((frame) => {
+        const middle_px = scale.toPx((frame + 0.5) / plan.frame_rate);
+        return s("circle", { class: "ltx-timeline-keyframe", cx: middle_px, cy: ROW_PX / 2, r: 5 });
+      });
       svg.setAttribute("width", scale.toPx(duration_s(plan)));
-      svg.replaceChildren(
-        s("path", { class: "ltx-timeline-generates", d: boxes((value) => value > 0) }),
-        s("path", { class: "ltx-timeline-keeps", d: boxes((value) => value === 0) }),
-        ...partial.map(({ times, share }) => s("path", { class: "ltx-timeline-keeps", d: box(times), opacity: share })),
-        ...(hasEdges ? [s("path", { class: "ltx-timeline-edges", d: times_s.map(box).join("") })] : []),
-        ...marks.map((frame) => {
-          const middle_px = scale.toPx((frame + 0.5) / plan.frame_rate);
-          return s("circle", { class: "ltx-timeline-keyframe", cx: middle_px, cy: ROW_PX / 2, r: 5 });
-        }),
-      );
+      svg.replaceChildren(...boxes, s("path", { class: "ltx-timeline-edges", d: edges }), ...dots);
     },
   };
 }
