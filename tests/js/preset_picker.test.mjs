@@ -8,7 +8,7 @@ import {
   segmentsOf,
   sumOf,
   verdictText,
-} from "../../widgets/ltx_widgets/static/lib/plans.mjs";
+} from "../../widgets/ltx_widgets/static/preset_picker/plans.mjs";
 
 const LINES = [
   { what: "weights around the blocks", gb: 0.85, why: "" },

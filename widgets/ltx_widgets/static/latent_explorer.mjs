@@ -11,7 +11,8 @@ const PICK_MS = 80;
 
 const MODES = { pictures: "Picture", colours: "Latents as colours", attention: "Attention", footprint: "Footprint" };
 
-// What of a lane is drawn as heat in a mode: {levels, width, height, least, most}, of sound with wide_s; {} for none.
+// What of a lane is drawn as heat in a mode: {levels, width, height, least, most, gamma}, of sound with the seconds that
+// it is wide; {} for none.
 export function heatOf(mode, { picked, details, footprint }, { rows, columns, sounds }) {
   if (mode === "attention" && details && samePlace(details.picked, picked)) {
     const levels = details.attention.looks_at ?? details.attention.seen_by;
@@ -22,8 +23,9 @@ export function heatOf(mode, { picked, details, footprint }, { rows, columns, so
   }
   if (mode === "footprint" && footprint && samePlace(footprint.picked, picked)) {
     const { levels, shape } = footprint;
-    if (picked.lane === "video") return { video: { levels, width: shape[2], height: shape[1], least: 0, most: 255 } };
-    return { audio: { levels, width: shape[0], height: shape[1], least: 0, most: 255, wide_s: shape[0] / 100 } };
+    const range = { least: 0, most: 255, gamma: 0.5 };
+    if (picked.lane === "video") return { video: { levels, width: shape[2], height: shape[1], ...range } };
+    return { audio: { levels, width: shape[0], height: shape[1], ...range, wide_s: shape[0] / 100 } };
   }
   return {};
 }

@@ -1,7 +1,7 @@
 // The planner's sums as bars: every preset's peak, and the picked one stage by stage against what may be used.
 
 import { createDisposer, field, h, showError, widgetRoot } from "./lib/dom.mjs";
-import { KINDS, barEnd_gb, durationText, gbText, segmentsOf, sumOf, verdictText } from "./lib/plans.mjs";
+import { KINDS, barEnd_gb, durationText, gbText, segmentsOf, sumOf, verdictText } from "./preset_picker/plans.mjs";
 import { shapeView } from "./lib/shape_view.mjs";
 
 function percent(share) {

@@ -2,10 +2,10 @@
 // back as `value`, what it refuses as `error`.
 
 import { button, createDisposer, debounce, field, h, s, showError, widgetRoot } from "./lib/dom.mjs";
-import { usesNegative } from "./lib/guidance.mjs";
-import { samplingView } from "./lib/sampling_view.mjs";
+import { usesNegative } from "./prompt/guidance.mjs";
+import { samplingView } from "./prompt/sampling_view.mjs";
 import { shapeView } from "./lib/shape_view.mjs";
-import { MOST_WORDS, PARTS, editParts, joinParts, partsOf, wordCount } from "./lib/words.mjs";
+import { MOST_WORDS, PARTS, editParts, joinParts, partsOf, wordCount } from "./prompt/words.mjs";
 
 const TYPING_MS = 300;
 

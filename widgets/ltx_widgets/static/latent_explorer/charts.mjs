@@ -106,7 +106,8 @@ export function attentionCard({ attention, words, picked }, grid) {
   });
   return card(
     "Attention",
-    charts.length > 0 ? "Line: chance. Shaded: the latent's own time." : null,
+    null,
+    charts.length > 0 ? h("p", { class: "ltx-muted" }, "Line: chance. Shaded: the latent's own time.") : null,
     charts.flat(),
     words.length > 0 ? wordRows(words) : null,
   );

@@ -22,11 +22,12 @@ export function signedColour(value, most) {
   return value < 0 ? [127, 59, 178, strength] : [224, 112, 16, strength];
 }
 
-// Pixels of levels [height, width] in least..most: heat that hides what is under it the more the higher it is.
-export function heatPixels(levels, width, height, { least, most }) {
+// Pixels of levels [height, width] in least..most: heat that hides what is under it the more the higher it is. gamma
+// below 1 brings out what is small beside the most.
+export function heatPixels(levels, width, height, { least, most, gamma = 1 }) {
   const pixels = new ImageData(width, height);
   for (let index = 0; index < width * height; index += 1) {
-    const level = (levels[index] - least) / Math.max(most - least, 1e-12);
+    const level = ((levels[index] - least) / Math.max(most - least, 1e-12)) ** gamma;
     pixels.data.set([...heatColour(level), Math.round(255 * Math.min(0.1 + level, 0.9))], 4 * index);
   }
   return pixels;

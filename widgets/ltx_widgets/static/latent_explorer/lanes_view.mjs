@@ -110,8 +110,12 @@ export function lanesView(disposer, grid, onPick) {
     }
   };
   const x_of = (time_s, width) => (time_s / end_s) * width;
+  let drawn = [];
   const drawStrips = ({ pictures, colours, heat }) => {
-    for (const [lane, { canvas, mark }] of Object.entries(strips)) {
+    const toDraw = [pictures, colours.audio, heat.audio?.levels];
+    if (toDraw.every((part, index) => part === drawn[index])) return; // as while the pointer moves
+    drawn = toDraw;
+    for (const [lane, { canvas }] of Object.entries(strips)) {
       [canvas.width, canvas.height] = [1024, 2 * STRIP_PX[lane]];
       const context = canvas.getContext("2d");
       const boxOf = (t) => {
@@ -133,29 +137,33 @@ export function lanesView(disposer, grid, onPick) {
           drawSmall(context, rgbPixels(rgb, 1, mels), boxOf(t));
         }
       }
+    }
+  };
+  const drawMarks = () => {
+    for (const mark of marks) {
+      mark.setAttribute("x", cell.x);
+      mark.setAttribute("y", cell.y);
+      mark.toggleAttribute("hidden", picked.lane !== "video");
+    }
+    for (const [lane, { mark }] of Object.entries(strips)) {
       const shown = picked.lane === lane ? picked : lane === "video" ? { lane, t: cell.t } : null;
       mark.hidden = shown === null;
-      if (shown) {
-        const [from, to] = interval_s(shown, grid).map((time_s) => 100 * x_of(time_s, 1));
-        mark.style.cssText = `left: ${from}%; width: max(${to - from}%, 3px)`;
-        mark.classList.toggle("explorer-picked", picked.lane === lane);
-      }
+      if (shown === null) continue;
+      const [from, to] = interval_s(shown, grid).map((time_s) => 100 * x_of(time_s, 1));
+      mark.style.cssText = `left: ${from}%; width: max(${to - from}%, 3px)`;
+      mark.classList.toggle("explorer-picked", picked.lane === lane);
     }
   };
   const draw = (state) => {
     picked = state.picked;
     if (picked.lane === "video") cell = { t: picked.t, y: picked.y, x: picked.x };
     else cell = { ...cell, t: latentAt(interval_s(picked, grid)[0], "video", grid) };
-    for (const mark of marks) {
-      mark.setAttribute("x", cell.x);
-      mark.setAttribute("y", cell.y);
-      mark.toggleAttribute("hidden", picked.lane !== "video");
-    }
     for (const target of [picture, strips.audio.element]) {
       target.setAttribute("aria-description", placeText(picked, grid));
     }
     drawFrame(state);
     drawStrips(state);
+    drawMarks();
   };
   return { element, draw };
 }

@@ -1,6 +1,6 @@
 // The folded table of sampling and guidance: one column a lane, what is left empty is the model's own.
 
-import { button, field, h } from "./dom.mjs";
+import { button, field, h } from "../lib/dom.mjs";
 import { GUIDANCE, numbersOf, samplingText } from "./guidance.mjs";
 
 const LANES = [
