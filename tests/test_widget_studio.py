@@ -1,0 +1,127 @@
+"""studio: one request in all widgets; a run of a real session is shown, played and explored."""
+
+import numpy as np
+import pytest
+from ltx_widgets import studio
+from ltx_widgets.step_preview import step_previews
+
+from ltx_nb.pipeline.preview import Preview
+from ltx_nb.request import ClipRequest, Sampling
+
+LONG_S = 300  # longer than a run takes on any machine
+REQUEST = ClipRequest(
+    "a red ball bounces", width=64, height=64, num_frames=9, seed=7, sampling=Sampling(num_inference_steps=2)
+)
+
+
+@pytest.fixture
+def made(session):
+    """A studio that has made one clip."""
+    made = studio(session, REQUEST)
+    made.run_panel.generate()
+    assert made.run_panel.wait(LONG_S)
+    assert made.run_panel.error == ""
+    return made
+
+
+def kinds_sent(widget, act):
+    sent = []
+    widget.send = lambda content, buffers=None: sent.append(content)
+    act()
+    return [content["type"] for content in sent]
+
+
+def test_it_begins_with_the_models_own_size_and_waits_for_words(session):
+    made = studio(session)
+    assert (made.request.width, made.request.num_frames) == (session.model.width, session.model.num_frames)
+    assert made.run_panel.request is None
+    made.prompt.value = {"prompt": "a red ball bounces"}
+    assert made.run_panel.request.prompt == made.timeline.request.prompt == "a red ball bounces"
+
+
+def test_what_one_widget_changes_the_others_take_over(session):
+    made = studio(session, REQUEST)
+    made.prompt.value = {"seed": 8, "num_frames": 17}
+    assert made.timeline.request == made.run_panel.request == made.request == REQUEST.replace(seed=8, num_frames=17)
+    made.timeline.value = {"num_frames": 25}
+    assert made.prompt.request == made.run_panel.request == REQUEST.replace(seed=8, num_frames=25)
+    made.request = REQUEST
+    assert made.prompt.request == made.run_panel.request == REQUEST
+
+
+def test_a_run_is_played_with_its_steps_and_remembered(made):
+    assert made.clip is made.run_panel.clips[0] and made.clip.frames.shape == (9, 64, 64, 3)
+    assert [facts["num_frames"] for facts in made.player.clips] == [9]
+    assert [facts["index"] for facts in made.player.steps] == [0, 1]
+    assert made.prompt.last == ["a red ball bounces"]
+
+
+def test_previews_are_sent_while_it_runs(made):
+    def run():
+        made.run_panel.generate()
+        assert made.run_panel.wait(LONG_S)
+
+    kinds = kinds_sent(made.run_panel, run)
+    assert kinds.count("preview") == 2 and kinds[-1] == "thumbnail"
+    assert not any(line["kind"] == "warning" for line in made.run_panel.log)
+
+
+def test_cancel_leaves_the_session_ready(session):
+    made = studio(session, REQUEST.replace(sampling=Sampling(num_inference_steps=200)))
+    # Only the long run is cancelled.
+    made.run_panel.observe(lambda change: change["new"].get("num_steps") == 200 and made.run_panel.cancel(), "progress")
+    made.run_panel.generate()
+    assert made.run_panel.wait(LONG_S)
+    assert (made.run_panel.log[-1]["text"], made.run_panel.state, made.clip) == ("cancelled", "idle", None)
+    made.request = REQUEST
+    made.run_panel.generate()
+    assert made.run_panel.wait(LONG_S)
+    assert made.clip.request.seed == 7
+
+
+def test_a_request_that_the_model_cannot_run_says_why(session):
+    made = studio(session, REQUEST.replace(prompt="a red umbrella bounces"))
+    made.run_panel.generate()
+    assert made.run_panel.wait(LONG_S)
+    assert [line["text"] for line in made.run_panel.log if line["kind"] == "warning"] == [
+        "tiny does not know 'umbrella'; the clip is made without"
+    ]
+    assert made.prompt.unknown == ["umbrella"]
+
+
+def test_a_clip_is_given_to_the_next(made):
+    made.run_panel._receive(made.run_panel, {"type": "give", "id": 0}, [])
+    assert made.run_panel.error == ""
+    assert [source["name"] for source in made.timeline.sources] == [made.run_panel.results[0]["title"]]
+
+
+def test_two_clips_are_compared(made):
+    made.run_panel.generate(REQUEST.replace(seed=8))
+    assert made.run_panel.wait(LONG_S)
+    made.run_panel.compared = 0
+    assert len(made.player.clips) == 2
+
+
+def test_the_folds_are_filled_when_they_are_opened(made):
+    memory, latents = made._folds.children
+    assert memory.children == latents.children == ()
+    made._folds.selected_index = 0
+    assert memory.children[0].job["num_frames"] == 9
+    made.prompt.value = {"num_frames": 17}
+    assert memory.children[0].job["num_frames"] == 17
+    made._folds.selected_index = 1
+    (explorer,) = latents.children
+    assert explorer.grid["frames"] == made.clip.latents.shape[1]
+    explorer._receive(explorer, {"type": "footprint", "picked": explorer.picked}, [])
+    assert explorer.error == ""
+
+
+def test_every_kept_step_of_a_trace_is_drawn(made, session):
+    previews = step_previews(Preview(session.pipe), made.clip.trace)
+    assert [preview.frames.shape for preview in previews] == [(2, 8, 8, 3)] * 2
+    assert [preview.log_mel.shape for preview in previews] == [(2, made.clip.audio_latents.shape[1], 64)] * 2
+    assert np.isfinite(previews[0].log_mel).all()
+
+
+def test_its_text_has_no_address(session):
+    assert repr(studio(session)) == "Studio(tiny)"

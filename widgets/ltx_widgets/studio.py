@@ -1,0 +1,182 @@
+"""studio: every widget of the kit in one cell, wired to one session. The only module that knows both.
+
+The request is one: what the prompt or the timeline changes, the others take over. What a run makes is played, and its
+latents can be explored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property, partial
+from typing import Any
+
+import ipywidgets
+
+from ltx_nb.clip import Clip
+from ltx_nb.inspect.footprint import audio_cell_footprint, cell_footprint
+from ltx_nb.pipeline.preview import Preview
+from ltx_nb.pipeline.session import Session
+from ltx_nb.request import ClipRequest
+from ltx_widgets.base import error_text
+from ltx_widgets.latent_explorer import LatentExplorer
+from ltx_widgets.player import Player
+from ltx_widgets.preset_picker import PresetPicker
+from ltx_widgets.prompt import Prompt
+from ltx_widgets.run_panel import RunPanel
+from ltx_widgets.step_preview import StepPreview, step_preview, step_previews
+from ltx_widgets.timeline import Timeline
+
+TRACE_BUDGET_MB = 128  # of each clip in the strip
+_LEAST_COLUMN_PX = 420
+_FOLDED = ("Memory: what this takes, by preset", "Latents of the clip")
+
+
+def studio(session: Session, request: ClipRequest | None = None) -> Studio:
+    """All widgets in one cell. request: what to start from; by default an empty prompt at the model's own size."""
+    return Studio(session, request)
+
+
+class Studio(ipywidgets.VBox):
+    """prompt, timeline, run_panel and player are the widgets; request and clip what they show.
+
+    A page that is loaded again finds everything as it was, while the kernel lives.
+    """
+
+    def __init__(self, session: Session, request: ClipRequest | None = None) -> None:
+        model = session.model
+        if request is None:
+            request = ClipRequest("", width=model.width, height=model.height, num_frames=model.num_frames)
+        self._session = session
+        self._is_taking = False
+        self._explorer: LatentExplorer | None = None
+        self._picker: PresetPicker | None = None
+        self.prompt = Prompt(request, model=model, tokenizer=SessionTokenizer(session.pipe.tokenizer))
+        self.timeline = Timeline(request)
+        self.player = Player()
+        self.run_panel = RunPanel(
+            partial(session.run, progress=False, trace=True, trace_budget_mb=TRACE_BUDGET_MB),
+            session.cancel,
+            preview=self._preview_step,
+            give=self.timeline.add_source,
+        )
+        self._folds = ipywidgets.Accordion([ipywidgets.VBox(), ipywidgets.VBox()], selected_index=None)
+        for index, title in enumerate(_FOLDED):
+            self._folds.set_title(index, title)
+        super().__init__([self._columns(), self.timeline, self._folds])
+        self.prompt.observe(lambda _: self._take(lambda: self.prompt.request), "value")
+        self.timeline.observe(lambda _: self._take(lambda: self.timeline.request), "value")
+        self.run_panel.observe(lambda _: self._take(lambda: self.run_panel.request), "request")
+        self.run_panel.observe(lambda change: change["new"] == "running" and self.prompt.remember(), "state")
+        self.run_panel.observe(lambda _: self.run_panel._guard(self._show_clip), ["selected", "compared"])
+        self._folds.observe(lambda _: self._unfold(), "selected_index")
+        self._take(lambda: request)
+
+    def __repr__(self) -> str:
+        return f"Studio({self._session.model.name})"
+
+    @property
+    def request(self) -> ClipRequest:
+        """The request as edited so far. Assign one to show it everywhere."""
+        return self.timeline.request
+
+    @request.setter
+    def request(self, request: ClipRequest) -> None:
+        self.timeline.request = request
+        self._take(lambda: request)
+
+    @property
+    def clip(self) -> Clip | None:
+        """The clip that is played."""
+        return self.run_panel.clip
+
+    def _columns(self) -> ipywidgets.Widget:
+        made = ipywidgets.VBox([self.run_panel, self.player])
+        layout = ipywidgets.Layout(
+            display="grid",
+            grid_template_columns=f"repeat(auto-fit, minmax(min(100%, {_LEAST_COLUMN_PX}px), 1fr))",
+            grid_gap="8px",
+            align_items="flex-start",
+        )
+        return ipywidgets.Box([self.prompt, made], layout=layout)
+
+    def _take(self, changed: Callable[[], ClipRequest | None]) -> None:
+        """Show a request that one of the widgets has changed in all of them."""
+        if self._is_taking:
+            return
+        self._is_taking = True
+        try:
+            request = changed()
+            if request is None:
+                return
+            self.prompt.request = request
+            self.timeline.request = request
+            self.run_panel.request = request if request.prompt.strip() else None
+            if self._picker is not None:
+                self._picker.show(request)
+        except ValueError as error:
+            self.run_panel.request, self.run_panel.error = None, error_text(error)
+        finally:
+            self._is_taking = False
+
+    @cached_property
+    def _preview(self) -> Preview:
+        return Preview(self._session.pipe)
+
+    def _preview_step(self, event: Any) -> StepPreview:
+        return step_preview(self._preview, event)
+
+    def _show_clip(self) -> None:
+        clip, other = self.run_panel.clip, self.run_panel.other_clip
+        if clip is None:
+            return
+        kept = clip.trace is not None and any(event.x0 is not None for event in clip.trace.steps)
+        self.player.show(clip, other, steps=step_previews(self._preview, clip.trace) if kept else ())
+        self._unfold()
+
+    def _unfold(self) -> None:
+        """Make what is behind the fold that is open: plans take seconds, and explorers much memory."""
+        memory, latents = self._folds.children
+        if self._folds.selected_index == 0 and self._picker is None:
+            self._picker = PresetPicker(self._session.model, self.request, controls=False)
+            memory.children = [self._picker]
+        if self._folds.selected_index == 1:
+            self._explore(latents)
+
+    def _explore(self, place: ipywidgets.Box) -> None:
+        clip = self.clip
+        if clip is None or clip.latents is None:
+            place.children = [ipywidgets.Label("Generate a clip first.")]
+            return
+        if self._explorer is not None:
+            self._explorer.close()
+        self._explorer = LatentExplorer(
+            clip,
+            cell_footprint=lambda t, y, x: self._when_idle(cell_footprint, clip.latents, t, y, x),
+            audio_footprint=lambda t: self._when_idle(audio_cell_footprint, clip.audio_latents, t),
+        )
+        place.children = [self._explorer]
+
+    def _when_idle(self, footprint: Callable[..., Any], *arguments: Any) -> Any:
+        if self.run_panel.state != "idle":
+            raise ValueError("the model is busy with a run; look at the footprint when it is done")
+        return footprint(self._session, *arguments)
+
+
+class SessionTokenizer:
+    """What the prompt asks of a model's tokenizer."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+
+    def count(self, text: str) -> int:
+        """Tokens of the text, with the special ones that the model gets too."""
+        return len(self._tokenizer(text.strip()).input_ids)
+
+    def unknown(self, text: str) -> list[str]:
+        """What of the text there is no token for."""
+        encoded = self._tokenizer(text, return_offsets_mapping=True)
+        return [
+            text[start:end]
+            for token, (start, end) in zip(encoded.input_ids, encoded.offset_mapping, strict=True)
+            if token == self._tokenizer.unk_token_id
+        ]
