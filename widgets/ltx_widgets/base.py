@@ -26,6 +26,8 @@ class KitWidget(anywidget.AnyWidget):
     """
 
     _name: str
+    _esm: str
+    _css: str
 
     error = traitlets.Unicode("").tag(sync=True)
     """What went wrong last, with what would work; "" when nothing did. Shown in the widget."""

@@ -94,7 +94,7 @@ class Timeline(KitWidget):
         if source.sha256 in self._known:
             return
         self._known[source.sha256] = source
-        entry = {"sha256": source.sha256, "name": name or Path(source.path or "").name}
+        entry: dict[str, Any] = {"sha256": source.sha256, "name": name or Path(source.path or "").name}
         try:
             entry |= facts_of(source)
         except ValueError as error:

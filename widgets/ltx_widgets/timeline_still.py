@@ -6,6 +6,7 @@ Drawn with Pillow at twice the size it is shown at. Knows a request, not the wid
 from __future__ import annotations
 
 import io
+from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -48,7 +49,7 @@ def _x_px(request: ClipRequest, time_s: float) -> float:
     return _GUTTER_PX + (WIDTH_PX - _GUTTER_PX - _GAP_PX) * time_s / request.duration_s
 
 
-def _draw_ruler(draw: ImageDraw.ImageDraw, request: ClipRequest, font: ImageFont.ImageFont) -> None:
+def _draw_ruler(draw: ImageDraw.ImageDraw, request: ClipRequest, font: Any) -> None:
     step_s = next(step for step in (0.1, 0.2, 0.5, 1, 2, 5) if request.duration_s / step <= 12)
     for index in range(int(request.duration_s / step_s + shapes.TIME_TOLERANCE_S) + 1):
         x_px = _x_px(request, index * step_s)

@@ -1,6 +1,6 @@
 // Bytes to and from Python. Messages above 8 MB are lost on the way to the kernel, so files go in chunks of 1 MiB.
 
-export const CHUNK_BYTES = 2 ** 20;
+const CHUNK_BYTES = 2 ** 20;
 
 // What a bytes trait or a message's buffer holds; an empty array for none.
 export function bytesOf(buffer) {

@@ -3,8 +3,8 @@
 export const VIDEO_TEMPORAL_COMPRESSION = 8;
 export const VIDEO_SPATIAL_COMPRESSION = 32;
 export const AUDIO_LATENTS_PER_SECOND = 25;
-export const MAX_SECONDS = 20;
-export const MAX_EXTRA_FRAMES = 4;
+const MAX_SECONDS = 20;
+const MAX_EXTRA_FRAMES = 4;
 export const MAX_SIDE_PX = 4096;
 export const TIME_TOLERANCE_S = 1e-6;
 

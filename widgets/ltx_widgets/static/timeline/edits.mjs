@@ -62,7 +62,7 @@ function movedImage(plan, index, start_s) {
 }
 
 // Frames of the video lane that nothing takes up.
-export function freeFrames(plan, except = []) {
+function freeFrames(plan, except = []) {
   const frames = [];
   for (const [start_s, end_s] of freeSpans_s(plan, "video", except)) {
     const first = Math.ceil(start_s * plan.frame_rate - 1e-3);

@@ -44,7 +44,7 @@ export function intervals_s(plan, lane) {
 }
 
 // Seconds [start, end) of a lane that no span covers, in order; images cover nothing.
-export function generatedSpans_s(plan, lane) {
+function generatedSpans_s(plan, lane) {
   const spans_s = plan.given.filter((item) => item.lane === lane && !isImage(item));
   return gaps_s(
     spans_s.map((item) => [item.start_s, item.end_s]),
