@@ -72,9 +72,7 @@ def captured_rows(maps: AttentionMaps) -> dict[str, np.ndarray]:
     return {name: maps.rows(name) for name in sorted({name for name, _ in maps.sums})}
 
 
-def attention_of(
-    rows: Mapping[str, np.ndarray], video_shape: tuple[int, int, int], place: Place
-) -> dict[str, np.ndarray]:
+def attention_of(rows: Mapping[str, np.ndarray], video_shape: tuple[int, ...], place: Place) -> dict[str, np.ndarray]:
     """Attention between the latent and those of the other lane, as many times chance: 1 is all alike.
 
     "looks_at": how it spreads its own attention over them; "seen_by": how much of theirs they give to it. Over audio
@@ -94,7 +92,7 @@ def attention_of(
 
 def words_of(
     rows: Mapping[str, np.ndarray],
-    video_shape: tuple[int, int, int],
+    video_shape: tuple[int, ...],
     place: Place,
     words: list[tuple[int, str]],
     text_positions: int,
@@ -121,7 +119,7 @@ def word_positions(tokenizer: Any, prompt: str) -> list[tuple[int, str]]:
     return [(index, prompt[start:end]) for index, (start, end) in enumerate(spans) if end > start]
 
 
-def _index(place: Place, video_shape: tuple[int, int, int]) -> int:
+def _index(place: Place, video_shape: tuple[int, ...]) -> int:
     """Of the latent among its lane's tokens."""
     _, height, width = video_shape
     return (place["t"] * height + place["y"]) * width + place["x"] if place["lane"] == "video" else place["t"]

@@ -64,7 +64,7 @@ class LatentExplorer(KitWidget):
         if clip.latents is None or clip.audio_latents is None:
             raise ValueError("this clip keeps no latents; give one as a session makes it, not as it is loaded")
         self._clip = clip
-        self._footprints = {"video": cell_footprint, "audio": audio_footprint}
+        self._footprints: dict[str, Callable[..., Any] | None] = {"video": cell_footprint, "audio": audio_footprint}
         self._latents = {
             "video": check_latents(clip.latents),
             "audio": check_latents(clip.audio_latents, "audio_latents"),

@@ -99,7 +99,7 @@ class PresetPicker(KitWidget):
 
     @traitlets.validate("job")
     def _checked_job(self, proposal: Any) -> dict[str, Any]:
-        job = self.job | keys("job", proposal["value"], (*SHAPE, "task"))
+        job = {**self.job, **keys("job", proposal["value"], (*SHAPE, "task"))}
         request = ClipRequest("", **{name: value for name, value in job.items() if name != "task"})
         return job_of(request) | {"task": choice("task", job["task"], TASKS)}
 

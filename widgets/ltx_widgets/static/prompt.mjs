@@ -190,6 +190,8 @@ function render({ model, el }) {
     fill();
   });
   disposer.onChange(model, "last", fillLast);
+  // What was typed is told before the click that left the field, such as on Generate.
+  disposer.listen(root, "focusout", () => sendSoon.flush());
   disposer.add(() => sendSoon.flush());
   parts = model.get("parts");
   fill();
