@@ -1,7 +1,7 @@
 // Where the playhead goes, and sound as it is drawn.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import * as playback from "../../widgets/ltx_widgets/static/lib/playback.mjs";
+import * as playback from "../../widgets/ltx_widgets/static/player/playback.mjs";
 import { levelColour, levelPixels, waveformPath, waveformScale } from "../../widgets/ltx_widgets/static/lib/sound.mjs";
 import { audioTokenInterval_s, videoTokenInterval_s } from "../../widgets/ltx_widgets/static/lib/time.mjs";
 

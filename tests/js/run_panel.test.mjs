@@ -1,7 +1,7 @@
 // A run in words and shares.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import * as run from "../../widgets/ltx_widgets/static/lib/run_view.mjs";
+import * as run from "../../widgets/ltx_widgets/static/run_panel/run_view.mjs";
 
 const SAMPLING = { phase: "sampling", num_stages: 2, stage: 1, step: 2, num_steps: 8, sigma: 0.725, left_s: 12 };
 const done = (progress) => run.runParts(progress).map((part) => part.done);

@@ -1,14 +1,14 @@
 // Player: screens over lanes, one transport for both, and a slider over the steps of a run.
 
 import { bytesOf } from "./lib/bytes.mjs";
-import { button, createDisposer, field, h, showError, widgetRoot } from "./lib/dom.mjs";
-import { icon } from "./lib/icons.mjs";
-import { createLanes } from "./lib/lanes.mjs";
-import { frameAt, latentOfFrame, loopTarget_s, positionText, spanWithEnd, steppedTime_s, stepText } from "./lib/playback.mjs";
-import { createScreens } from "./lib/screens.mjs";
+import { createDisposer, h, showError, widgetRoot } from "./lib/dom.mjs";
 import { secondsText } from "./lib/time.mjs";
+import { createControls } from "./player/controls.mjs";
+import { createLanes } from "./player/lanes.mjs";
+import { frameAt, latentOfFrame, loopTarget_s, positionText, spanWithEnd, steppedTime_s } from "./player/playback.mjs";
+import { createScreens } from "./player/screens.mjs";
+import { createSteps } from "./player/steps.mjs";
 
-const SPEEDS = [0.25, 0.5, 1, 1.5, 2];
 const FRAMES_PER_LATENT = 8;
 const NOT_FOR_KEYS = "input, select, textarea, button, summary";
 
@@ -54,6 +54,7 @@ function createView(model, stage, facts) {
   const screens = createScreens(disposer, facts, {
     onTime(now_s, isPlaying) {
       time_s = now_s;
+      controls.showPlaying(isPlaying);
       const target_s = isPlaying ? loopTarget_s(now_s, model.get("span_s"), model.get("loop"), duration_s) : null;
       if (target_s === null) showPosition();
       else screens.seek(target_s);
@@ -90,11 +91,9 @@ function createView(model, stage, facts) {
     const start_s = model.get("span_s")[0] ?? 0;
     if (time_s >= duration_s - 0.02) screens.seek(start_s);
     screens.play();
-    controls.showPlaying(true);
   }
   function pause() {
     screens.pause();
-    controls.showPlaying(false);
     savePosition();
   }
   function togglePlay() {
@@ -205,148 +204,10 @@ function createView(model, stage, facts) {
       if (kind === "file") return screens.setFile(index, ...content);
       const [still, peaks, levels] = content;
       if (still.length) screens.setStill(index, still);
-      if (peaks.length) lanes.clips[index].setSound(peaks.length ? new Int8Array(peaks) : peaks, levels);
+      if (peaks.length) lanes.clips[index].setSound(new Int8Array(peaks), levels);
     },
     takeStep: steps.take,
     dispose: () => disposer.dispose(),
-  };
-}
-
-function createControls(disposer, { togglePlay, stepBy, setSpanEnd, save, model }) {
-  const play = button("Play (space)", { icon: icon("play"), primary: true });
-  const previous = button("Previous frame (left arrow)", { icon: icon("previous") });
-  const next = button("Next frame (right arrow)", { icon: icon("next") });
-  const loop = button("Loop", { pressed: model.get("loop") });
-  const from = button("In");
-  const to = button("Out");
-  const clear = button("Clear the span (Escape)", { icon: icon("close") });
-  const span = h("span", { class: "ltx-number" });
-  const mute = button("Mute (M)", { icon: icon("sound") });
-  const speed = h(
-    "select",
-    { "aria-label": "Speed" },
-    SPEEDS.map((value) => h("option", { value }, `${value}×`)),
-  );
-  const time = h("span", { class: "ltx-number player-time" });
-  const place = h("span");
-  for (const [control, title] of [
-    [loop, "Play the span, or all, again and again (L)"],
-    [from, "Begin the span at the playhead (I)"],
-    [to, "End the span at the playhead (O)"],
-  ]) {
-    control.title = title;
-  }
-  disposer.listen(play, "click", togglePlay);
-  disposer.listen(previous, "click", () => stepBy(-1));
-  disposer.listen(next, "click", () => stepBy(1));
-  disposer.listen(loop, "click", () => save({ loop: !model.get("loop") }));
-  disposer.listen(from, "click", () => setSpanEnd("in"));
-  disposer.listen(to, "click", () => setSpanEnd("out"));
-  disposer.listen(clear, "click", () => save({ span_s: [] }));
-  disposer.listen(mute, "click", () => save({ muted: !model.get("muted") }));
-  disposer.listen(speed, "change", () => save({ speed: Number(speed.value) }));
-
-  const labels = model.get("labels");
-  const choices = {
-    shown: [["both", "Both"], ["a", labels[0]], ["b", labels[1]]],
-    heard: [["a", labels[0]], ["b", labels[1]]],
-  };
-  const groups = Object.fromEntries(
-    Object.entries(choices).map(([name, options]) => [name, options.map(([value, label]) => [value, button(label, { pressed: false })])]),
-  );
-  for (const [name, options] of Object.entries(groups)) {
-    for (const [value, control] of options) {
-      const also = name === "shown" && value !== "both" ? { heard: value } : {};
-      disposer.listen(control, "click", () => save({ [name]: value, ...also }));
-    }
-  }
-  const group = (name, label) =>
-    h(
-      "div",
-      { class: "ltx-row", role: "group", "aria-label": label },
-      h("span", { class: "ltx-label" }, label),
-      groups[name].map(([, control]) => control),
-    );
-  const renamed = (control, label, picture) => {
-    control.replaceChildren(icon(picture));
-    control.setAttribute("aria-label", label);
-    control.title = label;
-  };
-  return {
-    play,
-    loop,
-    speed,
-    time,
-    place,
-    row: h(
-      "div",
-      { class: "ltx-row", role: "group", "aria-label": "Transport" },
-      previous,
-      play,
-      next,
-      time,
-      h("span", { class: "ltx-space" }),
-      h("div", { class: "ltx-row player-span-tools", role: "group", "aria-label": "Span to loop" }, loop, from, to, span, clear),
-      field("Speed", speed),
-      mute,
-    ),
-    sides: h("div", { class: "ltx-row player-sides" }, group("shown", "See"), group("heard", "Hear")),
-    showPlaying: (isPlaying) => renamed(play, isPlaying ? "Pause (space)" : "Play (space)", isPlaying ? "pause" : "play"),
-    showMuted: (isMuted) => renamed(mute, isMuted ? "Unmute (M)" : "Mute (M)", isMuted ? "muted" : "sound"),
-    showSpan(span_s) {
-      clear.hidden = !span_s.length;
-      span.textContent = span_s.length ? `${span_s[0].toFixed(2)}–${span_s[1].toFixed(2)} s` : "";
-    },
-    choose(name, chosen) {
-      for (const [value, control] of groups[name]) control.setAttribute("aria-pressed", String(value === chosen));
-    },
-  };
-}
-
-// The slider over the steps of a run; at its right end is the finished clip. Pictures are asked for when it is first used.
-function createSteps(disposer, model, { onChange }) {
-  const steps = model.get("steps");
-  const kept = new Map();
-  if (!steps.length) return { element: null, current: null, take() {} };
-  const slider = h("input", { type: "range", min: 0, max: steps.length, step: 1, "aria-label": "Step of the run" });
-  const text = h("span", { class: "ltx-number player-step-text" });
-  let isAsked = false;
-  const askForAll = () => {
-    if (isAsked) return;
-    isAsked = true;
-    steps.forEach((_, index) => model.send({ type: "step", index }));
-  };
-  const chosen = () => model.get("step");
-  const show = () => {
-    const index = chosen();
-    if (index >= 0) askForAll();
-    slider.value = index < 0 ? steps.length : index;
-    text.textContent = index < 0 ? "finished clip" : stepText(steps[index], steps);
-    slider.setAttribute("aria-valuetext", text.textContent);
-    onChange();
-  };
-  disposer.onChange(model, "step", show);
-  disposer.listen(slider, "pointerdown", askForAll);
-  disposer.listen(slider, "input", () => {
-    const index = Number(slider.value);
-    model.set("step", index === steps.length ? -1 : index);
-  });
-  disposer.listen(slider, "change", () => model.save_changes());
-  disposer.add(() => kept.forEach(({ strip }) => strip.close()));
-  // The first showing waits until the rest of the view is there.
-  queueMicrotask(show);
-  return {
-    element: h("div", { class: "ltx-row player-steps" }, h("span", { class: "ltx-label" }, "Steps"), slider, text),
-    get current() {
-      return kept.get(chosen()) ?? null;
-    },
-    async take(index, [jpeg, levels]) {
-      if (kept.has(index)) return;
-      const strip = await createImageBitmap(new Blob([jpeg], { type: "image/jpeg" }));
-      if (kept.has(index)) return strip.close();
-      kept.set(index, { ...steps[index], strip, levels });
-      if (index === chosen()) onChange();
-    },
   };
 }
 

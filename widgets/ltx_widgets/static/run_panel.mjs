@@ -3,7 +3,7 @@
 import { bytesOf } from "./lib/bytes.mjs";
 import { button, createDisposer, h, showError, widgetRoot } from "./lib/dom.mjs";
 import { icon } from "./lib/icons.mjs";
-import { leftText, lengthOf, previewFrame, progressText, runParts } from "./lib/run_view.mjs";
+import { leftText, lengthOf, previewFrame, progressText, runParts } from "./run_panel/run_view.mjs";
 import { paintLevels } from "./lib/sound.mjs";
 
 const MEL_ROWS = 64;

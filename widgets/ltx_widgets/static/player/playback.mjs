@@ -1,6 +1,6 @@
 // Where a playhead is and where it goes next: frames, latents, spans to loop, two clips in step.
 
-import { AUDIO_LATENTS_PER_SECOND, audioNumLatents, latentNumFrames, niceStep, VIDEO_TEMPORAL_COMPRESSION } from "./time.mjs";
+import { AUDIO_LATENTS_PER_SECOND, audioNumLatents, latentNumFrames, niceStep, VIDEO_TEMPORAL_COMPRESSION } from "../lib/time.mjs";
 
 // Seeking to the middle of a frame shows that frame, whichever way a decoder rounds.
 export function frameTime_s(frame, frameRate) {

@@ -1,10 +1,10 @@
 // The lanes under a player: ruler, latents, waveform and spectrogram of each clip on one time axis, with the playhead.
 // Everything stretches with its box, so that nothing but the ruler is drawn anew for another width.
 
-import { h, s } from "./dom.mjs";
+import { h, s } from "../lib/dom.mjs";
 import { frameAt, latentOfFrame, audioLatentAt, rulerTicks, spanBetween_s } from "./playback.mjs";
-import { paintLevels, waveformPath, waveformScale } from "./sound.mjs";
-import { audioIntervals_s, audioNumLatents, latentNumFrames, secondsText, videoIntervals_s } from "./time.mjs";
+import { paintLevels, waveformPath, waveformScale } from "../lib/sound.mjs";
+import { audioIntervals_s, audioNumLatents, latentNumFrames, secondsText, videoIntervals_s } from "../lib/time.mjs";
 
 export const LEVEL_ROWS = { clip: 96, step: 64 };
 const CLICK_PX = 4;

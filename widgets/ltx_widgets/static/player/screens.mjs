@@ -1,6 +1,6 @@
 // Clips that run as one: each a media element, one of them the clock that the others follow. Knows no model.
 
-import { h } from "./dom.mjs";
+import { h } from "../lib/dom.mjs";
 import { followingRate } from "./playback.mjs";
 
 // facts: of each clip. onTime(time_s, isPlaying) on every frame that is drawn and after every seek; onLoaded() once all
@@ -54,7 +54,11 @@ export function createScreens(disposer, facts, { onTime, onLoaded, onUnplayable,
     pause() {
       isPlaying = false;
       cancelAnimationFrame(frameRequest);
-      each(({ media }) => media.pause());
+      const time_s = longest.media.currentTime;
+      for (const player of players) {
+        player.media.pause();
+        if (player !== longest) player.seek(Math.min(time_s, player.duration_s)); // the very same moment, to compare
+      }
       report();
     },
     seek(time_s) {
