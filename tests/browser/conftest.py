@@ -1,17 +1,20 @@
 """One Jupyter server, one Chromium, and one notebook in each front end for all browser tests."""
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from browser import chromium
-from browser.notebook_page import PATHS, NotebookPage
+from browser.notebook_page import PATHS, TIMEOUT_S, NotebookPage
 from browser.server import running_server
 
 CLOSE_WIDGETS = "import ipywidgets; ipywidgets.Widget.close_all()"
-LOAD_TINY = """
-if "session" not in globals():
+RUN_TINY = """
+if "clip" not in globals():
     import ltx_nb
+    from ltx_nb.inspect import capture_attention
     session = ltx_nb.load("tiny")
+    with capture_attention(session) as attention:
+        clip = session.text_to_video("A red ball bounces on the floor.", seconds=2, seed=7, trace=True)
 """
 
 
@@ -28,6 +31,7 @@ def browser():
     if path is None:
         pytest.fail(chromium.ADVICE, pytrace=False)
     options = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
+    expect.set_options(timeout=TIMEOUT_S * 1000)
     with sync_playwright() as playwright:
         chrome = playwright.chromium.launch(executable_path=path, args=options)
         yield chrome.new_context(viewport={"width": 1280, "height": 1200})
@@ -55,6 +59,6 @@ def notebook(request, tab):
 
 @pytest.fixture
 def tiny_notebook(notebook):
-    """The same, its kernel having the tiny model as `session`."""
-    notebook.value("None", code=LOAD_TINY)
+    """The same; its kernel has the tiny model as `session`, a `clip` of it with trace, and its `attention`."""
+    notebook.value("None", code=RUN_TINY)
     return notebook

@@ -21,6 +21,7 @@ PATHS = {"lab": "/lab/tree/{}?reset", "notebook": "/notebooks/{}"}
 SCREENSHOTS = Path(__file__).parents[2] / "outputs" / "screenshots"
 # What a front end takes to load, or a kernel to import torch and a model, on two busy cores.
 TIMEOUT_S = 180
+POLL_MS = 50
 
 # What Notebook 7 reports while it starts, on an empty notebook too.
 EXPLAINED_ERRORS = (
@@ -34,15 +35,34 @@ KERNEL_IS_IDLE = """() => {
     return Boolean(panel?.context?.isReady && session?.isReady && session.session?.kernel?.status === "idle");
 }"""
 
-REPLACE_AND_RUN_CELLS = """async (sources) => {
-    const { commands, shell } = window.jupyterapp;
-    const { model } = shell.currentWidget.content;
+# Before anything else runs in the page.
+COUNT_OBJECT_URLS = """
+    window.liveObjectURLs = new Set();
+    const { createObjectURL, revokeObjectURL } = URL;
+    URL.createObjectURL = (content) => {
+        const url = createObjectURL(content);
+        window.liveObjectURLs.add(url);
+        return url;
+    };
+    URL.revokeObjectURL = (url) => {
+        window.liveObjectURLs.delete(url);
+        revokeObjectURL(url);
+    };
+"""
+
+REPLACE_CELLS = """(sources) => {
+    const { model } = window.jupyterapp.shell.currentWidget.content;
     const cells = sources.map((source) => ({ cell_type: "code", source, metadata: { trusted: true }, outputs: [] }));
     model.sharedModel.transact(() => {
         model.sharedModel.deleteCellRange(0, model.sharedModel.cells.length);
         model.sharedModel.insertCells(0, cells);
     });
+}"""
+
+RUN_ALL_CELLS = """async () => {
+    const { commands, shell } = window.jupyterapp;
     await commands.execute("notebook:run-all-cells");
+    const { model } = shell.currentWidget.content;
     const outputs = [...model.cells].flatMap((cell) => cell.outputs.toJSON());
     return outputs.filter((output) => output.output_type === "error").map((output) => output.traceback.join("\\n"));
 }"""
@@ -70,6 +90,7 @@ class NotebookPage:
         self._url = server.url + PATHS[frontend].format("test.ipynb")
         self.page = browser.new_page()
         self.page.set_default_timeout(TIMEOUT_S * 1000)
+        self.page.add_init_script(COUNT_OBJECT_URLS)
         self.page.on("console", lambda message: message.type == "error" and self._note(message.text))
         self.page.on("pageerror", lambda error: self._note(error.stack or error.message))
         self.start()
@@ -87,7 +108,12 @@ class NotebookPage:
 
         Raises AssertionError with the traceback of a cell that fails.
         """
-        for traceback in self.page.evaluate(REPLACE_AND_RUN_CELLS, sources):
+        self.page.evaluate(REPLACE_CELLS, sources)
+        self.run_again()
+
+    def run_again(self) -> None:
+        """Runs the cells that are there; as `run`."""
+        for traceback in self.page.evaluate(RUN_ALL_CELLS):
             raise AssertionError(traceback)
 
     def value(self, expression: str, code: str = "") -> Any:
@@ -106,6 +132,7 @@ class NotebookPage:
         while not self.value(f"bool({expression})"):
             if time.monotonic() > give_up_at:
                 raise AssertionError(f"never true in the kernel: {expression}")
+            self.page.wait_for_timeout(POLL_MS)
 
     def reload(self) -> None:
         """Saves the notebook and loads the page anew; the kernel goes on."""
@@ -125,6 +152,19 @@ class NotebookPage:
         for theme in ("dark", "light"):
             self.set_theme(theme)
             of.screenshot(path=SCREENSHOTS / f"{name}-{theme}-{self.frontend}.png")
+
+    def held(self) -> dict[str, int]:
+        """What the page holds on to after collecting garbage: DOM `nodes`, their `listeners`, `object_urls`."""
+        developer_tools = self.page.context.new_cdp_session(self.page)
+        developer_tools.send("Performance.enable")
+        developer_tools.send("HeapProfiler.collectGarbage")
+        metrics = {one["name"]: one["value"] for one in developer_tools.send("Performance.getMetrics")["metrics"]}
+        developer_tools.detach()
+        return {
+            "nodes": metrics["Nodes"],
+            "listeners": metrics["JSEventListeners"],
+            "object_urls": self.page.evaluate("() => window.liveObjectURLs.size"),
+        }
 
     def _load(self) -> None:
         self.page.goto(self._url)

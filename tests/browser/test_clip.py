@@ -3,7 +3,7 @@
 
 def test_clip_plays_with_sound(tiny_notebook):
     page = tiny_notebook.page
-    tiny_notebook.run('session.text_to_video("a red ball bounces", seconds=1, seed=7)')
+    tiny_notebook.run("clip")
     video = page.locator("video")
     video.evaluate("video => video.play()")
     page.wait_for_function("() => document.querySelector('video').currentTime > 0.3")

@@ -1,0 +1,63 @@
+"""The latent explorer in a real front end: a latent is picked on the picture and on the sound, and told about."""
+
+import pytest
+from playwright.sync_api import expect
+
+EXPLORER = """
+from ltx_nb import inspect
+from ltx_widgets import LatentExplorer
+explorer = LatentExplorer(
+    clip,
+    attention=attention,
+    cell_footprint=lambda t, y, x: inspect.cell_footprint(session, clip.latents, t, y, x),
+    audio_footprint=lambda t: inspect.audio_cell_footprint(session, clip.audio_latents, t),
+)
+explorer
+"""
+
+
+@pytest.fixture
+def explorer(tiny_notebook):
+    tiny_notebook.run(EXPLORER)
+    widget = tiny_notebook.page.locator(".ltx-latent_explorer")
+    widget.locator(".explorer-cards svg, .explorer-cards canvas").first.wait_for()
+    return widget
+
+
+def test_clicked_cell_is_picked(tiny_notebook, explorer):
+    picture = explorer.get_by_role("application", name="Video latents")
+    box = picture.bounding_box()
+    picture.click(position={"x": box["width"] * 0.9, "y": box["height"] * 0.1})
+    tiny_notebook.wait_until("[explorer.picked[axis] for axis in 'yx'] == [0, 3]")
+    explorer.get_by_text("row 0, column 3").wait_for()
+
+
+def test_keys_move_through_time(tiny_notebook, explorer):
+    t = tiny_notebook.value("explorer.picked['t']")
+    explorer.get_by_role("application", name="Video latents").press("PageDown")
+    tiny_notebook.wait_until(f"explorer.picked['t'] == {t + 1}")
+
+
+def test_clicked_sound_is_picked(tiny_notebook, explorer):
+    strip = explorer.get_by_role("application", name="Audio latents")
+    strip.click(position={"x": 2, "y": 10})
+    tiny_notebook.wait_until("explorer.picked == {'lane': 'audio', 't': 0}")
+    explorer.get_by_text("Audio latent 0").wait_for()
+
+
+def test_footprint_is_shown_when_asked_for(tiny_notebook, explorer):
+    explorer.get_by_role("button", name="Footprint").click()
+    explorer.get_by_text("of the change falls within its own frames").wait_for()
+
+
+def test_reload_finds_the_latent(tiny_notebook, explorer):
+    explorer.get_by_role("application", name="Audio latents").press("Home")
+    tiny_notebook.wait_until("explorer.picked == {'lane': 'audio', 't': 0}")
+    tiny_notebook.reload()
+    explorer.get_by_text("Audio latent 0").wait_for()
+
+
+def test_looks(tiny_notebook, explorer):
+    explorer.get_by_role("button", name="Attention").click()
+    expect(explorer.get_by_role("button", name="Attention")).to_have_attribute("aria-pressed", "true")
+    tiny_notebook.screenshots(explorer, "latent_explorer")

@@ -1,0 +1,75 @@
+"""The player in a real front end: picture and sound run, two clips in step, and the steps of a run can be seen."""
+
+import pytest
+from playwright.sync_api import expect
+
+PLAYER = """
+from ltx_nb.pipeline.preview import Preview
+from ltx_widgets import Player
+from ltx_widgets.step_preview import step_previews
+player = Player(clip, steps=step_previews(Preview(session.pipe), clip.trace))
+player
+"""
+IS_LOADED = "() => document.querySelector('.ltx-player video')?.readyState >= 2"
+
+
+@pytest.fixture
+def player(tiny_notebook):
+    tiny_notebook.run(PLAYER)
+    tiny_notebook.page.wait_for_function(IS_LOADED)
+    return tiny_notebook.page.locator(".ltx-player")
+
+
+def test_plays_with_sound_and_remembers_where_it_stopped(tiny_notebook, player):
+    player.get_by_role("button", name="Play (space)").click()
+    tiny_notebook.page.wait_for_function("() => document.querySelector('.ltx-player video').currentTime > 0.3")
+    assert player.locator("video").evaluate("video => video.webkitAudioDecodedByteCount") > 0
+    player.get_by_role("button", name="Pause (space)").click()
+    tiny_notebook.wait_until("player.position_s > 0.3")
+
+
+def test_arrow_key_steps_by_one_frame(tiny_notebook, player):
+    player.get_by_role("slider", name="Playhead").press("ArrowRight")
+    tiny_notebook.wait_until("0 < player.position_s <= 1.5 / 24")
+
+
+def test_steps_of_the_run_are_seen(tiny_notebook, player):
+    slider = player.get_by_role("slider", name="Step of the run")
+    slider.press("Home")
+    tiny_notebook.wait_until("player.step == 0")
+    picture = player.locator("canvas.player-overlay")
+    picture.wait_for()
+    assert picture.evaluate("canvas => canvas.width > 1 && canvas.height > 1")
+    slider.press("End")
+    tiny_notebook.wait_until("player.step == -1")
+    expect(picture).to_be_hidden()
+
+
+def test_two_clips_run_in_step(tiny_notebook, player):
+    tiny_notebook.value("None", code="player.show(clip, clip)")
+    page = tiny_notebook.page
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.ltx-player video')].filter((one) => one.readyState >= 2).length === 2"
+    )
+    player.get_by_role("button", name="Play (space)").click()
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.ltx-player video')].every((one) => one.currentTime > 0.5)"
+    )
+    first_s, second_s = page.evaluate(
+        "() => [...document.querySelectorAll('.ltx-player video')].map((one) => one.currentTime)"
+    )
+    assert first_s == pytest.approx(second_s, abs=0.1)
+
+
+def test_reload_finds_position_and_step(tiny_notebook, player):
+    tiny_notebook.value("None", code="player.position_s, player.step = 1.0, 3")
+    tiny_notebook.reload()
+    tiny_notebook.page.wait_for_function(IS_LOADED)
+    expect(player.get_by_role("slider", name="Playhead")).to_have_attribute("aria-valuenow", "1.000")
+    expect(player.get_by_role("slider", name="Step of the run")).to_have_value("3")
+
+
+def test_looks(tiny_notebook, player):
+    tiny_notebook.value("None", code="player.position_s = 1.0")
+    expect(player.get_by_role("slider", name="Playhead")).to_have_attribute("aria-valuenow", "1.000")
+    tiny_notebook.screenshots(player, "player")

@@ -1,0 +1,46 @@
+"""The preset picker in a real front end: a preset is picked, and a longer clip needs more memory."""
+
+import pytest
+from playwright.sync_api import expect
+
+PICKER = """
+from ltx_widgets import PresetPicker
+picker = PresetPicker()
+picker
+"""
+PEAK_GB = "max(plan['sums']['peak_gb'] for plan in picker.plans)"
+
+
+@pytest.fixture
+def picker(notebook):
+    notebook.run(PICKER)
+    widget = notebook.page.locator(".ltx-preset_picker")
+    widget.wait_for()
+    return widget
+
+
+def test_picked_preset_is_the_kernels(notebook, picker):
+    name = notebook.value("picker.plans[-1]['preset']")
+    picker.locator(f"input[value='{name}']").check()
+    notebook.wait_until(f"picker.preset == {name!r}")
+    expect(picker.locator(f"input[value='{name}']")).to_be_checked()
+
+
+def test_longer_clip_needs_more_memory(notebook, picker):
+    before_gb = notebook.value(PEAK_GB)
+    seconds = picker.get_by_label("Length in seconds")
+    seconds.fill("10")
+    seconds.press("Tab")
+    notebook.wait_until(f"{PEAK_GB} > {before_gb}")
+
+
+def test_reload_finds_the_preset(notebook, picker):
+    name = notebook.value("picker.plans[-1]['preset']")
+    picker.locator(f"input[value='{name}']").check()
+    notebook.wait_until(f"picker.preset == {name!r}")
+    notebook.reload()
+    expect(picker.locator(f"input[value='{name}']")).to_be_checked()
+
+
+def test_looks(notebook, picker):
+    notebook.screenshots(picker, "preset_picker")

@@ -1,0 +1,83 @@
+"""The run panel in a real front end: a run is watched, cancelled within a step, and the next one works."""
+
+import pytest
+
+PANEL = """
+import threading
+from ltx_nb import ClipRequest
+from ltx_nb.pipeline.preview import Preview
+from ltx_widgets import RunPanel
+from ltx_widgets.step_preview import step_preview
+
+steps, steps_at_cancel, failure = [], [], None
+may_go_on = threading.Event()
+fitted = Preview(session.pipe)
+
+def run(request, on_step):
+    if failure:
+        raise failure
+    def stop_after_first_step(event):
+        steps.append(event.index)
+        on_step(event)
+        may_go_on.wait()
+    return session.run(request, on_step=stop_after_first_step, progress=False)
+
+def cancel():
+    steps_at_cancel.append(len(steps))
+    session.cancel()
+
+request = ClipRequest("A red ball bounces on the floor.", width=128, height=128, num_frames=25)
+panel = RunPanel(run, cancel, preview=lambda event: step_preview(fitted, event), request=request)
+panel
+"""
+GO_ON = "may_go_on.set()"
+
+
+@pytest.fixture
+def panel(tiny_notebook):
+    """A run panel whose runs stop after their first step until GO_ON."""
+    tiny_notebook.run(PANEL)
+    widget = tiny_notebook.page.locator(".ltx-run-panel")
+    widget.wait_for()
+    yield widget
+    tiny_notebook.value("None", code=GO_ON)
+
+
+def test_run_is_watched_to_its_end(tiny_notebook, panel):
+    panel.get_by_role("button", name="Generate").click()
+    panel.get_by_role("progressbar").wait_for()
+    panel.get_by_role("img", name="What the run predicts of the picture").wait_for()
+    tiny_notebook.screenshots(panel, "run_panel-running")
+    tiny_notebook.value("None", code=GO_ON)
+    panel.get_by_role("button", name="Load: ").wait_for()
+    tiny_notebook.wait_until("panel.state == 'idle'")
+    assert tiny_notebook.value("[len(panel.clips), len(steps), panel.error]") == [1, 8, ""]
+    tiny_notebook.screenshots(panel, "run_panel-finished")
+
+
+def test_cancel_ends_within_a_step_and_the_next_run_works(tiny_notebook, panel):
+    panel.get_by_role("button", name="Generate").click()
+    tiny_notebook.wait_until("len(steps) == 1")
+    panel.get_by_role("button", name="Cancel").click()
+    tiny_notebook.wait_until("steps_at_cancel == [1]")
+    tiny_notebook.value("None", code=GO_ON)
+    tiny_notebook.wait_until("panel.state == 'idle'")
+    in_all, clips = tiny_notebook.value("[len(steps), len(panel.clips)]")
+    assert in_all <= 2
+    assert clips == 0
+    panel.get_by_role("button", name="Generate").click()
+    tiny_notebook.wait_until("len(panel.clips) == 1")
+
+
+def test_error_of_a_run_is_shown(tiny_notebook, panel):
+    tiny_notebook.value("None", code="failure = RuntimeError('the card is on fire')")
+    panel.get_by_role("button", name="Generate").click()
+    panel.get_by_role("alert").filter(has_text="the card is on fire").wait_for()
+
+
+def test_reload_finds_the_clips(tiny_notebook, panel):
+    tiny_notebook.value("None", code=GO_ON)
+    panel.get_by_role("button", name="Generate").click()
+    panel.get_by_role("button", name="Load: ").wait_for()
+    tiny_notebook.reload()
+    panel.get_by_role("button", name="Load: ").wait_for()

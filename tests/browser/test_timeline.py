@@ -1,0 +1,87 @@
+"""The timeline in a real front end: what is dragged, typed and clicked becomes the kernel's request, on release."""
+
+import re
+
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+LATENT_S = 8 / 24
+GENERATED = "[list(span) for span in timeline.request.generated_spans_s({!r})]"
+
+
+@pytest.fixture
+def timeline(tiny_notebook):
+    """A timeline with the middle third of a clip of 49 frames to be retaken, on both lanes."""
+    tiny_notebook.run("from ltx_widgets import Timeline\ntimeline = Timeline(media=[clip])\ntimeline")
+    widget = tiny_notebook.page.locator(".ltx-timeline")
+    widget.get_by_role("button", name="Retake").click()
+    tiny_notebook.wait_until("len(timeline.request.given) == 4")
+    return widget
+
+
+def generated(widget, lane):
+    return widget.get_by_role("button", name=re.compile(f"^{lane} generated"))
+
+
+def spans_s(notebook, lane):
+    return notebook.value(GENERATED.format(lane))
+
+
+def px_per_s(notebook, widget):
+    [[start_s, end_s]] = spans_s(notebook, "video")
+    return generated(widget, "video").bounding_box()["width"] / (end_s - start_s)
+
+
+def test_dragged_retake_region_is_the_requests(tiny_notebook, timeline):
+    mouse = tiny_notebook.page.mouse
+    [[start_s, end_s]] = before = spans_s(tiny_notebook, "video")
+    box = generated(timeline, "video").bounding_box()
+    x_px, y_px = box["x"] + 2, box["y"] + box["height"] / 2
+    latent_px = LATENT_S * px_per_s(tiny_notebook, timeline)
+    mouse.move(x_px, y_px)
+    mouse.down()
+    label = generated(timeline, "video").get_attribute("aria-label")
+    mouse.move(x_px - latent_px, y_px, steps=10)
+    expect(generated(timeline, "video")).not_to_have_attribute("aria-label", label)
+    assert spans_s(tiny_notebook, "video") == before  # nothing crosses the wire in a drag
+    mouse.up()
+    tiny_notebook.wait_until(f"{GENERATED.format('video')} != {before}")
+    for lane in ("video", "audio"):
+        assert spans_s(tiny_notebook, lane) == [
+            [pytest.approx(start_s - LATENT_S, abs=0.03), pytest.approx(end_s, abs=0.03)]
+        ]
+
+
+def test_keys_move_the_region_and_undo_it(tiny_notebook, timeline):
+    [[start_s, end_s]] = before = spans_s(tiny_notebook, "video")
+    generated(timeline, "video").press("ArrowRight")
+    tiny_notebook.wait_until(f"{GENERATED.format('video')} != {before}")
+    assert spans_s(tiny_notebook, "video") == [[pytest.approx(start_s + LATENT_S), pytest.approx(end_s + LATENT_S)]]
+    generated(timeline, "video").press("Control+z")
+    tiny_notebook.wait_until(f"{GENERATED.format('video')} == {before}")
+
+
+def test_request_from_the_kernel_is_drawn(tiny_notebook, timeline):
+    tiny_notebook.value("None", code="timeline.request = timeline.request.replace(given=())")
+    expect(timeline.locator("[data-lane=video] .ltx-timeline-part")).to_have_count(1)
+
+
+def test_uploaded_picture_is_given(tiny_notebook, timeline, tmp_path):
+    Image.new("RGB", (640, 480), "orange").save(tmp_path / "orange.png")
+    timeline.get_by_role("button", name="Clear", exact=True).click()
+    tiny_notebook.wait_until("timeline.request.given == ()")
+    with tiny_notebook.page.expect_file_chooser() as chooser:
+        timeline.get_by_role("button", name="Add file…").click()
+    chooser.value.set_files(tmp_path / "orange.png")
+    tiny_notebook.wait_until("[item.is_image for item in timeline.request.given] == [True]")
+
+
+def test_reload_finds_the_plan(tiny_notebook, timeline):
+    label = generated(timeline, "video").get_attribute("aria-label")
+    tiny_notebook.reload()
+    expect(generated(tiny_notebook.page.locator(".ltx-timeline"), "video")).to_have_attribute("aria-label", label)
+
+
+def test_looks(tiny_notebook, timeline):
+    tiny_notebook.screenshots(timeline, "timeline")

@@ -1,0 +1,65 @@
+"""What holds for all widgets in a real front end: they fit, have names for screen readers, leave nothing behind."""
+
+import pytest
+
+MAKE = """
+import ipywidgets
+from IPython.display import display
+from ltx_widgets import LatentExplorer, Player, PresetPicker, Prompt, RunPanel, Timeline
+panel = RunPanel(lambda request, on_step: clip, request=clip.request)
+panel.generate()
+panel.wait()
+editors = [Prompt(clip.request), Timeline(clip.request, media=[clip]), PresetPicker("tiny")]
+widgets = [*editors, Player(clip), panel, LatentExplorer(clip)]
+"""
+SHOW = "for widget in widgets: display(widget)"
+VIEWS = 6
+ALL_SHOWN = "count => document.querySelectorAll('.ltx').length === count"
+
+UNNAMED = """() => {
+    const kinds = "button, input, select, textarea, summary, [tabindex='0']";
+    const labelsOf = (control) => [...(control.labels ?? [])].map((label) => label.innerText).join();
+    const ownText = (control) => control.matches("button, summary, [role=button]") && control.innerText;
+    const nameOf = (control) => control.ariaLabel || control.title || labelsOf(control) || ownText(control);
+    const isShown = (control) => control.checkVisibility() && !control.closest("[aria-hidden=true]");
+    const unnamed = [...document.querySelectorAll(`.ltx :is(${kinds})`)].filter((one) => isShown(one) && !nameOf(one));
+    return unnamed.map((control) => control.outerHTML.slice(0, 200));
+}"""
+
+TOO_WIDE = """() => [...document.querySelectorAll(".ltx")]
+    .filter((root) => root.scrollWidth > root.clientWidth + 1)
+    .map((root) => `${root.className}: ${root.scrollWidth} > ${root.clientWidth} px`)"""
+
+
+@pytest.fixture
+def all_widgets(tiny_notebook):
+    tiny_notebook.run(MAKE, SHOW)
+    tiny_notebook.page.wait_for_function(ALL_SHOWN, arg=VIEWS)
+    return tiny_notebook
+
+
+def test_every_control_has_a_name(all_widgets):
+    assert all_widgets.page.evaluate(UNNAMED) == []
+
+
+def test_480_px_are_enough(all_widgets):
+    all_widgets.run("ipywidgets.VBox(widgets, layout={'width': '480px'})")
+    all_widgets.page.wait_for_function(ALL_SHOWN, arg=VIEWS)
+    assert all_widgets.page.evaluate(TOO_WIDE) == []
+    for name in ("prompt", "timeline", "preset_picker", "player", "run-panel", "latent_explorer"):
+        all_widgets.screenshots(all_widgets.page.locator(f".ltx-{name}"), f"{name.replace('-', '_')}-480px")
+
+
+def test_50_views_leave_nothing_behind(all_widgets):
+    all_widgets.run(SHOW)
+
+    def open_and_close(times):
+        for _ in range(times):
+            all_widgets.run_again()
+            all_widgets.page.wait_for_function(ALL_SHOWN, arg=VIEWS)
+        return all_widgets.held()
+
+    before, after = open_and_close(5), open_and_close(50)
+    growth = {name: after[name] - before[name] for name in before}
+    # One thing left by every view of one widget would be 50.
+    assert max(growth.values()) < 50, growth
