@@ -10,7 +10,7 @@ import { plan, span } from "./timeline_plans.mjs";
 function opened(value = plan(49)) {
   const model = createFakeModel({ value });
   const disposer = createDisposer();
-  const editor = createEditor(model, disposer, () => {});
+  const editor = createEditor(model, disposer, () => undefined, () => {});
   const answer = (content) => model.receive({ type: "edited", id: content.id });
   return { model, disposer, editor, answer };
 }

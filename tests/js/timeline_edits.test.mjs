@@ -4,11 +4,11 @@ import { test } from "node:test";
 import * as edits from "../../widgets/ltx_widgets/static/timeline/edits.mjs";
 import * as linked from "../../widgets/ltx_widgets/static/timeline/linked.mjs";
 import { inserted } from "../../widgets/ltx_widgets/static/timeline/media_tools.mjs";
-import { parts } from "../../widgets/ltx_widgets/static/timeline/plan.mjs";
+import { parts, sourceLength_s } from "../../widgets/ltx_widgets/static/timeline/plan.mjs";
 import { STARTS, hasWhat } from "../../widgets/ltx_widgets/static/timeline/starts.mjs";
 import { image, plan, span } from "./timeline_plans.mjs";
 
-const LENGTHS_S = new Map([["clip", 49 / 24]]);
+const LENGTHS_S = () => 49 / 24;
 const OPTIONS = { snap: true, linked: true, lengths_s: LENGTHS_S };
 const RETAKE = plan(49, ...["video", "audio"].flatMap((lane) => [span(lane, 0, 17), span(lane, 33, 49)]));
 
@@ -134,6 +134,15 @@ test("a source goes where there is room: pictures as images, clips on both lanes
   assert.deepEqual(frames(inserted(plan(49, span("video", 0, 17)), picture, 0, true))[1], [17, 17, 0]);
   const full = plan(49, span("video", 0, 49), span("audio", 0, 49));
   assert.equal(inserted(full, clip, 0, true), full);
+});
+
+test("picture and sound of a source may differ in length", () => {
+  const clip = { sha256: "clip", frame_rate: 24, num_frames: 49, has_audio: true, duration_s: 3 };
+  assert.deepEqual([sourceLength_s(clip, "video"), sourceLength_s(clip, "audio")], [49 / 24, 3]);
+  assert.equal(sourceLength_s({ frame_rate: null, has_audio: false }, "video"), undefined);
+  const both = inserted(plan(97), clip, 0, true);
+  assert.deepEqual(frames(both), [[0, 49, 0]]);
+  assert.equal(Math.round(frames(both, "audio")[0][1]), 71);
 });
 
 test("starts need moving pictures or sound, and clearing nothing", () => {

@@ -20,12 +20,12 @@ function seeded(seed) {
   };
 }
 
-function randomEdit(plan, random, lengths_s) {
-  const options = { snap: random() < 0.7, linked: random() < 0.7, lengths_s };
+function randomEdit(plan, random, lengths) {
+  const options = { snap: random() < 0.7, linked: random() < 0.7, lengths_s: (source) => lengths[source] };
   const time_s = random() * duration_s(plan);
   const all = LANES.flatMap((lane) => parts(plan, lane));
   const part = all[Math.floor(random() * all.length)];
-  const sources = [...lengths_s.keys()];
+  const sources = Object.keys(lengths);
   const source = sources[Math.floor(random() * sources.length)];
   const grip = ["start", "end", "body", "body"][Math.floor(random() * 4)];
   const makers = [
@@ -34,7 +34,7 @@ function randomEdit(plan, random, lengths_s) {
     () => linked.splitAt(plan, part, time_s, options),
     () => linked.deleted(plan, part, options),
     () => edits.cleared(plan, part.lane, time_s, Math.min(time_s + random(), duration_s(plan))),
-    () => edits.withSpan(plan, LANES[Math.floor(random() * 2)], source, lengths_s.get(source), time_s, options.snap),
+    () => edits.withSpan(plan, LANES[Math.floor(random() * 2)], source, lengths[source], time_s, options.snap),
     () => edits.withImage(plan, source, time_s),
     () => edits.resized(plan, random() * 200),
   ];
@@ -42,13 +42,12 @@ function randomEdit(plan, random, lengths_s) {
 }
 
 const { values, lengths_s } = readJson();
-const lengths = new Map(Object.entries(lengths_s));
 const opened = values.map((value, index) => {
   const model = createFakeModel({ value });
-  const editor = createEditor(model, createDisposer(), () => {});
+  const editor = createEditor(model, createDisposer(), () => undefined, () => {});
   const masks = Object.fromEntries(LANES.map((lane) => [lane, laneMask(editor.plan, lane)]));
   const random = seeded(index);
-  for (let edit = 0; edit < EDITS; edit += 1) editor.commit(randomEdit(editor.plan, random, lengths));
+  for (let edit = 0; edit < EDITS; edit += 1) editor.commit(randomEdit(editor.plan, random, lengths_s));
   const edited = model.sent.map(({ content }) => content.value);
   while (editor.canUndo) editor.undo();
   return { masks, edited, undone: editor.plan };

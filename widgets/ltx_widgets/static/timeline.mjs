@@ -7,7 +7,7 @@ import { KEYS, addGestures } from "./timeline/gestures.mjs";
 import { createInspector } from "./timeline/inspector.mjs";
 import { createLane, peaksPath } from "./timeline/lane.mjs";
 import { createMediaTools } from "./timeline/media_tools.mjs";
-import { LANES, duration_s, maskSummary } from "./timeline/plan.mjs";
+import { LANES, duration_s, maskSummary, sourceLength_s } from "./timeline/plan.mjs";
 import { createMaskRow, createRuler } from "./timeline/ruler.mjs";
 import { createToolbar } from "./timeline/toolbar.mjs";
 
@@ -33,7 +33,8 @@ function render({ model, el }) {
     });
   };
 
-  const editor = createEditor(model, disposer, draw);
+  const lengths_s = (sha256, lane) => sourceLength_s(sources.get(sha256), lane);
+  const editor = createEditor(model, disposer, lengths_s, draw);
   const view = {
     zoomBy: (factor) => setZoom(zoom * factor),
     fit: () => setZoom(1),
@@ -126,10 +127,7 @@ function render({ model, el }) {
 
   function takeSources() {
     sources.clear();
-    for (const source of model.get("sources") ?? []) {
-      sources.set(source.sha256, source);
-      if (source.duration_s) editor.options.lengths_s.set(source.sha256, source.duration_s);
-    }
+    for (const source of model.get("sources") ?? []) sources.set(source.sha256, source);
     draw();
   }
 

@@ -6,8 +6,8 @@ import { duration_s, parts } from "./plan.mjs";
 
 let views = 0;
 
-// onChange() after every change of state.
-export function createEditor(model, disposer, onChange) {
+// lengths_s(sha256, lane): how long a source is; onChange() after every change of state.
+export function createEditor(model, disposer, lengths_s, onChange) {
   const history = createHistory(model.get("value"));
   const prefix = `${Date.now()}-${(views += 1)}`;
   let draft = null;
@@ -32,7 +32,7 @@ export function createEditor(model, disposer, onChange) {
   }
 
   const editor = {
-    options: { snap: true, linked: true, lengths_s: new Map() },
+    options: { snap: true, linked: true, lengths_s },
     cursor_s: 0,
     selected: null,
     get plan() {

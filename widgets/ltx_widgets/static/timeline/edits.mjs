@@ -1,6 +1,6 @@
 // Edits of a plan: each takes one and gives back another, or the same where nothing can change. Times are in seconds.
 //
-// Edges keep to the free stretch around them and to what the source holds; `lengths_s` has each source's length.
+// Edges keep to the free stretch around them and to what the source holds: lengths_s(sha256, lane), if it is known.
 import { AUDIO_LATENTS_PER_SECOND, TIME_TOLERANCE_S, maxNumFrames, snapNumFrames } from "../lib/time.mjs";
 import {
   freeSpans_s,
@@ -88,7 +88,7 @@ export function trimmed(plan, index, edge, time_s, snap, lengths_s) {
     const source_start_s = Math.max(item.source_start_s + start_s - item.start_s, 0);
     return withItem(plan, index, { start_s, source_start_s });
   }
-  const sourceEnd_s = item.start_s + (lengths_s.get(item.source) ?? Infinity) - item.source_start_s;
+  const sourceEnd_s = item.start_s + (lengths_s(item.source, item.lane) ?? Infinity) - item.source_start_s;
   const to_s = Math.max(Math.min(free[1], sourceEnd_s), item.end_s);
   const end_s = snapped_s(plan, item.lane, snap, time_s, [Math.min(item.start_s + least_s, to_s), to_s], [to_s]);
   return end_s === item.end_s ? plan : withItem(plan, index, { end_s });
@@ -124,9 +124,8 @@ export function cleared(plan, lane, start_s, end_s) {
 export function healed(plan, gap) {
   const { before, after } = neighbours(plan, gap);
   if (before === null || after === null || !isContinuous(plan.given[before], plan.given[after])) return plan;
-  const [first, second] = [plan.given[before], plan.given[after]];
   const hasImage = freeSpans_s(plan, gap.lane).every(([start_s, end_s]) => start_s > gap.start_s || end_s < gap.end_s);
-  return hasImage ? plan : withoutItem(withItem(plan, before, { end_s: second.end_s }), after);
+  return hasImage ? plan : withoutItem(withItem(plan, before, { end_s: plan.given[after].end_s }), after);
 }
 
 // A span of a source at time_s or in the free place nearest to it, as long as source and place allow.
@@ -147,12 +146,12 @@ export function withSpan(plan, lane, source, source_length_s, time_s, snap) {
   return { ...plan, given: [...plan.given, item] };
 }
 
-// An image at the free frame nearest to time_s; one moment, source_start_s, of a source that moves.
-export function withImage(plan, source, time_s, source_start_s = 0) {
+// An image at the free frame nearest to time_s.
+export function withImage(plan, source, time_s) {
   const frames = freeFrames(plan);
   if (!frames.length) return plan;
   const start_s = nearest(frames, time_s * plan.frame_rate) / plan.frame_rate;
-  const item = { lane: "video", source, start_s, end_s: null, source_start_s, strength: 1, fit: "crop" };
+  const item = { lane: "video", source, start_s, end_s: null, source_start_s: 0, strength: 1, fit: "crop" };
   return { ...plan, given: [...plan.given, item] };
 }
 

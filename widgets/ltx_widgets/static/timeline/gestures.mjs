@@ -8,6 +8,7 @@ import { partKey } from "./editor.mjs";
 const LEAST_DRAG_PX = 3;
 
 export const KEYS = [
+  ["Tab", "from part to part; on the ruler and at the clip's end, ← → move the cursor and the end"],
   ["← →", "move the selected part by a latent (by a frame with snapping off)"],
   ["Shift + ← →", "move its end"],
   ["Alt + ← →", "move its start"],

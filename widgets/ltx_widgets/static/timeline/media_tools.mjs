@@ -2,6 +2,7 @@
 import { uploadFile } from "../lib/bytes.mjs";
 import { button, field, h } from "../lib/dom.mjs";
 import { withImage, withSpan } from "./edits.mjs";
+import { LANES, sourceLength_s } from "./plan.mjs";
 import { STARTS, hasWhat } from "./starts.mjs";
 
 const ACCEPTED = { video: "video/*", audio: "audio/*,video/*", any: "image/*,video/*,audio/*" };
@@ -9,8 +10,10 @@ const ACCEPTED = { video: "video/*", audio: "audio/*,video/*", any: "image/*,vid
 // Put a source at a time: a picture as an image, what moves and sounds on the lanes that are free.
 export function inserted(plan, source, time_s, snap) {
   if (!source.frame_rate && source.num_frames) return withImage(plan, source.sha256, time_s);
-  const lanes = [source.frame_rate && "video", source.has_audio && "audio"].filter(Boolean);
-  return lanes.reduce((next, lane) => withSpan(next, lane, source.sha256, source.duration_s, time_s, snap), plan);
+  return LANES.reduce((next, lane) => {
+    const length_s = sourceLength_s(source, lane);
+    return length_s ? withSpan(next, lane, source.sha256, length_s, time_s, snap) : next;
+  }, plan);
 }
 
 // sources: by SHA-256. The chosen one is what starts and "Insert" use; without a fitting one they ask for a file.

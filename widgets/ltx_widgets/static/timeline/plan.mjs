@@ -52,6 +52,12 @@ function generatedSpans_s(plan, lane) {
   );
 }
 
+// How much of a lane a source fills; its picture and its sound may differ. undefined where that is not known.
+export function sourceLength_s(source, lane) {
+  if (lane === "audio") return source?.has_audio ? source.duration_s : undefined;
+  return source?.frame_rate ? source.num_frames / source.frame_rate : undefined;
+}
+
 // For every latent of a lane: 1 generates, 0 keeps; in between where an image at frame 0 has less than full strength.
 export function laneMask(plan, lane) {
   const times_s = intervals_s(plan, lane);
