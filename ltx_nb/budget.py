@@ -17,19 +17,24 @@ from ltx_nb.sizes import Sizes
 GB = 1e9
 # Of one forward in bf16, at a video width of 4,096: 0.58 GB at 6,270 tokens, 1.89 at 32,766, 6.43 at 124,941.
 ACTIVATIONS_GB, ACTIVATIONS_GB_PER_TOKEN, FITTED_WIDTH = 0.276, 49.25e-6, 4096
+# Of diffusers' own forward, for each token: with one timestep for all; with each its own, where media are given.
+STOCK_ACTIVATIONS_GB_PER_TOKEN, STOCK_ACTIVATIONS_GB_PER_GIVEN_TOKEN = 148e-6, 302e-6
 # Of one forward of 48 blocks of 386,695,360 parameters: 199 TFLOP at 6,270 tokens, 1,715 at 32,766, 15,547 at 124,941.
 TFLOP_PER_TOKEN, TFLOP_PER_TOKEN_PAIR, FITTED_PARAMETERS = 0.02684, 7.811e-7, 48 * 386_695_360
 CUDA_CONTEXT_GB = 0.5
 PROMPT_TOKENS = 1024
-# On 1,024 prompt tokens in bf16: hidden states of every layer, then both modalities' connectors.
-GEMMA_ACTIVATIONS_GB, CONNECTOR_ACTIVATIONS_GB = 0.59, 1.69
-# Tiles of 512 px x 33 frames, which overlap by 64 px and 8 frames: so much is decoded more than once.
-TILE_ACTIVATIONS_GB, TILE_OVERLAP = 0.65, (512 / 448) ** 2 * 33 / 25
+# On 1,024 prompt tokens in bf16: hidden states of every layer, and what the connectors make of them in passing.
+HIDDEN_STATES_GB, CONNECTOR_ACTIVATIONS_GB = 0.385, 1.303
+# Tiles of 14 x 12 x 12 latents, which overlap by 3: so much is decoded more than once.
+TILE_PX, TILE_OVERLAP = (8 * 13 + 1) * 384**2, 14 / 11 * (12 / 9) ** 2
+DECODE_GB_PER_PX = 72.8e-9
+# The encoder sees a picture, or all frames, at once.
+ENCODE_IMAGE_GB_PER_PX, ENCODE_GB_PER_PX = 182e-9, 86.5e-9
 # Summed over the convolutions: a latent position, 8,192 px, takes 20.1 GFLOP to decode and 19.5 to encode; a token of
 # the upsampler's input 2.38.
 DECODE_FLOP_PER_PX, ENCODE_FLOP_PER_PX, UPSAMPLER_FLOP_PER_TOKEN = 2.455e6, 2.378e6, 2.376e9
-UPSAMPLER_CHANNELS, UPSAMPLER_LIVE_TENSORS = 1024, 6
-VOCODER_GB_PER_SECOND = 0.05
+UPSAMPLER_CHANNELS, UPSAMPLER_LIVE_TENSORS = 1024, 4
+VOCODER_GB_PER_SECOND = 0.0432
 PROCESS_GB = 2.5
 
 # What of each task is encoded: nothing, a picture, or a clip's picture; sound takes far less.
@@ -83,8 +88,7 @@ class Budget:
 
     @property
     def block_gb(self) -> float:
-        is_fp8 = self.model.file is not None and "fp8" in self.model.file
-        return self.sizes.block * (1 if is_fp8 else self.preset.weight_bytes) / GB
+        return self.sizes.block * (1 if self.model.is_fp8 else self.preset.weight_bytes) / GB
 
     def stages(self, resident: int) -> tuple[Stage, ...]:
         made = [self._text(resident)]
@@ -121,6 +125,8 @@ class Budget:
         if self.preset.kind != "cuda":
             peak = max(stages, key=lambda stage: stage.gb)
             lines.append(Line(f"all of {peak.name}", peak.gb, "one memory for everything"))
+        elif streamed and self.preset.offload == "disk":
+            lines.append(Line("two blocks on their way from the disk", 2 * self.block_gb))
         elif streamed:
             lines.append(Line(f"{streamed} streamed blocks, pinned", streamed * self.block_gb))
         return tuple(lines)
@@ -131,9 +137,7 @@ class Budget:
         sizes = self.sizes
         rest = sizes.around_blocks + sizes.connectors + sizes.vae_encoder + sizes.vae_decoder
         rest += sizes.audio_vae + sizes.vocoder
-        is_fp8 = self.model.file is not None and "fp8" in self.model.file
-        # Four or five blocks of the fp8 files stay in bf16.
-        in_bf16 = 5 if is_fp8 else sizes.blocks
+        in_bf16 = 5 if self.model.is_fp8 else sizes.blocks  # four or five blocks of the fp8 files are
         weights = 2 * (rest + in_bf16 * sizes.block) + (sizes.blocks - in_bf16) * sizes.block
         text_bytes, text_dtype = (2, "bf16") if self.model.file else (4, "float32, as the folder has it")
         return (
@@ -153,8 +157,9 @@ class Budget:
     def _always(self) -> list[Line]:
         sizes, lines = self.sizes, []
         if self.preset.keeps_all:
-            kept = sizes.connectors + sizes.vae_encoder + sizes.vae_decoder + sizes.audio_vae + sizes.latent_upsampler
-            lines.append(Line("connectors, VAEs, vocoder, upsampler", (2 * kept + 4 * sizes.vocoder) / GB))
+            kept = sizes.connectors + sizes.vae_encoder + sizes.vae_decoder + sizes.latent_upsampler
+            lines.append(Line("connectors, video VAE, vocoder, upsampler", (2 * kept + 4 * sizes.vocoder) / GB))
+        lines.append(Line("audio VAE", 4 * sizes.audio_vae / GB, "float32"))
         if self.preset.kind == "cuda":
             lines.append(Line("CUDA context", CUDA_CONTEXT_GB, "assumed"))
         return lines
@@ -164,30 +169,26 @@ class Budget:
         return [] if self.preset.keeps_all else [Line(what, gb)]
 
     def _text(self, resident: int) -> Stage:
-        sizes, compute = self.sizes, self.preset.compute_bytes
-        layers = 2 * compute * sizes.text_encoder_layer / GB
-        gemma = layers + self._scaled(GEMMA_ACTIVATIONS_GB)
-        largest = compute * sizes.largest_connector / GB
-        connectors = largest + self._scaled(CONNECTOR_ACTIVATIONS_GB)
-        if gemma >= connectors:
-            lines = [Line("two layers of Gemma", layers), Line("its activations", self._scaled(GEMMA_ACTIVATIONS_GB))]
-        else:
-            lines = self._own("largest layer of the connectors", largest)
-            lines.append(Line("their activations", self._scaled(CONNECTOR_ACTIVATIONS_GB), "1,024 tokens"))
-        if self.preset.keeps_all:
-            lines = [*self._stays(resident), *lines]
-        else:
-            lines = [*self._always(), *lines]
+        """The peak is in the connectors; Gemma before them, two layers at a time, takes about half as much."""
+        sizes = self.sizes
+        lines = self._stays(resident)
+        lines += self._own("largest part of the connectors", self.preset.compute_bytes * sizes.largest_connector / GB)
+        # Hidden states of a prompt and its negative, apart and joined. Where the connectors stream, one runs at a time.
+        rows = 2 if self.preset.keeps_all else 1
+        activations = self._scaled(4 * HIDDEN_STATES_GB + rows * CONNECTOR_ACTIVATIONS_GB)
+        lines.append(Line("their activations", activations, "1,024 tokens of the prompt and of its negative"))
         read_gb = 2 * (sizes.text_encoder + sizes.connectors) / GB
         tflop = 2 * (sizes.text_encoder + sizes.connectors) * PROMPT_TOKENS / 1e12
         seconds = read_gb / self.preset.disk_gb_s + tflop / self.preset.tflops
         return Stage("text", tuple(lines), seconds, f"{read_gb:.1f} GB read at {self.preset.disk_gb_s:g} GB/s")
 
     def _encode(self, resident: int) -> Stage:
-        frames = 1 if TASKS[self.job.task] == "image" else self.job.num_frames
+        is_image = TASKS[self.job.task] == "image"
+        pixels = self.job.pixels // self.job.num_frames if is_image else self.job.pixels
+        rate = ENCODE_IMAGE_GB_PER_PX if is_image else ENCODE_GB_PER_PX
         lines = [*self._stays(resident), *self._own("video VAE's encoder", 2 * self.sizes.vae_encoder / GB)]
-        lines.append(Line("one tile", self._scaled(TILE_ACTIVATIONS_GB), "as in decoding"))
-        tflop = self.job.pixels / self.job.num_frames * frames * ENCODE_FLOP_PER_PX * TILE_OVERLAP / 1e12
+        lines.append(Line(f"{pixels / 1e6:,.1f} million pixels at once", self._scaled(rate * pixels)))
+        tflop = pixels * ENCODE_FLOP_PER_PX / 1e12
         return Stage("encode", tuple(lines), tflop / self.preset.tflops, self._speed())
 
     def _denoise(self, name: str, resident: int, tokens: int, steps: int, passes: int) -> Stage:
@@ -196,7 +197,8 @@ class Budget:
         width = sizes.width * sizes.blocks / (FITTED_WIDTH * 48)
         tflop = tokens * (TFLOP_PER_TOKEN * size + TFLOP_PER_TOKEN_PAIR * width * tokens)
         streamed_gb = (sizes.blocks - resident) * self.block_gb if self.preset.kind == "cuda" else 0
-        forward_s = max(tflop / self.preset.tflops, streamed_gb / self.preset.bus_gb_s)
+        gb_s = self.preset.disk_gb_s if self.preset.offload == "disk" else self.preset.bus_gb_s
+        forward_s = max(tflop / self.preset.tflops, streamed_gb / gb_s)
         forwards = f"{steps} steps of {passes} forward{'s' * (passes > 1)}, {tflop:,.0f} TFLOP each"
         lines = self._denoise_lines(resident, tokens)
         return Stage(name, lines, steps * passes * forward_s, f"{forwards}, {self._speed()}")
@@ -208,30 +210,35 @@ class Budget:
         if self.block_gb * GB < self.sizes.block * self.preset.compute_bytes:
             upcast = self.preset.compute_bytes * self.sizes.largest_layer / GB
             lines.append(Line("the largest layer, turned back from one byte", upcast))
-        activations = ACTIVATIONS_GB + ACTIVATIONS_GB_PER_TOKEN * tokens
-        lines.append(Line("activations", self._scaled(activations), f"{tokens:,} tokens, chunked by 4,096"))
+        if self.preset.lean:
+            activations, how = ACTIVATIONS_GB + ACTIVATIONS_GB_PER_TOKEN * tokens, ", chunked by 4,096"
+        elif TASKS[self.job.task] is None:
+            activations, how = STOCK_ACTIVATIONS_GB_PER_TOKEN * tokens, ""
+        else:
+            activations, how = STOCK_ACTIVATIONS_GB_PER_GIVEN_TOKEN * tokens, ", each with its modulation"
+        lines.append(Line("activations", self._scaled(activations), f"{tokens:,} tokens{how}"))
         return tuple(lines)
 
     def _upsample(self, resident: int) -> Stage:
         tokens = self.job.video_tokens()
         lines = [*self._stays(resident), *self._own("latent upsampler", 2 * self.sizes.latent_upsampler / GB)]
         live = UPSAMPLER_LIVE_TENSORS * UPSAMPLER_CHANNELS * tokens * self.preset.compute_bytes / GB
-        lines.append(Line("activations", live, "six tensors of 1,024 channels, estimated"))
+        lines.append(Line("activations", live, "four tensors of 1,024 channels"))
         tflop = tokens / 4 * UPSAMPLER_FLOP_PER_TOKEN / 1e12
         return Stage("upsample", tuple(lines), tflop / self.preset.tflops, self._speed())
 
     def _decode(self, resident: int) -> Stage:
         lines = [*self._stays(resident), *self._own("video VAE's decoder", 2 * self.sizes.vae_decoder / GB)]
-        lines.append(Line("one tile", self._scaled(TILE_ACTIVATIONS_GB), "512 px x 33 frames"))
+        tile_px = min(TILE_PX, self.job.pixels)
+        lines.append(Line("one tile", self._scaled(DECODE_GB_PER_PX * tile_px), "384 px x 105 frames"))
         tflop = self.job.pixels * DECODE_FLOP_PER_PX * TILE_OVERLAP / 1e12
         return Stage(
             "decode", tuple(lines), tflop / self.preset.tflops, f"{tflop:,.0f} TFLOP in tiles, {self._speed()}"
         )
 
     def _audio(self, resident: int) -> Stage:
-        weights = (2 * self.sizes.audio_vae + 4 * self.sizes.vocoder) / GB
-        lines = [*self._stays(resident), *self._own("audio VAE and vocoder", weights)]
-        lines.append(Line("activations", VOCODER_GB_PER_SECOND * self.job.duration_s, "0.05 GB a second, estimated"))
+        lines = [*self._stays(resident), *self._own("vocoder, float32", 4 * self.sizes.vocoder / GB)]
+        lines.append(Line("activations", VOCODER_GB_PER_SECOND * self.job.duration_s, "0.043 GB a second"))
         return Stage("audio", tuple(lines), self.job.duration_s / 10, "ten seconds of sound a second")
 
     def _scaled(self, gb: float) -> float:

@@ -1,23 +1,17 @@
 """The command `ltx-nb`: options in; a line, a table or one JSON object out.
 
-Exit status: 0 done, 1 failed, 2 bad input, 3 does not fit; an error is one line on stderr. Knows no tensors, and
-imports the engine only inside a command, so that help and usage errors come at once.
+Knows no tensors, and imports the engine only inside a command, so that help and usage errors come at once.
 """
 
 from __future__ import annotations
 
-import json
-import sys
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from enum import IntEnum
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from ltx_nb.outcome import Outcome, Status, outcome_of_command
 
 if TYPE_CHECKING:
     from ltx_nb import Clip
@@ -31,20 +25,6 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
-class Status(IntEnum):
-    FAILED = 1
-    BAD_INPUT = 2
-    DOES_NOT_FIT = 3
-
-
-@dataclass
-class Outcome:
-    """What a command has to say: plain data for --json, and the same in words."""
-
-    data: dict[str, Any] = field(default_factory=dict)
-    text: str = ""
-
-
 @app.callback()
 def _about() -> None:
     """LTX-2.3 joint audio-video diffusion, and its tiny model that runs on any CPU."""
@@ -56,8 +36,8 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Make a two-second clip with sound and its poster, with the tiny model."""
-    with _outcome(as_json) as outcome:
-        clip = _make_clip(outcome, out, "tiny", DEMO_PROMPT, seconds=2, seed=DEMO_SEED)
+    with outcome_of_command(as_json) as outcome:
+        clip = _make_clip(outcome, out, "tiny", DEMO_PROMPT, loading={}, seconds=2, seed=DEMO_SEED)
         poster = str(clip.save(out.with_suffix(".png")))
         outcome.data["poster"] = poster
         outcome.text += f"\n{poster}: its middle frame"
@@ -67,7 +47,12 @@ def demo(
 def run(
     prompt: Annotated[str, typer.Option(help="What to see and hear.")],
     out: Annotated[Path, typer.Option(help="MP4 to write.")],
-    model: Annotated[str, typer.Option(help="Name of the model.")] = "tiny",
+    model: Annotated[str, typer.Option(help="Name of the model, or the path of its file or folder.")] = "tiny",
+    preset: Annotated[str, typer.Option(help="Name of a memory preset, or auto for what is free here.")] = "auto",
+    text_encoder: Annotated[
+        str | None, typer.Option(help="For an official file: a folder with Gemma 3, or a hub repository.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Download what is missing, under its licence.")] = False,
     seconds: Annotated[float | None, typer.Option(help="Length, brought to the nearest 8k + 1 frames.")] = None,
     frames: Annotated[int | None, typer.Option(help="Length in frames, 8k + 1, instead of --seconds.")] = None,
     width: Annotated[int | None, typer.Option(help="In pixels, a multiple of 32; default: the model's.")] = None,
@@ -79,7 +64,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Make a clip with sound from a prompt."""
-    with _outcome(as_json) as outcome:
+    with outcome_of_command(as_json) as outcome:
         from ltx_nb import Sampling
 
         _make_clip(
@@ -87,6 +72,8 @@ def run(
             out,
             model,
             prompt,
+            loading={"preset": preset, "text_encoder": text_encoder},
+            may_download=yes,
             seconds=seconds,
             num_frames=frames,
             width=width,
@@ -110,7 +97,7 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure what the tiny model makes of held-out prompts and scenes, and print the table of its card."""
-    with _outcome(as_json) as outcome:
+    with outcome_of_command(as_json) as outcome:
         from ltx_nb.checks import choice
 
         choice("model", model, ["tiny"])
@@ -134,7 +121,7 @@ def evaluate(
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Say what this machine has, which dtypes it multiplies in, and which memory presets fit."""
-    with _outcome(as_json) as outcome:
+    with outcome_of_command(as_json) as outcome:
         from ltx_nb.machine import this_machine
         from ltx_nb.planner import fitting_presets
 
@@ -146,7 +133,7 @@ def doctor(as_json: AsJson = False) -> None:
 
 @app.command()
 def plan(
-    model: Annotated[str, typer.Option(help="Name of the model.")] = "2.3-distilled",
+    model: Annotated[str, typer.Option(help="Name of the model, or the path of its file.")] = "2.3-distilled",
     preset: Annotated[str, typer.Option(help="Name of a memory preset, or auto for what is free here.")] = "auto",
     size: Annotated[str | None, typer.Option(help="1080p, 720p, ... or WIDTHxHEIGHT; default: the model's.")] = None,
     frames: Annotated[int | None, typer.Option(help="Length in frames, 8k + 1; default: the model's.")] = None,
@@ -156,12 +143,12 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Project memory, download and time of a clip, with every sum shown; nothing is loaded or downloaded."""
-    with _outcome(as_json) as outcome:
+    with outcome_of_command(as_json) as outcome:
         from ltx_nb import planner
-        from ltx_nb.models import named_model
+        from ltx_nb.checkpoints import find_model
         from ltx_nb.shapes import parsed_size
 
-        entry = named_model(model)
+        entry = find_model(model)
         width, height = (entry.width, entry.height) if size is None else parsed_size(size)
         made = planner.plan(
             entry,
@@ -178,8 +165,17 @@ def plan(
         raise typer.Exit(Status.DOES_NOT_FIT)
 
 
-def _make_clip(outcome: Outcome, out: Path, model: str, prompt: str, **settings: Any) -> Clip:
-    """Make and save a clip and say so in `outcome`; settings are those of `session.text_to_video`.
+def _make_clip(
+    outcome: Outcome,
+    out: Path,
+    model: str,
+    prompt: str,
+    *,
+    loading: dict[str, Any],
+    may_download: bool = False,
+    **settings: Any,
+) -> Clip:
+    """Make and save a clip and say so in `outcome`; settings are those of `session.text_to_video`, loading of `load`.
 
     The request is checked before the model is loaded, which may take minutes.
     """
@@ -187,11 +183,13 @@ def _make_clip(outcome: Outcome, out: Path, model: str, prompt: str, **settings:
         raise ValueError(f"--out {out} does not end in .mp4; nearest: {out.with_suffix('.mp4')}")
     start_s = perf_counter()
     import ltx_nb
-    from ltx_nb.models import named_model
+    from ltx_nb.checkpoints import find_model
     from ltx_nb.pipeline.tasks import text_to_video
 
-    wanted = text_to_video(named_model(model), prompt, **settings)
-    session = ltx_nb.load(model)
+    wanted = text_to_video(find_model(model), prompt, **settings)
+    if not may_download:
+        _check_downloads(model, loading.get("text_encoder"))
+    session = ltx_nb.load(model, **loading)
     load_s = perf_counter() - start_s
     clip = session.run(wanted)
     clip.save(out)
@@ -212,28 +210,15 @@ def _make_clip(outcome: Outcome, out: Path, model: str, prompt: str, **settings:
     return clip
 
 
-@contextmanager
-def _outcome(as_json: bool) -> Iterator[Outcome]:
-    """What a command fills; printed when the block ends well. What the block raises becomes a line and a status."""
-    outcome = Outcome()
-    status = None
-    with warnings.catch_warnings(record=True) as caught:
-        try:
-            yield outcome
-        except Exception as error:
-            status = Status.BAD_INPUT if isinstance(error, ValueError) else Status.FAILED
-            outcome = Outcome({"error": " ".join(str(error).split()) or type(error).__name__})
-    messages = [str(warning.message) for warning in caught]
-    for message in messages:
-        print(f"ltx-nb: warning: {message}", file=sys.stderr)
-    if status is not None:
-        print(f"ltx-nb: error: {outcome.data['error']}", file=sys.stderr)
-    if as_json:
-        print(json.dumps(outcome.data | {"warnings": messages}, ensure_ascii=False))
-    elif outcome.text:
-        print(outcome.text)
-    if status is not None:
-        raise typer.Exit(status)
+def _check_downloads(model: str, text_encoder: str | None) -> None:
+    """Raises ValueError, with licence and size, where loading would download."""
+    from ltx_nb.checkpoints import find_model
+    from ltx_nb.loading.download import missing_downloads, summary
+    from ltx_nb.loading.files import files_of
+
+    downloads = missing_downloads(files_of(find_model(model), text_encoder))
+    if downloads:
+        raise ValueError(f"{summary(downloads)}\nadd --yes to download it")
 
 
 def main() -> None:

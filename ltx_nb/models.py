@@ -69,6 +69,11 @@ class Model:
     negative_prompt: str = ""
     file: str | None = None
 
+    @property
+    def is_fp8(self) -> bool:
+        """Whether its file has most weights in fp8 with scales, as the publisher names such files."""
+        return self.file is not None and "fp8" in self.file
+
     def complete(self, sampling: Sampling) -> Sampling:
         """`sampling` with this model's values where it says None; sigmas stay None if the scheduler shifts."""
         given = {f.name: getattr(sampling, f.name) for f in fields(sampling) if getattr(sampling, f.name) is not None}

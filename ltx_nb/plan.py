@@ -139,6 +139,17 @@ class Plan:
         return "\n".join(rows)
 
 
+class DoesNotFit(ValueError):
+    """There is no room for what `plan` says."""
+
+    def __init__(self, plan: Plan):
+        self.plan = plan
+        would_fit = f"; would fit: {', or '.join(plan.would_fit)}" if plan.would_fit else ""
+        super().__init__(
+            f"{plan.model} does not fit with preset {plan.preset!r}: {'; '.join(plan.shortages)}{would_fit}"
+        )
+
+
 def _lines(data: Any) -> tuple[Line, ...]:
     return tuple(Line(**line) for line in data)
 

@@ -9,15 +9,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ltx_nb import shapes
-from ltx_nb.budget import TASKS, Budget, Job
+from ltx_nb.budget import GB, TASKS, Budget, Job
 from ltx_nb.checks import choice, finite_number, flag, whole_number
 from ltx_nb.machine import Machine, this_machine
 from ltx_nb.models import Model, named_model
-from ltx_nb.plan import Plan
+from ltx_nb.plan import DoesNotFit, Plan
 from ltx_nb.presets import ALL_BLOCKS, PRESETS, Preset, named_preset
-from ltx_nb.sizes import sizes_of
+from ltx_nb.sizes import Sizes, sizes_of
 
 RAM_SHARE = 0.9  # the rest is the system's
+SMALL_SHARE = 0.05  # of the free memory: weights below it leave room for everything else as it is
+SIZES_TO_LOAD_FOR = ("1080p", "720p")
 
 
 def plan(
@@ -31,44 +33,74 @@ def plan(
     two_stage: bool = False,
     task: str = "text-to-video",
     machine: Machine | None = None,
+    sizes: Sizes | None = None,
 ) -> Plan:
     """The projected memory, download and time of one clip.
 
     preset: a name in `ltx_nb.presets`, "auto" for what this machine has free, or a Preset of your own.
+    sizes: of the model, where they are not the catalogue's.
     machine: what "auto" goes by, and whose disk is checked; with "auto", this machine unless given.
 
     Raises ValueError for names that are unknown and for sizes that no clip can have. A plan that does not fit is no
     error: see `Plan.fits` and `Plan.would_fit`.
     """
     entry = named_model(model) if isinstance(model, str) else model
+    sizes = sizes or sizes_of(entry)
     job = _checked_job(width, height, num_frames, frame_rate, two_stage, task)
     if preset == "auto":
         machine = machine or this_machine()
-        chosen = preset_of(machine)
-    else:
-        chosen = named_preset(preset) if isinstance(preset, str) else preset
-    made = _planned(entry, chosen, job, machine)
-    return made if made.fits else replace(made, would_fit=_alternatives(entry, chosen, job, machine))
+    chosen = chosen_preset(preset, sizes, machine)
+    made = _planned(entry, sizes, chosen, job, machine)
+    return made if made.fits else replace(made, would_fit=_alternatives(entry, sizes, chosen, job, machine))
 
 
-def preset_of(machine: Machine) -> Preset:
-    """A preset named "auto" for what this machine has free, in the form of the nearest smaller preset."""
+def chosen_preset(preset: str | Preset, sizes: Sizes, machine: Machine | None = None) -> Preset:
+    """The preset meant by a name, by "auto" for `machine` (this one unless given), or by itself."""
+    if preset == "auto":
+        return preset_of(machine or this_machine(), sizes)
+    return named_preset(preset) if isinstance(preset, str) else preset
+
+
+def plan_to_load(model: Model, preset: Preset, sizes: Sizes) -> Plan:
+    """A plan for what is not known yet when a model is loaded: the largest usual picture that fits, with its length.
+
+    Raises DoesNotFit where not even the model's own default fits.
+    """
+    default = (model.width, model.height)
+    pictures = [(shapes.NAMED_SIZES[name].width, shapes.NAMED_SIZES[name].height) for name in SIZES_TO_LOAD_FOR]
+    for width, height in [*pictures, default]:
+        made = plan(model, preset, width=width, height=height, num_frames=model.num_frames, sizes=sizes)
+        if made.fits:
+            return made
+    raise DoesNotFit(made)
+
+
+def preset_of(machine: Machine, sizes: Sizes) -> Preset:
+    """A preset named "auto" for what this machine has free, in the form of the nearest smaller preset.
+
+    A model that is small beside the memory, as the tiny one always is, stays as it is.
+    """
     accelerator, ram_gb = machine.accelerator, machine.ram_free_gb / RAM_SHARE
     if accelerator is None:
-        return replace(PRESETS["cpu"], name="auto", ram_gb=ram_gb)
-    if accelerator.kind == "mps":
-        return replace(PRESETS["mps"], name="auto", vram_gb=accelerator.free_gb, ram_gb=ram_gb)
-    cards = sorted((p for p in PRESETS.values() if p.kind == "cuda"), key=lambda preset: preset.vram_gb)
-    like = [cards[0], *(card for card in cards if card.vram_gb <= accelerator.total_gb)][-1]
-    return replace(
-        like,
-        name="auto",
-        card=f"{accelerator.name}, as fast as the {like.name} preset's {like.card}",
-        vram_gb=accelerator.free_gb,
-        ram_gb=ram_gb,
-        resident_blocks=ALL_BLOCKS,
-        compute_bytes=2 if accelerator.dtypes["bf16"] else 4,
-    )
+        preset, free_gb = replace(PRESETS["cpu"], ram_gb=ram_gb), machine.ram_free_gb
+    elif accelerator.kind == "mps":
+        preset, free_gb = replace(PRESETS["mps"], vram_gb=accelerator.free_gb, ram_gb=ram_gb), accelerator.free_gb
+    else:
+        cards = sorted((p for p in PRESETS.values() if p.kind == "cuda"), key=lambda preset: preset.vram_gb)
+        like = [cards[0], *(card for card in cards if card.vram_gb <= accelerator.total_gb)][-1]
+        free_gb = accelerator.free_gb
+        preset = replace(
+            like,
+            card=f"{accelerator.name}, as fast as the {like.name} preset's {like.card}",
+            vram_gb=free_gb,
+            ram_gb=ram_gb,
+            resident_blocks=ALL_BLOCKS,
+            compute_bytes=2 if accelerator.dtypes["bf16"] else 4,
+        )
+    preset = replace(preset, name="auto")
+    if preset.compute_bytes * sizes.parameters / GB < SMALL_SHARE * free_gb:
+        return replace(preset, weight_bytes=preset.compute_bytes, keeps_all=True, lean=False)
+    return preset
 
 
 def fitting_presets(machine: Machine) -> list[str]:
@@ -79,11 +111,12 @@ def fitting_presets(machine: Machine) -> list[str]:
     for preset in PRESETS.values():
         if preset.kind != "cpu" and (it is None or preset.kind != it.kind):
             continue
-        if it is not None and preset.kind == "cuda" and preset.compute_bytes == 2 and not it.dtypes["bf16"]:
-            continue
-        made = _planned(model, preset, job, None)
-        has_memory = preset.kind == "cpu" or (it is not None and made.peak.gb <= it.free_gb - preset.spare_gb)
-        if has_memory and made.ram_gb <= machine.ram_free_gb:
+        if it is not None and preset.kind == "cuda":
+            if preset.vram_gb > it.total_gb or (preset.compute_bytes == 2 and not it.dtypes["bf16"]):
+                continue
+            preset = replace(preset, vram_gb=min(preset.vram_gb, it.free_gb))
+        made = _planned(model, sizes_of(model), preset, job, None)
+        if made.peak.gb <= made.limit_gb and made.ram_gb <= machine.ram_free_gb:
             found.append(preset.name)
     return found
 
@@ -97,8 +130,8 @@ def _checked_job(width: int, height: int, num_frames: int, frame_rate: float, tw
     return Job(width, height, num_frames, frame_rate, two_stage, choice("task", task, TASKS))
 
 
-def _planned(model: Model, preset: Preset, job: Job, machine: Machine | None) -> Plan:
-    budget = Budget(model, sizes_of(model), preset, job)
+def _planned(model: Model, sizes: Sizes, preset: Preset, job: Job, machine: Machine | None) -> Plan:
+    budget = Budget(model, sizes, preset, job)
     is_one_memory = preset.kind != "cuda"
     ram_limit_gb = preset.ram_gb * RAM_SHARE
     limit_gb = ram_limit_gb if preset.kind == "cpu" else preset.vram_gb - preset.spare_gb
@@ -140,7 +173,7 @@ def _reasons(budget: Budget, resident: int, limit_gb: float) -> tuple[str, ...]:
     if preset.kind != "cuda":
         return (f"{preset.card}: one memory for everything, so that nothing streams.",)
     others_gb = sum(line.gb for line in budget.denoise_lines(resident)) - resident * budget.block_gb
-    form = "bf16" if budget.block_gb * 1e9 > 1.5 * budget.sizes.block else "one byte a weight"
+    form = {1: "one byte", 2: "bf16", 4: "float32"}[round(budget.block_gb * GB / budget.sizes.block)]
     return (
         f"{preset.card}: {preset.vram_gb:.1f} GB less {preset.spare_gb:.1f} GB to spare is {limit_gb:.1f} GB.",
         f"Denoising takes {others_gb:.2f} GB beside the blocks; of {blocks} blocks of {budget.block_gb:.3f} GB "
@@ -148,11 +181,11 @@ def _reasons(budget: Budget, resident: int, limit_gb: float) -> tuple[str, ...]:
     )
 
 
-def _alternatives(model: Model, preset: Preset, job: Job, machine: Machine | None) -> tuple[str, ...]:
+def _alternatives(model: Model, sizes: Sizes, preset: Preset, job: Job, machine: Machine | None) -> tuple[str, ...]:
     """The longest clip of this size, the largest named size of this length and the smallest card, where they fit."""
 
     def fits(job: Job, preset: Preset = preset) -> bool:
-        return _planned(model, preset, job, machine).fits
+        return _planned(model, sizes, preset, job, machine).fits
 
     found = []
     shorter = range(job.num_frames - shapes.VIDEO_TEMPORAL_COMPRESSION, 0, -shapes.VIDEO_TEMPORAL_COMPRESSION)
@@ -160,8 +193,8 @@ def _alternatives(model: Model, preset: Preset, job: Job, machine: Machine | Non
     if frames is not None and shapes.audio_num_latents(frames / job.frame_rate) > 0:
         found.append(f"{job.width}x{job.height} with {frames} frames ({frames / job.frame_rate:.1f} s)")
     pixels = job.width * job.height
-    sizes = sorted(shapes.NAMED_SIZES.items(), key=lambda item: item[1].width * item[1].height, reverse=True)
-    for name, size in sizes:
+    named_sizes = sorted(shapes.NAMED_SIZES.items(), key=lambda item: item[1].width * item[1].height, reverse=True)
+    for name, size in named_sizes:
         smaller = replace(job, width=size.width, height=size.height)
         legal = not job.two_stage or not (size.width % 64 or size.height % 64)
         if size.width * size.height < pixels and legal and fits(smaller):

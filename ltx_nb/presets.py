@@ -19,10 +19,13 @@ class Preset:
 
     kind: "cuda", "mps" or "cpu"; the last two have one memory for everything.
     vram_gb: of the card, of which spare_gb are left to the display and to fragments. ram_gb: of its machine.
-    weight_bytes: of attention and feed-forward in the transformer's blocks: 2 is bf16, 1 is int8 by row or scaled fp8.
+    weight_bytes: of attention and feed-forward in the transformer's blocks: 1 is int8 by row, or scaled fp8 from a file
+        that has it; else as compute_bytes.
     compute_bytes: of activations and all other weights: 2 is bf16, 4 is float32.
     resident_blocks: the most transformer blocks that stay on the card; the others stream through two slots.
+    offload: where blocks wait that do not stay: page-locked "ram", or "disk", read anew in every forward.
     keeps_all: connectors, VAEs, vocoder and upsampler stay on the card too.
+    lean: tokens go through the transformer in chunks, which bounds what it takes beside the weights.
     tflops, bus_gb_s, disk_gb_s: what estimates of seconds assume of matrix products, of copies to the card and of
         reading files.
     """
@@ -39,7 +42,9 @@ class Preset:
     bus_gb_s: float = 24.0  # PCIe 4.0 x16 as copies reach it
     disk_gb_s: float = 3.0  # an NVMe disk
     spare_gb: float = 0.8
+    offload: str = "ram"
     keeps_all: bool = False
+    lean: bool = True
 
 
 # tflops: half of what the vendor states for dense bf16 with float32 sums (float32 for the T4); for the H100, what a
@@ -53,7 +58,18 @@ PRESETS = {
         Preset("24gb", "RTX 4090", "cuda", 24, 32, 1, 2, resident_blocks=ALL_BLOCKS, tflops=82),
         Preset("80gb", "H100", "cuda", 80, 128, 2, 2, resident_blocks=ALL_BLOCKS, tflops=265, keeps_all=True),
         Preset(
-            "colab-t4", "Tesla T4", "cuda", 15.6, 13.6, 1, 4, resident_blocks=26, tflops=4, bus_gb_s=12, disk_gb_s=1
+            "colab-t4",
+            "Tesla T4",
+            "cuda",
+            15.6,
+            13.6,
+            1,
+            4,
+            resident_blocks=26,
+            tflops=4,
+            bus_gb_s=12,
+            disk_gb_s=1,
+            offload="disk",
         ),
         Preset("mps", "Apple M-series, 64 GB", "mps", 48, 64, 1, 2, resident_blocks=ALL_BLOCKS, tflops=8),
         Preset("cpu", "any CPU", "cpu", 0, 32, 1, 4, resident_blocks=ALL_BLOCKS, tflops=0.3, disk_gb_s=1),

@@ -5,9 +5,10 @@ Knows configs and counts; not bytes, dtypes or devices.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ltx_nb.components import CONFIGS, empty_component
 from ltx_nb.models import TINY, Model
@@ -40,52 +41,53 @@ class Sizes:
     text_encoder_file: int
     width: int
 
+    @property
+    def parameters(self) -> int:
+        """Of the whole pipeline."""
+        around = self.around_blocks + self.connectors + self.vae_encoder + self.vae_decoder + self.audio_vae
+        return self.blocks * self.block + around + self.vocoder + self.latent_upsampler + self.text_encoder
+
 
 @cache
 def sizes_of(model: Model) -> Sizes:
     """Of the components of a model in the catalogue; all but the tiny one are of LTX-2.3's size."""
-    is_tiny = model.weights == TINY.weights
-    parts, text, blocks = _tiny() if is_tiny else _real()
+    if model.weights == TINY.weights:
+        return _tiny()
+    # One block is enough to count: they are all alike.
+    configs = CONFIGS | {"transformer": CONFIGS["transformer"] | {"num_layers": 1}}
+    parts = {name: empty_component(name, config) for name, config in configs.items()}
+    made = sizes_of_parts(parts, GEMMA)
+    return replace(made, blocks=CONFIGS["transformer"]["num_layers"], text_encoder_file=GEMMA_FILE_PARAMETERS)
+
+
+def sizes_of_parts(parts: Mapping[str, torch.nn.Module], text: Mapping[str, int]) -> Sizes:
+    """Of components as they are, by name, and a text encoder's dimensions as in GEMMA; one may lack the upsampler."""
     transformer, vae = parts["transformer"], parts["vae"]
-    built, block = len(transformer.transformer_blocks), transformer.transformer_blocks[0]
+    blocks, block = len(transformer.transformer_blocks), transformer.transformer_blocks[0]
     layer = _gemma_layer(text)
     text_encoder = text["layers"] * layer + text["vocab"] * text["hidden"] + text["hidden"]
     return Sizes(
         blocks=blocks,
         block=_count(block),
         largest_layer=_largest(block),
-        around_blocks=_count(transformer) - built * _count(block),
+        around_blocks=_count(transformer) - blocks * _count(block),
         connectors=_count(parts["connectors"]),
         largest_connector=_largest(parts["connectors"]),
         vae_encoder=_count(vae.encoder),
         vae_decoder=_count(vae.decoder),
         audio_vae=_count(parts["audio_vae"]),
         vocoder=_count(parts["vocoder"]),
-        latent_upsampler=_count(parts["latent_upsampler"]),
+        latent_upsampler=_count(parts["latent_upsampler"]) if "latent_upsampler" in parts else 0,
         text_encoder=text_encoder,
         text_encoder_layer=layer,
-        text_encoder_file=text_encoder if is_tiny else GEMMA_FILE_PARAMETERS,
+        text_encoder_file=text_encoder,
         width=transformer.config.cross_attention_dim,
     )
 
 
-def _real() -> tuple[dict[str, torch.nn.Module], dict[str, int], int]:
-    """Components, dimensions of the text encoder and the number of blocks, of which one is enough to count."""
-    configs = CONFIGS | {"transformer": CONFIGS["transformer"] | {"num_layers": 1}}
-    parts = {name: empty_component(name, config) for name, config in configs.items()}
-    return parts, GEMMA, CONFIGS["transformer"]["num_layers"]
-
-
-def _tiny() -> tuple[dict[str, torch.nn.Module], dict[str, int], int]:
-    from accelerate import init_empty_weights
-
-    from ltx_nb.tiny import architecture
-
-    names = {"vae": "video_vae"} | {name: name for name in CONFIGS if name != "vae"}
-    with init_empty_weights():
-        parts = {name: getattr(architecture, maker)() for name, maker in names.items()}
-        config = architecture.text_encoder(len(architecture.tokenizer())).config.text_config
-    text = {
+def text_dimensions(config: Any) -> dict[str, int]:
+    """Of a text encoder's `config.text_config`, named as in GEMMA."""
+    return {
         "vocab": config.vocab_size,
         "hidden": config.hidden_size,
         "layers": config.num_hidden_layers,
@@ -94,18 +96,35 @@ def _tiny() -> tuple[dict[str, torch.nn.Module], dict[str, int], int]:
         "head_dim": config.head_dim,
         "ff": config.intermediate_size,
     }
-    return parts, text, architecture.LAYERS
 
 
-def _gemma_layer(text: dict[str, int]) -> int:
+def _tiny() -> Sizes:
+    from accelerate import init_empty_weights
+
+    from ltx_nb.tiny import architecture
+
+    names = {"vae": "video_vae"} | {name: name for name in CONFIGS if name != "vae"}
+    with init_empty_weights():
+        parts = {name: getattr(architecture, maker)() for name, maker in names.items()}
+        config = architecture.text_encoder(len(architecture.tokenizer())).config.text_config
+    return sizes_of_parts(parts, text_dimensions(config))
+
+
+def _gemma_layer(text: Mapping[str, int]) -> int:
     """Query, key, value and output; gate, up and down; four norms of the layer, two of the heads."""
     attention = 2 * text["hidden"] * text["head_dim"] * (text["heads"] + text["kv_heads"])
     return attention + 3 * text["hidden"] * text["ff"] + 4 * text["hidden"] + 2 * text["head_dim"]
 
 
 def _count(module: torch.nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
+    return sum(tensor.numel() for tensor in _weights(module))
 
 
 def _largest(module: torch.nn.Module) -> int:
-    return max(parameter.numel() for parameter in module.parameters())
+    return max(tensor.numel() for tensor in _weights(module))
+
+
+def _weights(module: torch.nn.Module) -> Iterator[torch.Tensor]:
+    """Parameters, and weights of one byte, which are buffers."""
+    yield from module.parameters()
+    yield from (buffer for buffer in module.buffers() if buffer.itemsize == 1)

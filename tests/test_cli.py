@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from PIL import Image
@@ -11,6 +12,8 @@ from typer.testing import CliRunner
 from ltx_nb import ClipRequest
 from ltx_nb.cli import app
 from ltx_nb.media import probe
+from ltx_nb.models import TINY
+from ltx_nb.presets import PRESETS
 from ltx_nb.tiny.evaluate_tasks import TASKS
 
 PROMPT = "A red ball bounces on the floor in front of a navy background. Each bounce makes a deep thump."
@@ -95,6 +98,7 @@ def test_a_word_that_the_model_does_not_know_is_a_warning(tmp_path):
         (["--seconds", 1], "seconds and num_frames are both given; give one of the two"),
         (["--steps", 0], "num_inference_steps=0 is too small; the least is 1"),
         (["--model", "tinny"], "model='tinny' is not one of"),
+        (["--preset", "9gb"], "preset='9gb' is not one of"),
         (["--out", "ball.gif"], "--out ball.gif does not end in .mp4; nearest: ball.mp4"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
@@ -105,6 +109,19 @@ def test_bad_input_is_one_line_and_status_2(tmp_path, arguments, message):
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"ltx-nb: error: {message}")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_a_model(tmp_path):
+    done = run_short(tmp_path / "ball.mp4", "--model", TINY.weights, "--preset", "cpu", "--json")
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["request"]["model"] == "tiny"
+
+
+def test_a_preset_without_room_is_status_3(tmp_path, monkeypatch):
+    monkeypatch.setitem(PRESETS, "cpu", replace(PRESETS["cpu"], ram_gb=0.5))
+    done = run_short(tmp_path / "ball.mp4", "--preset", "cpu")
+    assert done.exit_code == 3
+    assert done.stderr.startswith("ltx-nb: error: tiny does not fit with preset 'cpu': ")
 
 
 def test_usage_error_is_status_2():

@@ -1,94 +1,176 @@
-"""load(): a model's weights from a folder or the hub, as a Session ready to run."""
+"""load(): a model of the catalogue, a folder or an official file, as a Session that fits where it is to run.
+
+Puts the steps in their order; each is a module of its own: which files (`files`, `download`), what is in them
+(`folder`, `single_file`), what becomes of the weights (`loras`, `quantised`), where they lie (`place`).
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
-from diffusers.pipelines.ltx2.latent_upsampler import LTX2LatentUpsamplerModel
 from diffusers.utils import logging as diffusers_logging
+from huggingface_hub import constants
+from transformers import AutoTokenizer, Gemma3ForConditionalGeneration
 from transformers.utils import logging as transformers_logging
 
+from ltx_nb.checkpoints import find_model
 from ltx_nb.checks import choice
-from ltx_nb.loading.quantised import quantise_blocks
+from ltx_nb.loading.files import Located, converted_folder, files_of, located
+from ltx_nb.loading.folder import read_folder, write_folder
+from ltx_nb.loading.loras import LoraSource
+from ltx_nb.loading.place import change_weights, place
 from ltx_nb.loading.single_file import single_file_components
-from ltx_nb.models import MODELS, model_of_file, named_model
+from ltx_nb.models import Model
 from ltx_nb.pipeline.blocks import ClipBlocks
-from ltx_nb.pipeline.lean import make_lean
+from ltx_nb.pipeline.out_of_memory import Fit
 from ltx_nb.pipeline.prompt_cache import PromptCache, fingerprint
 from ltx_nb.pipeline.session import Session
+from ltx_nb.plan import Plan
+from ltx_nb.planner import chosen_preset, plan_to_load
+from ltx_nb.presets import ALL_BLOCKS, Preset
+from ltx_nb.sizes import sizes_of, sizes_of_parts, text_dimensions
 
-# The bandwidth-extending vocoder drifts in bf16, so the reference runs it in fp32; its input comes from the audio VAE.
-FP32_COMPONENTS = ("audio_vae", "vocoder")
-WEIGHTS = ("as-stored", "int8-row")
+OFFLOADS = ("none", "ram", "disk")
+TEXTS = ("cached", "stream", "resident")
+KEPT = Path(constants.HF_HOME) / "ltx-nb"  # what is made here, as long as nobody removes it
+COMPUTE_DTYPES = {2: torch.bfloat16, 4: torch.float32}
 
 
 def load(
     model: str | os.PathLike[str] = "tiny",
+    preset: str | Preset = "auto",
     *,
+    dtype: torch.dtype | None = None,
+    offload: str | None = None,
+    text: str | None = None,
+    loras: Sequence[LoraSource] = (),
     folder: str | os.PathLike[str] | None = None,
     text_encoder: str | os.PathLike[str] | None = None,
-    weights: str = "as-stored",
     prompt_cache: str | os.PathLike[str] | None = None,
-    lean: bool = False,
+    converted: str | os.PathLike[str] | None = None,
     device: str | torch.device | None = None,
-    dtype: torch.dtype | None = None,
 ) -> Session:
-    """A Session of a model in the catalogue (`ltx_nb.models`), or of an official single file by its path.
+    """A Session of a model: a name in `ltx_nb.models`, the path of an official single file, or that of a folder.
 
-    folder: where its weights lie, instead of the catalogue's place.
+    preset: how it is to fit: a name in `ltx_nb.presets`, one of your own, or "auto" for what this machine has free; a
+        model that is small beside that is left as it is.
+    dtype: of activations and of all weights but those of one byte, instead of the preset's.
+    offload: where blocks wait that do not stay on the accelerator, instead of the preset's: page-locked "ram"; "disk",
+        from which they are read anew in every forward; "none" keeps everything on the accelerator.
+    text: "resident" keeps the text encoder and the connectors in memory; "stream" has a few of their layers there at a
+        time; "cached", the default where there is little room, also keeps encoded prompts on disk.
+    loras: paths, or (path, scale) each, added to the weights before those are quantised.
+    folder: where the files of a model in the catalogue lie, instead of its repository.
     text_encoder: for an official file, which has none: a folder with Gemma 3, or a hub repository.
-    weights: "as-stored" keeps scaled fp8 at one byte a weight and takes all else in `dtype`; "int8-row" brings
-        attention and feed-forward of the transformer to int8 with a scale per output row.
-    prompt_cache: a folder in which encoded prompts are kept, so that a prompt is encoded once.
-    lean: bound the memory of denoising by chunks of tokens; same result (`ltx_nb.pipeline.lean`).
-    device: "cuda" where there is one, else "cpu". dtype: bf16 on a GPU, fp32 on a CPU.
+    prompt_cache: the folder of encoded prompts; by default one beside the hub's cache, for text="cached".
+    converted: a folder in which the model is kept as it was changed, so that the next load reads that; by default
+        there is one, beside the hub's cache, only where blocks stream in int8 from the disk.
+    device: "cpu" tries a card's preset without the card.
 
-    Raises ValueError for an unknown name and for a file that is not whole, FileNotFoundError where weights are missing.
+    What is not here is downloaded, after licence, size and free disk were printed. Raises ValueError for an unknown
+    name and for a file that is not whole, DoesNotFit (a ValueError) before any download where the preset has no room
+    for the model, FileNotFoundError where weights are missing, PermissionError for a gated repository.
     """
-    model = os.fspath(model)
-    is_path = model not in MODELS and (model.endswith(".safetensors") or Path(model).is_file())
-    entry = model_of_file(model) if is_path else named_model(model)
+    entry = find_model(model)
+    if folder is not None:
+        entry = replace(entry, weights=os.path.abspath(folder))
     if text_encoder is not None and entry.file is None:
-        raise ValueError(f"text_encoder is for official single files; the folder of {model!r} has its own")
-    choice("weights", weights, WEIGHTS)
-    place = os.fspath(folder) if folder is not None else entry.weights
-    is_local = folder is not None or os.path.isabs(place)
-    if entry.file is None and is_local and not (Path(place) / "model_index.json").is_file():
-        raise FileNotFoundError(f"no weights of {model!r} in {place!r}: it has no model_index.json")
-    place_on = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    if dtype is None:
-        dtype = torch.float32 if place_on.type == "cpu" else torch.bfloat16
-    dtypes = {"default": dtype, **dict.fromkeys(FP32_COMPONENTS, torch.float32)}
+        raise ValueError(f"text_encoder is for official single files; the folder of {entry.name!r} has its own")
+    if offload is not None:
+        choice("offload", offload, OFFLOADS)
+    if text is not None:
+        choice("text", text, TEXTS)
+    if files_of(entry, text_encoder):  # before anything is downloaded, by the catalogue's sizes
+        plan_to_load(entry, _adapted(chosen_preset(preset, sizes_of(entry)), dtype, offload), sizes_of(entry))
     with _quiet_libraries():
-        if entry.file is None:
-            pipe = ClipBlocks().init_pipeline(place)
-            # Published folders are in bf16, and are quantised from there.
-            pipe.load_components(dtype=dtypes if weights == "as-stored" else dtypes | {"transformer": torch.bfloat16})
-            upsampler = Path(place) / "latent_upsampler"  # not in model_index.json: LTX2Pipeline has no place for it
-            if upsampler.is_dir():
-                pipe.update_components(latent_upsampler=LTX2LatentUpsamplerModel.from_pretrained(upsampler))
+        found = located(entry, text_encoder)
+        components = _read(entry, found)
+        sizes = sizes_of_parts(components, text_dimensions(components["text_encoder"].config.text_config))
+        chosen = _adapted(chosen_preset(preset, sizes), dtype, offload)
+        plan = plan_to_load(entry, chosen, sizes)
+        if converted is None and _needs_files(chosen, entry, plan):
+            converted = KEPT / "converted"
+        runs_on = _device(chosen, device)
+        text = text or ("resident" if chosen.keeps_all else "cached")
+        if converted is None:
+            change_weights(components["transformer"], components["connectors"], loras, chosen)
         else:
-            pipe = ClipBlocks().init_pipeline()
-            pipe.update_components(**single_file_components(entry, place, text_encoder, dtype))
-        if weights == "int8-row":
-            quantise_blocks(pipe.transformer)
-        for name, component in pipe.components.items():
-            if isinstance(component, torch.nn.Module) and name != "text_encoder":
-                component.to(dtypes.get(name, dtype))
-        pipe.to(place_on)
-    if lean:
-        make_lean(pipe.transformer)
-    cache = None
-    if prompt_cache is not None:
-        cache = PromptCache(prompt_cache, fingerprint([pipe.text_encoder, pipe.connectors]))
-    return Session(pipe, entry, cache)
+            kept = converted_folder(converted, entry, found.model, chosen, loras)
+            components |= _converted(kept, components, loras, chosen)
+        pipe = ClipBlocks().init_pipeline()
+        pipe.update_components(**components)
+        cache = None
+        if text == "cached" or prompt_cache is not None:
+            cache = PromptCache(prompt_cache or KEPT / "prompts", fingerprint([pipe.text_encoder, pipe.connectors]))
+        place(
+            pipe,
+            chosen,
+            resident=plan.resident_blocks,
+            device=runs_on,
+            dtype=dtype or COMPUTE_DTYPES[chosen.compute_bytes],
+            text=text,
+            source=chosen.offload,
+        )
+    return Session(pipe, entry, cache, Fit(chosen, sizes))
+
+
+def _read(entry: Model, found: Located) -> dict[str, Any]:
+    """Every component of the pipeline, as stored, its bytes mapped from the files."""
+    if entry.file is None:
+        components = read_folder(found.model)
+    else:
+        components = single_file_components(entry, found.model, found.upscaler)
+    return components | {
+        "text_encoder": Gemma3ForConditionalGeneration.from_pretrained(
+            found.text_encoder, dtype="auto", use_safetensors=True
+        ),
+        "tokenizer": AutoTokenizer.from_pretrained(found.tokenizer),
+    }
+
+
+def _converted(kept: Path, components: dict[str, Any], loras: Sequence[LoraSource], preset: Preset) -> dict[str, Any]:
+    """The components as changed, read from the folder that keeps them; it is written first if it is not there."""
+    if not kept.is_dir():
+        change_weights(components["transformer"], components["connectors"], loras, preset)
+        write_folder(kept, components)
+    return read_folder(kept)
+
+
+def _adapted(preset: Preset, dtype: torch.dtype | None, offload: str | None) -> Preset:
+    """The preset with what else was asked for."""
+    if dtype is not None:
+        preset = replace(preset, compute_bytes=dtype.itemsize)
+    if offload == "none":
+        return replace(preset, resident_blocks=ALL_BLOCKS, keeps_all=True)
+    return preset if offload is None else replace(preset, offload=offload)
+
+
+def _needs_files(preset: Preset, model: Model, plan: Plan) -> bool:
+    """Whether blocks are to be read from int8 files, which nobody publishes."""
+    is_streamed = plan.resident_blocks < plan.blocks
+    return is_streamed and preset.offload == "disk" and preset.weight_bytes == 1 and not model.is_fp8
+
+
+def _device(preset: Preset, device: str | torch.device | None) -> torch.device:
+    if device is not None:
+        return torch.device(device)
+    is_here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if not is_here[preset.kind]:
+        raise ValueError(
+            f"preset {preset.name!r} is for a {preset.kind} device, which this machine has not; nearest: "
+            "preset='auto', or device='cpu' to try it without one"
+        )
+    return torch.device(preset.kind)
 
 
 @contextmanager
-def _quiet_libraries():
+def _quiet_libraries() -> Iterator[None]:
     """Without the libraries' own bars and remarks: a load takes seconds and is all or nothing."""
     loggers = (diffusers_logging, transformers_logging)
     before = [logger.get_verbosity() for logger in loggers]

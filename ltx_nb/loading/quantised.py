@@ -35,10 +35,11 @@ class ScaledLinear(nn.Module):
         self.out_features, self.in_features = weight.shape
 
     @classmethod
-    def empty_fp8(cls, linear: nn.Linear) -> ScaledLinear:
-        """A place on the meta device for the fp8 weight and scale of this layer."""
-        weight = torch.empty(linear.weight.shape, dtype=torch.float8_e4m3fn, device="meta")
-        return cls(weight, torch.empty((), device="meta"), linear.bias)
+    def empty(cls, linear: nn.Linear, dtype: torch.dtype) -> ScaledLinear:
+        """A place on the meta device for the int8 or fp8 weight and the scales of this layer."""
+        weight = torch.empty(linear.weight.shape, dtype=dtype, device="meta")
+        shape = (linear.out_features, 1) if dtype == torch.int8 else ()
+        return cls(weight, torch.empty(shape, device="meta"), linear.bias)
 
     @classmethod
     def int8_rows(cls, linear: nn.Linear | ScaledLinear) -> ScaledLinear:
@@ -78,11 +79,22 @@ class ScaledLinear(nn.Module):
         return self
 
 
-def quantise_blocks(transformer: nn.Module) -> None:
+def quantise_blocks(transformer: nn.Module, keep_fp8: bool = False) -> None:
     """Bring attention and feed-forward of the transformer's blocks to int8, one layer after the other, in place."""
-    for name, layer in list(transformer.named_modules()):
-        if _QUANTISED.match(name) and layer.weight.dtype != torch.int8:
-            transformer.set_submodule(name, ScaledLinear.int8_rows(layer))
+    for name, _ in list(transformer.named_modules()):
+        quantise_layer(transformer, name, keep_fp8)
+
+
+def quantise_layer(transformer: nn.Module, name: str, keep_fp8: bool = False) -> None:
+    """Bring the layer of this name to int8 if it is one of those; one that is there already stays.
+
+    keep_fp8: fp8 with its scale stays too, which has as many bytes and has been rounded once.
+    """
+    if not _QUANTISED.match(name):
+        return
+    layer = transformer.get_submodule(name)
+    if layer.weight.dtype != torch.int8 and not (keep_fp8 and isinstance(layer, ScaledLinear)):
+        transformer.set_submodule(name, ScaledLinear.int8_rows(layer))
 
 
 def _row_chunks(shape: torch.Size) -> list[slice]:

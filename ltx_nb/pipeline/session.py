@@ -22,6 +22,7 @@ from ltx_nb.pipeline.compose import fit_samples, put_back_frames, put_back_sampl
 from ltx_nb.pipeline.conditions import Conditions, conditions_of
 from ltx_nb.pipeline.denoise import stop_if_cancelled
 from ltx_nb.pipeline.guidance import guiders_of
+from ltx_nb.pipeline.out_of_memory import Fit, explained_memory_errors
 from ltx_nb.pipeline.prepare import unpack_audio, unpack_video
 from ltx_nb.pipeline.prompt_cache import EMBEDDINGS, PromptCache
 from ltx_nb.pipeline.stages import Stage, first_stage_as_given, stages_of
@@ -36,13 +37,20 @@ class Session(Verbs):
     """A loaded model. `load` makes one; `run` and the verbs make clips, one at a time.
 
     pipe: the LTX2ModularPipeline; `print(session.pipe.blocks)` shows what it does. model: its catalogue entry.
-    prompt_cache: where encoded prompts are looked up and kept, if anywhere.
+    prompt_cache: where encoded prompts are looked up and kept, if anywhere. fit: how it was made to fit, if it was.
     """
 
-    def __init__(self, pipe: LTX2ModularPipeline, model: Model, prompt_cache: PromptCache | None = None):
+    def __init__(
+        self,
+        pipe: LTX2ModularPipeline,
+        model: Model,
+        prompt_cache: PromptCache | None = None,
+        fit: Fit | None = None,
+    ):
         self.pipe = pipe
         self.model = model
         self.prompt_cache = prompt_cache
+        self.fit = fit
         self._scheduler = pipe.scheduler
         self._running = threading.Lock()
         self._cancel = threading.Event()
@@ -75,7 +83,7 @@ class Session(Verbs):
         progress: show a bar.
 
         Raises ValueError for a request that this model cannot run or whose media do not fit, Cancelled after `cancel()`
-        or Ctrl-C. The session can run again at once, whatever was raised.
+        or Ctrl-C, OutOfMemory with what to do next. The session can run again at once, whatever was raised.
         """
         with self._running:
             self._cancel.clear()
@@ -93,8 +101,9 @@ class Session(Verbs):
                         on_step(event)
 
                 try:
-                    given, state = self._run_stages(request, stages, after_step)
-                    clip = self._clip_of(request, given, state, recorded)
+                    with explained_memory_errors(self.fit, self.model, request):
+                        given, state = self._run_stages(request, stages, after_step)
+                        clip = self._clip_of(request, given, state, recorded)
                     stop_if_cancelled(self._cancel)  # while it was decoded
                 except KeyboardInterrupt:
                     raise Cancelled("the run was cancelled", recorded) from None

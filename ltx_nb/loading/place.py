@@ -1,0 +1,100 @@
+"""A preset carried out on a pipeline whose weights are still mapped: dtypes, one-byte weights, streaming, chunks.
+
+Nothing here decides what fits: the preset and the number of resident blocks come from the planner. Knows components
+and devices; no files and no requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from diffusers import LTX2ModularPipeline
+from diffusers.hooks import HookRegistry, ModelHook
+from torch import nn
+
+from ltx_nb.loading.layerwise import stream_text_encoder
+from ltx_nb.loading.loras import LoraSource, fuse_loras
+from ltx_nb.loading.quantised import quantise_blocks, quantise_layer
+from ltx_nb.loading.streaming import stream_blocks, stream_parts
+from ltx_nb.pipeline.lean import make_lean
+from ltx_nb.presets import Preset
+
+# The bandwidth-extending vocoder drifts in bf16, so the reference runs it in fp32; its input comes from the audio VAE.
+FP32_COMPONENTS = ("audio_vae", "vocoder")
+
+
+def change_weights(transformer: nn.Module, connectors: nn.Module, loras: Sequence[LoraSource], preset: Preset) -> None:
+    """LoRAs first, then one byte a weight where the preset wants it, layer by layer."""
+    to_one_byte, keep_fp8 = preset.weight_bytes == 1, preset.kind != "mps"  # Metal has no fp8
+
+    def quantise(model: nn.Module, name: str) -> None:
+        if to_one_byte and model is transformer:
+            quantise_layer(model, name, keep_fp8)
+
+    fuse_loras({"transformer": transformer, "connectors": connectors}, loras, after=quantise)
+    if to_one_byte:
+        quantise_blocks(transformer, keep_fp8)
+
+
+def place(
+    pipe: LTX2ModularPipeline,
+    preset: Preset,
+    *,
+    resident: int,
+    device: torch.device,
+    dtype: torch.dtype,
+    text: str,
+    source: str,
+) -> None:
+    """Bring a pipeline to where it runs. resident: blocks that stay there; source: of the others, "ram" or "disk".
+
+    text: "resident" to keep the text encoder and the connectors there too, else they stream.
+    """
+    dtypes = dict.fromkeys(FP32_COMPONENTS, torch.float32)
+    if text == "resident":
+        pipe.text_encoder.to(device=device, dtype=dtype)
+        pipe.connectors.to(device=device, dtype=dtype)
+    else:
+        stream_text_encoder(pipe.text_encoder, device, dtype)
+        connectors = HookRegistry.check_if_exists_or_initialize(pipe.connectors)
+        connectors.register_hook(OneRowAtATime(), "ltx_nb.one_row")
+        # One part at a time: the largest, a projection of 1.5 GB, is used once a prompt and first.
+        stream_parts(pipe.connectors, device, slots=1, source="disk", dtype=dtype)
+    if preset.lean:
+        make_lean(pipe.transformer)
+    if resident < len(pipe.transformer.transformer_blocks):
+        stream_blocks(pipe.transformer, device, resident=resident, source=source, dtype=dtype)
+    else:
+        pipe.transformer.to(device=device, dtype=dtype)
+    for name in ("vae", "audio_vae", "vocoder", "latent_upsampler"):
+        component = getattr(pipe, name, None)
+        if component is None:
+            continue
+        own_dtype = dtypes.get(name, dtype)
+        # The audio VAE, 0.2 GB, never calls its stages as modules, so that they cannot stream.
+        if preset.keeps_all or preset.kind != "cuda" or name == "audio_vae":
+            component.to(device=device, dtype=own_dtype)
+            continue
+        if name in FP32_COMPONENTS:
+            component.to(dtype=own_dtype)  # their buffers too, which streaming leaves as they are
+        for part in _runnable_parts(component):
+            stream_parts(part, device, source="disk", dtype=own_dtype)
+
+
+class OneRowAtATime(ModelHook):
+    """A prompt and its negative one after the other: each takes five times its 0.39 GB of hidden states in passing."""
+
+    def new_forward(self, module: nn.Module, hidden_states: torch.Tensor, mask: torch.Tensor, **options: Any) -> Any:
+        rows = [
+            self.fn_ref.original_forward(hidden_states[row : row + 1], mask[row : row + 1], **options)
+            for row in range(len(hidden_states))
+        ]
+        return tuple(torch.cat(parts) for parts in zip(*rows, strict=True))
+
+
+def _runnable_parts(component: nn.Module) -> list[nn.Module]:
+    """What of a component is run by a call of its own: both halves of a VAE, else all of it."""
+    halves = [getattr(component, half) for half in ("encoder", "decoder") if hasattr(component, half)]
+    return halves or [component]

@@ -1,0 +1,124 @@
+"""When memory runs out during a run: in which stage, what the planner had reckoned, and what to do next.
+
+Knows errors, plans and presets; what a stage does and how a run is made is the session's.
+"""
+
+from __future__ import annotations
+
+import gc
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from diffusers.modular_pipelines import ModularPipelineBlocks
+
+from ltx_nb import planner
+from ltx_nb.models import Model
+from ltx_nb.plan import Plan
+from ltx_nb.presets import Preset
+from ltx_nb.request import ClipRequest
+from ltx_nb.sizes import Sizes
+
+# The blocks that stand for a stage, by name in the tree.
+STAGE_OF_BLOCK = {
+    "text": "text",
+    "encode_video": "encode",
+    "encode_audio": "encode",
+    "denoise": "stage",
+    "upsample": "upsample",
+    "decode_video": "decode",
+    "decode_audio": "audio",
+}
+
+
+class OutOfMemory(RuntimeError):
+    """Memory ran out in `stage`. plan: what the planner reckons for this run."""
+
+    def __init__(self, stage: str, plan: Plan, advice: str):
+        super().__init__(
+            f"out of memory in {stage}; {advice}. Reckoned were {plan.peak.gb:.1f} GB in {plan.peak.name}, of "
+            f"{plan.limit_gb:.1f} GB:\n{plan.text()}"
+        )
+        self.stage, self.plan, self.advice = stage, plan, advice
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How a session was made to fit: what plans of its runs go by."""
+
+    preset: Preset
+    sizes: Sizes
+
+    def plan(self, model: Model, request: ClipRequest) -> Plan:
+        return planner.plan(
+            model,
+            self.preset,
+            width=request.width,
+            height=request.height,
+            num_frames=request.num_frames,
+            frame_rate=request.frame_rate,
+            two_stage=request.two_stage,
+            sizes=self.sizes,
+        )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Of an accelerator or of the machine; torch has no class of its own for the latter."""
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
+        isinstance(error, RuntimeError) and "DefaultCPUAllocator: can't allocate memory" in str(error)
+    )
+
+
+@contextmanager
+def explained_memory_errors(fit: Fit | None, model: Model, request: ClipRequest) -> Iterator[None]:
+    """Raises OutOfMemory where memory runs out inside, with all that the failed run held let go of.
+
+    Without a Fit the error stays as it is.
+    """
+    try:
+        yield
+    except Exception as error:
+        if fit is None or not is_out_of_memory(error):
+            raise
+        plan = fit.plan(model, request)
+        failure = OutOfMemory(_stage(error), plan, _advice(fit.preset, plan))
+        traceback.clear_frames(error.__traceback__)  # whoever keeps the error would keep its tensors
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        raise failure from None
+
+
+def _stage(error: BaseException) -> str:
+    """That of the innermost block which stands for one, of those that were running when the error was raised."""
+    found = "preparation"
+    for name, number in _running_blocks(error):
+        if name in STAGE_OF_BLOCK:
+            found = f"stage {number}" if STAGE_OF_BLOCK[name] == "stage" else STAGE_OF_BLOCK[name]
+    return found
+
+
+def _running_blocks(error: BaseException) -> Iterator[tuple[str, int]]:
+    """Name in the tree and number of the stage, from the outermost on."""
+    trace = error.__traceback__
+    while trace is not None:
+        names = trace.tb_frame.f_locals
+        if isinstance(names.get("self"), ModularPipelineBlocks) and "block_name" in names:
+            state = names.get("state")
+            yield names["block_name"], 1 if state is None else state.get("stage", 1)
+        trace = trace.tb_next
+
+
+def _advice(preset: Preset, plan: Plan) -> str:
+    """The next smaller choice: fewer blocks that stay, the lean forward, a shorter or smaller clip."""
+    if preset.kind == "cuda" and plan.resident_blocks:
+        stay = f"resident_blocks={plan.resident_blocks // 2}{', keeps_all=False' * preset.keeps_all}"
+        return f"next: load with preset=dataclasses.replace(session.fit.preset, {stay})"
+    if not preset.lean:
+        return "next: load with preset=dataclasses.replace(session.fit.preset, lean=True)"
+    frames = max((plan.num_frames - 1) // 2 // 8 * 8 + 1, 9)
+    if frames < plan.num_frames:
+        return f"next: num_frames={frames} instead of {plan.num_frames}"
+    return f"next: a smaller picture than {plan.width}x{plan.height}"
