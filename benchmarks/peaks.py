@@ -1,0 +1,152 @@
+"""Peaks of activations, measured without weights, memory or time: on the meta device, where tensors are sizes alone.
+
+Every storage that an operation makes is counted while it lives, views once. Attention counts as a fused kernel, which
+keeps no scores. What an allocator adds by rounding and by fragments is not in it.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from ltx_nb import shapes
+from ltx_nb.components import CONFIGS, empty_component
+from ltx_nb.pipeline.decode import TILE_FRAMES, TILE_SIDE
+from ltx_nb.pipeline.lean import make_lean
+from ltx_nb.plan import Plan
+from ltx_nb.planner import plan
+
+GB = 1e9
+MODEL, PRESET = "2.3-distilled", "8gb"
+SIZES = {"768x512": (768, 512), "1280x704": (1280, 704), "1920x1088": (1920, 1088)}
+PROMPT_TOKENS = 1024
+
+
+class LiveBytes(TorchDispatchMode):
+    """now, peak: bytes of all storages made inside that are still alive, and the most there were."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = self.peak = 0
+        self._sizes: dict[int, int] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        for tensor in tree_leaves((args, kwargs)):
+            if isinstance(tensor, torch.Tensor):  # weights: there before, and seen again as views of them
+                self._sizes.setdefault(tensor.untyped_storage()._cdata, 0)
+        out = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(out):
+            if isinstance(tensor, torch.Tensor):
+                self._count(tensor.untyped_storage())
+        return out
+
+    def _count(self, storage: torch.UntypedStorage) -> None:
+        key = storage._cdata
+        if key not in self._sizes:
+            self._sizes[key] = storage.nbytes()
+            self.now += storage.nbytes()
+            self.peak = max(self.peak, self.now)
+            weakref.finalize(storage, self._forget, key)
+
+    def _forget(self, key: int) -> None:
+        self.now -= self._sizes.pop(key)
+
+
+class SizesAlone(TorchFunctionMode):
+    """Attention as a fused kernel; one distinct timestep, whatever the values, which meta tensors have not."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = getattr(func, "__name__", "")
+        if name == "scaled_dot_product_attention":
+            query, _, value = (*args, *(kwargs or {}).values())[:3]
+            return query.new_empty(*query.shape[:-1], value.shape[-1])
+        if name == "unique":
+            return args[0].new_empty(1), torch.zeros_like(args[0], dtype=torch.long)
+        return func(*args, **(kwargs or {}))
+
+
+def peak_gb(call: Callable[[], Any]) -> float:
+    with torch.no_grad(), SizesAlone(), LiveBytes() as live:
+        call()
+    return live.peak / GB
+
+
+def meta(*shape: int, dtype: torch.dtype = torch.bfloat16, device: str = "meta") -> torch.Tensor:
+    return torch.zeros(*shape, device=device, dtype=dtype)
+
+
+def component(name: str, dtype: torch.dtype = torch.bfloat16, **changes: Any) -> torch.nn.Module:
+    return empty_component(name, CONFIGS[name] | changes).eval().to(device="meta", dtype=dtype)
+
+
+def peaks() -> list[dict[str, Any]]:
+    """Planned and measured GB of activations of every stage of the full-size model."""
+    rows: list[dict[str, Any]] = []
+
+    def compare(what: str, planned: float, measured: float) -> None:
+        rows.append({"what": what, "planned_gb": planned, "measured_gb": measured, "ratio": planned / measured})
+
+    transformer = component("transformer", num_layers=2)  # a block's activations are gone when the next begins
+    make_lean(transformer)
+    for name, (width, height) in SIZES.items():
+        for frames in (121, 241, 481):
+            made = plan(MODEL, PRESET, width=width, height=height, num_frames=frames)
+            measured = peak_gb(lambda w=width, h=height, f=frames: denoise(transformer, w, h, f))
+            compare(f"denoise {name}x{frames}", line(made, "stage 1", "activations"), measured)
+    vae = component("vae")
+    made = plan(MODEL, PRESET, width=1920, height=1088, num_frames=121, two_stage=True, task="image-to-video")
+    tile = meta(1, 128, TILE_FRAMES, TILE_SIDE, TILE_SIDE)
+    compare("one tile of the decoder", line(made, "decode", "one tile"), peak_gb(lambda: vae.decoder(tile)))
+    image = meta(1, 3, 1, 1088, 1920)
+    compare("one image to encode", line(made, "encode", "pixels"), peak_gb(lambda: vae.encode(image)))
+    upsampler, latents = component("latent_upsampler"), meta(1, 128, 16, 17, 30)
+    compare("upsampler", line(made, "upsample", "activations"), peak_gb(lambda: upsampler(latents)))
+    connectors = component("connectors")
+
+    def prompt_and_negative() -> None:
+        """As the text step hands them over, joined, and then one by one, as where the connectors stream."""
+        both = [meta(1, PROMPT_TOKENS, 3840, 49) for _ in range(2)]
+        joined, mask = torch.cat(both), meta(1, PROMPT_TOKENS, dtype=torch.long)
+        connectors(joined[:1], mask)
+
+    compare("connectors", line(made, "text", "activations"), peak_gb(prompt_and_negative))
+    vocoder = component("vocoder", torch.float32)
+    for frames in (121, 481):
+        made = plan(MODEL, PRESET, width=768, height=512, num_frames=frames)
+        mel = meta(1, 2, 4 * (shapes.audio_num_latents(frames / 24) - 1) + 1, 64, dtype=torch.float32)
+        compare(f"vocoder {frames / 24:.0f} s", line(made, "audio", "activations"), peak_gb(lambda m=mel: vocoder(m)))
+    return rows
+
+
+def line(made: Plan, stage: str, what: str) -> float:
+    """GB of the line of a stage that is called so."""
+    lines = next(it.lines for it in made.stages if it.name == stage)
+    return next(it.gb for it in lines if what in it.what)
+
+
+def denoise(transformer: torch.nn.Module, width: int, height: int, num_frames: int, device: str = "meta") -> None:
+    """One forward of the transformer for text to video."""
+    video = shapes.VideoShape(num_frames, height, width).latent.tokens
+    audio = shapes.audio_num_latents(num_frames / 24)
+    bf16, fp32 = ({"device": device, "dtype": dtype} for dtype in (torch.bfloat16, torch.float32))
+    sigma = meta(1, **fp32)
+    transformer(
+        hidden_states=meta(1, video, 128, **bf16),
+        audio_hidden_states=meta(1, audio, 128, **bf16),
+        encoder_hidden_states=meta(1, PROMPT_TOKENS, 4096, **bf16),
+        audio_encoder_hidden_states=meta(1, PROMPT_TOKENS, 2048, **bf16),
+        timestep=sigma,
+        audio_timestep=sigma,
+        sigma=sigma,
+        audio_sigma=sigma,
+        video_coords=meta(1, 3, video, 2, **fp32),
+        audio_coords=meta(1, 1, audio, 2, **fp32),
+        use_cross_timestep=True,
+        return_dict=False,
+    )
