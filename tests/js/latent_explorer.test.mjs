@@ -1,7 +1,7 @@
 // Where a latent is, how keys move it, what its messages hold, and what is drawn as heat.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { heatOf, uprightMel } from "../../widgets/ltx_widgets/static/latent_explorer.mjs";
+import { columnsOf, heatOf, uprightMel } from "../../widgets/ltx_widgets/static/latent_explorer.mjs";
 import { heatColour, signedColour } from "../../widgets/ltx_widgets/static/latent_explorer/colours.mjs";
 import { detailsOf, distances, meansOf } from "../../widgets/ltx_widgets/static/latent_explorer/numbers.mjs";
 import {
@@ -135,6 +135,12 @@ test("a footprint is heat on the lane of its own latent", () => {
 
 test("mel frames become a picture with low tones at the bottom", () => {
   assert.deepEqual([...uprightMel(Uint8Array.of(1, 2, 3, 4, 5, 6), [3, 2])], [2, 4, 6, 1, 3, 5]);
+});
+
+test("a close-up is cut at the ends of the sound", () => {
+  const levels = Uint8Array.of(1, 2, 3, 4, 5, 6);
+  assert.deepEqual(columnsOf(levels, 3, 2, 1, 9), { levels: Uint8Array.of(2, 3, 5, 6), width: 2 });
+  assert.deepEqual(columnsOf(levels, 3, 2, -4, 1), { levels: Uint8Array.of(1, 4), width: 1 });
 });
 
 test("colours of heat and of signs reach their ends", () => {

@@ -3,11 +3,13 @@
 import { bytesOf } from "./lib/bytes.mjs";
 import { button, createDisposer, debounce, h, showError, widgetRoot } from "./lib/dom.mjs";
 import { attentionCard, channelsCard, historyCard } from "./latent_explorer/charts.mjs";
+import { canvasOf, heatPixels } from "./latent_explorer/colours.mjs";
 import { lanesView } from "./latent_explorer/lanes_view.mjs";
 import { detailsOf, floatsOf } from "./latent_explorer/numbers.mjs";
 import { placeText, samePlace } from "./latent_explorer/places.mjs";
 
 const PICK_MS = 80;
+const CLOSE_UP = 40; // mel frames of 10 ms
 
 const MODES = { pictures: "Picture", colours: "Latents as colours", attention: "Attention", footprint: "Footprint" };
 
@@ -35,10 +37,30 @@ export function uprightMel(levels, [count, mels]) {
   return Uint8Array.from(levels, (_, index) => levels[(index % count) * mels + (mels - 1 - Math.floor(index / count))]);
 }
 
+// The columns [from, to) of a picture [width, height], as far as there are any: {levels, width}.
+export function columnsOf(levels, width, height, from, to) {
+  const [first, last] = [Math.max(from, 0), Math.min(to, width)];
+  const rows = Array.from({ length: height }, (_, row) => levels.subarray(row * width + first, row * width + last));
+  return { levels: Uint8Array.from(rows.flatMap((row) => Array.from(row))), width: last - first };
+}
+
+// A footprint of sound, from CLOSE_UP mel frames before the latent to as many after it.
+function closeUpOf({ levels, shape, picked }) {
+  const [count, mels] = shape;
+  const part = columnsOf(levels, count, mels, 4 * picked.t - CLOSE_UP, 4 * picked.t + CLOSE_UP);
+  const canvas = canvasOf(heatPixels(part.levels, part.width, mels, { least: 0, most: 255, gamma: 0.5 }));
+  canvas.className = "explorer-close-up";
+  canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-label", "Change of the mel spectrogram around the latent, low tones at the bottom");
+  return canvas;
+}
+
 function footprintText({ picked, own_share, most }) {
   const own = picked.lane === "video" ? "own frames and 32 × 32 px" : "own 40 ms";
   const unit = picked.lane === "video" ? "levels of 255" : "dB";
-  return `${Math.round(100 * own_share)} % of the change falls within its ${own}; up to ${most.toPrecision(2)} ${unit}.`;
+  const close = picked.lane === "video" ? "" : ` Below: ${CLOSE_UP / 100} s before it to as long after, all 64 mel bins.`;
+  const share = `${Math.round(100 * own_share)} % of the change falls within its ${own}`;
+  return `${share}; up to ${most.toPrecision(2)} ${unit}.${close}`;
 }
 
 function attentionText(heat) {
@@ -63,11 +85,12 @@ function render({ model, el }) {
   });
   const where = h("p", { class: "explorer-where", role: "status" });
   const told = h("p", { class: "ltx-muted", role: "status" });
+  const closeUp = h("div", { hidden: true });
   const cards = h("div", { class: "explorer-cards" });
   const lanes = lanesView(disposer, grid, (place) => pick(place));
   root.append(
     h("div", { class: "ltx-row", role: "group", "aria-label": "What is shown" }, modes.map(([, choice]) => choice)),
-    h("div", { class: "explorer-columns" }, h("div", { class: "ltx-stack" }, lanes.element, where, told), cards),
+    h("div", { class: "explorer-columns" }, h("div", { class: "ltx-stack" }, lanes.element, where, told, closeUp), cards),
     showError(disposer, model),
   );
 
@@ -109,6 +132,7 @@ function render({ model, el }) {
     lanes.draw({ ...state, heat });
     where.textContent = placeText(picked, grid);
     told.textContent = "";
+    closeUp.hidden = mode !== "footprint" || picked.lane !== "audio" || !hasFootprint();
     if (mode === "attention") told.textContent = attentionText(heat);
     else if (mode === "footprint" && hasFootprint()) told.textContent = footprintText(state.footprint);
     else if (mode === "footprint" && state.isAsking) told.textContent = "Decoding with this latent disturbed …";
@@ -146,8 +170,9 @@ function render({ model, el }) {
     const { picked, shape } = content;
     const bytes = bytesOf(levels);
     state.isAsking = false;
-    const upright = picked.lane === "audio" ? uprightMel(bytes, shape) : bytes;
-    state.footprint = { ...content, levels: upright };
+    const isSound = picked.lane === "audio";
+    state.footprint = { ...content, levels: isSound ? uprightMel(bytes, shape) : bytes };
+    if (isSound) closeUp.replaceChildren(closeUpOf(state.footprint));
     draw();
   });
   disposer.onChange(model, "error", () => {
