@@ -66,7 +66,7 @@ class RunPanel(KitWidget):
     """Id and title of each request that waits."""
 
     results = traitlets.List(traitlets.Dict()).tag(sync=True)
-    """Id, title and length of each clip, oldest first, with the seconds that it took."""
+    """Id, title, seed and length of each clip, oldest first, with the seconds that it took."""
 
     selected = traitlets.Int(-1).tag(sync=True)
     """Id of the clip that is looked at; -1 for none. A new clip is selected."""

@@ -27,6 +27,7 @@ class Result:
         return {
             "id": self.id,
             "title": title_of(self.request),
+            "seed": self.request.seed,
             "duration_s": self.clip.duration_s,
             "took_s": self.took_s,
         }

@@ -151,9 +151,10 @@ function createResults(disposer, model) {
   const element = h("div", { class: "ltx-stack" }, h("h3", {}, "Clips"), strip);
   const cards = new Map();
   const pictures = new Map();
-  const createCard = ({ id, title, duration_s, took_s }) => {
+  const createCard = ({ id, title, seed, duration_s, took_s }) => {
     const image = h("img", { alt: "", src: pictures.get(id) });
-    const facts = h("span", { class: "ltx-muted ltx-number" }, `${duration_s.toFixed(1)} s, made in ${lengthOf(took_s)}`);
+    const words = `seed ${seed}, ${duration_s.toFixed(1)} s, made in ${lengthOf(took_s)}`;
+    const facts = h("span", { class: "ltx-muted ltx-number" }, words);
     const show = h("button", { type: "button", class: "ltx-button run-panel-show", title }, image, h("span", {}, title), facts);
     const compare = button("Compare", { pressed: false });
     const reload = button("Load");
