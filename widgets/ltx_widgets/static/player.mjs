@@ -21,6 +21,7 @@ function render({ model, el }) {
   let view = null;
   const rebuild = () => {
     view?.dispose();
+    view = null;
     stage.replaceChildren();
     const facts = model.get("clips");
     if (facts.length) view = createView(model, stage, facts);
@@ -61,7 +62,7 @@ function createView(model, stage, facts) {
     },
     onLoaded() {
       controls.play.disabled = false;
-      stage.classList.remove("player-loading");
+      stage.setAttribute("aria-busy", "false");
       if (Math.abs(time_s) > 0) screens.seek(time_s);
     },
     onUnplayable: (index) => model.send({ type: "unplayable", id: facts[index].id }),
@@ -163,7 +164,7 @@ function createView(model, stage, facts) {
     h("figure", { class: "player-figure" }, element, isCompared ? h("figcaption", {}, labels[index]) : null),
   );
   const hasPicture = facts.some((clip) => clip.has_video);
-  stage.classList.add("player-loading");
+  stage.setAttribute("aria-busy", "true");
   stage.append(
     h("div", { class: "player-screens", hidden: !hasPicture }, screenBoxes),
     controls.row,
