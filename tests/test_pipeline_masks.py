@@ -172,4 +172,5 @@ def test_same_request_gives_the_same_latents_and_another_seed_does_not(random_se
 def test_blocks_print_as_a_tree_that_names_their_origin(random_session):
     tree = repr(random_session.pipe.blocks)
     assert "denoiser: LoopDenoiser (ltx_nb)" in tree
-    assert "vae: LTX2VaeDecoderStep (diffusers)" in tree
+    assert "vae: DecodeVideoStep (ltx_nb)" in tree
+    assert "audio_vae_and_vocoder: LTX2AudioDecoderStep (diffusers)" in tree

@@ -1,7 +1,7 @@
 """The tree of blocks that a Session runs: diffusers' own LTX-2 blocks, ours where it has none.
 
-Ours: encoding of given sound and picture, masks on both lanes, the loop, two stages. Knows which block follows which,
-not what they do.
+Ours: encoding of given sound and picture, masks on both lanes, the loop, two stages, decoding in tiles. Knows which
+block follows which, not what they do.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from diffusers.modular_pipelines.ltx2.before_denoise import (
 from diffusers.modular_pipelines.ltx2.decoders import (
     LTX2AudioDecoderStep,
     LTX2TrimConditionTokensStep,
-    LTX2VaeDecoderStep,
 )
 from diffusers.modular_pipelines.ltx2.modular_blocks_ltx2 import LTX2TextConditioningStep
 
+from ltx_nb.pipeline.decode import DecodeVideoStep
 from ltx_nb.pipeline.denoise import DenoiseStep
 from ltx_nb.pipeline.encode import EncodeAudioStep, EncodeVideoStep
 from ltx_nb.pipeline.prepare import AddNoiseStep
@@ -95,7 +95,7 @@ class _AutoDecoderStep(ConditionalPipelineBlocks):
 
 
 class AutoVideoDecoderStep(_AutoDecoderStep):
-    block_classes = (LTX2VaeDecoderStep,)
+    block_classes = (DecodeVideoStep,)
     block_names = ("vae",)
     lane = "video"
 
@@ -117,7 +117,7 @@ class ClipBlocks(SequentialPipelineBlocks):
 
     @property
     def outputs(self) -> list[OutputParam]:
-        return [OutputParam("videos"), OutputParam("audio"), OutputParam("latents"), OutputParam("audio_latents")]
+        return [OutputParam("frames"), OutputParam("audio"), OutputParam("latents"), OutputParam("audio_latents")]
 
     def __repr__(self) -> str:
         """The whole tree, a line a block; diffusers' own form stops at the first level."""

@@ -195,8 +195,7 @@ class Session(Verbs):
         frames = audio = None
         provenance = {}
         if "video" in request.outputs:
-            generated = (state.videos[0].float() * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-            frames, provenance["video"] = put_back_frames(request, np.ascontiguousarray(generated), given.frames)
+            frames, provenance["video"] = put_back_frames(request, state.frames, given.frames)
         if "audio" in request.outputs:
             waveform = state.audio[0].float().cpu().numpy()
             generated = fit_samples(waveform, round(request.duration_s * self.sample_rate))
