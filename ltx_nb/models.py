@@ -197,7 +197,7 @@ def model_of_file(path: str | os.PathLike[str]) -> Model:
     path = Path(path)
     for word, model in (("distilled", DISTILLED_OFFICIAL), ("dev", DEV_OFFICIAL)):
         if word in path.stem.lower():
-            return replace(model, weights=str(path.parent), file=path.name)
+            return replace(model, weights=str(path.parent.absolute()), file=path.name)
     raise ValueError(
         f"the name {path.name!r} says neither 'dev' nor 'distilled', so how to sample is unknown; "
         f"rename the file, for example to {path.stem}-distilled{path.suffix}"

@@ -116,7 +116,8 @@ def fitting_presets(machine: Machine) -> list[str]:
                 continue
             preset = replace(preset, vram_gb=min(preset.vram_gb, it.free_gb))
         made = _planned(model, sizes_of(model), preset, job, None)
-        if made.peak.gb <= made.limit_gb and made.ram_gb <= machine.ram_free_gb:
+        has_memory = preset.kind == "cpu" or made.peak.gb <= made.limit_gb
+        if has_memory and made.ram_gb <= machine.ram_free_gb:
             found.append(preset.name)
     return found
 

@@ -72,7 +72,7 @@ PRESETS = {
             offload="disk",
         ),
         Preset("mps", "Apple M-series, 64 GB", "mps", 48, 64, 1, 2, resident_blocks=ALL_BLOCKS, tflops=8),
-        Preset("cpu", "any CPU", "cpu", 0, 32, 1, 4, resident_blocks=ALL_BLOCKS, tflops=0.3, disk_gb_s=1),
+        Preset("cpu", "any CPU, 40 GB", "cpu", 0, 40, 1, 4, resident_blocks=ALL_BLOCKS, tflops=0.3, disk_gb_s=1),
     )
 }
 

@@ -112,7 +112,7 @@ def test_bad_input_is_one_line_and_status_2(tmp_path, arguments, message):
 
 
 def test_a_folder_is_a_model(tmp_path):
-    done = run_short(tmp_path / "ball.mp4", "--model", TINY.weights, "--preset", "cpu", "--json")
+    done = run_short(tmp_path / "ball.mp4", "--model", TINY.weights, "--json")
     assert done.exit_code == 0, done.stderr
     assert json.loads(done.stdout)["request"]["model"] == "tiny"
 

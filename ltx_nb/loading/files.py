@@ -86,7 +86,7 @@ def converted_folder(
 
 
 def _is_here(model: Model) -> bool:
-    return os.path.isabs(model.weights) or Path(model.weights).is_dir()
+    return os.path.isabs(model.weights)  # a folder, not the id of a repository
 
 
 def _identity(path: Path) -> list[Any]:

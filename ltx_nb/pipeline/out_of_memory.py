@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from diffusers.modular_pipelines import ModularPipelineBlocks
+from diffusers.modular_pipelines import ModularPipelineBlocks, PipelineState
 
 from ltx_nb import planner
 from ltx_nb.models import Model
@@ -107,7 +107,7 @@ def _running_blocks(error: BaseException) -> Iterator[tuple[str, int]]:
         names = trace.tb_frame.f_locals
         if isinstance(names.get("self"), ModularPipelineBlocks) and "block_name" in names:
             state = names.get("state")
-            yield names["block_name"], 1 if state is None else state.get("stage", 1)
+            yield names["block_name"], state.get("stage", 1) if isinstance(state, PipelineState) else 1
         trace = trace.tb_next
 
 
