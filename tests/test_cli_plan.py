@@ -34,7 +34,7 @@ def test_a_plan_that_does_not_fit_exits_with_3_and_names_what_would():
     done = invoke("plan", "--preset", "8gb", "--size", "1080p", "--frames", 481)
     assert done.exit_code == 3
     assert "It does not fit: stage 1 needs" in done.stdout
-    assert "Would fit: preset 12gb (RTX 3060)" in done.stdout
+    assert "Would fit: preset 16gb (RTX 4060 Ti)" in done.stdout
 
 
 def test_a_plan_for_this_machine_is_about_this_machine():

@@ -132,14 +132,14 @@ def test_json_with_a_field_too_many_is_refused():
 def test_what_does_not_fit_names_what_would():
     made = plan("2.3-distilled", "8gb", **FHD, num_frames=481)
     assert not made.fits
-    assert any("stage 1 needs 8." in shortage for shortage in made.shortages)
+    assert any("stage 1 needs 11." in shortage for shortage in made.shortages)
     length, size, card = made.would_fit
     frames = int(length.split(" with ")[1].split()[0])
     assert plan("2.3-distilled", "8gb", **FHD, num_frames=frames).fits
     assert not plan("2.3-distilled", "8gb", **FHD, num_frames=frames + 8).fits
     assert size.startswith("720p")
-    assert card.startswith("preset 12gb")
-    assert "It does not fit" in made.text() and "Would fit: preset 12gb" in made.text()
+    assert card.startswith("preset 16gb")
+    assert "It does not fit" in made.text() and "Would fit: preset 16gb" in made.text()
 
 
 def test_auto_takes_what_is_free_now():
