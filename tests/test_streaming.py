@@ -270,6 +270,13 @@ def test_parts_of_the_other_components_stream(part):
     assert_equal(torch.utils._pytree.tree_leaves(module(*arguments)), expected)
 
 
+def test_a_module_that_reaches_into_its_parts_is_refused_and_not_wrong():
+    decoder = architecture.audio_vae().decoder.eval().requires_grad_(False)
+    stream_parts(decoder, "cpu")
+    with pytest.raises(RuntimeError, match=r"streamed parts of LTX2AudioDecoder were not called as modules"):
+        decoder(torch.randn(1, 8, 3, 16))
+
+
 def test_two_blocks_of_full_width_stream():
     """As LTX-2.3's, 773 MB each in bf16, one of them resident."""
     config = CONFIGS["transformer"] | {"num_layers": 2}

@@ -65,7 +65,7 @@ def stream_parts(
     """Run any module on `device` with `slots` of its parts there at a time, else as `stream_blocks`.
 
     Parts are its children, the items of its lists, and those of children that have lists. Of a VAE give the encoder
-    and the decoder, which are run each on its own.
+    and the decoder, which are run each on its own. Those of the audio VAE reach into their lists and cannot stream.
     """
     stream(module, list(_parts(module)), device, slots=slots, source=source, dtype=dtype)
 
@@ -86,7 +86,8 @@ def stream(
 ) -> None:
     """Stream `blocks`, which run in the forward of `module`, in this order at best; the rest of it goes to `device`.
 
-    A block that runs out of turn, twice or not at all costs time, no more.
+    A block that runs out of turn or twice costs time, no more. One that is not called as a module, or not at all, ends
+    the forward with RuntimeError, since it would go without its weights.
     """
     check_not_streamed(module)
     device = torch.device(device)
@@ -130,6 +131,7 @@ class Streaming(ModelHook):
         self.nothing = [weights.placeholders(device) for weights in self.weights]
         self.slots: Slots | None = None
         self._attached: int | None = None
+        self._run: set[int] = set()
         self._handles = []
         try:
             for turn, block in enumerate(blocks):
@@ -147,12 +149,20 @@ class Streaming(ModelHook):
         try:
             for turn in range(self.num_slots):
                 self.slots.fill(turn)
-            return self.fn_ref.original_forward(*args, **inputs)
+            output = self.fn_ref.original_forward(*args, **inputs)
         finally:
             self.slots.close()
             self.slots = None
             if self._attached is not None:
                 self._detach(self._attached)
+            num_run = len(self._run)
+            self._run.clear()
+        if num_run < len(self.weights):
+            raise RuntimeError(
+                f"{len(self.weights) - num_run} of {len(self.weights)} streamed parts of {type(module).__name__} were "
+                "not called as modules and had no weights; it cannot stream"
+            )
+        return output
 
     def deinitalize_hook(self, module: nn.Module) -> nn.Module:
         self._give_back()
@@ -163,6 +173,7 @@ class Streaming(ModelHook):
             raise RuntimeError(f"{type(block).__name__} has its weights only while the model it is part of runs")
         self.weights[turn].attach(self.slots.take(turn))
         self._attached = turn
+        self._run.add(turn)
 
     def _leave(self, turn: int, block: nn.Module, inputs: Any, output: Any) -> None:
         self._detach(turn)
