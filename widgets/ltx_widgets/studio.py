@@ -62,7 +62,11 @@ class Studio(ipywidgets.VBox):
         self._folds = ipywidgets.Accordion([ipywidgets.VBox(), ipywidgets.VBox()], selected_index=None)
         for index, title in enumerate(_FOLDED):
             self._folds.set_title(index, title)
-        super().__init__([self._columns(), self.timeline, self._folds])
+        columns = _grid(
+            [_grid([self.prompt, self.run_panel]), self.player],
+            f"repeat(auto-fit, minmax(min(100%, {_LEAST_COLUMN_PX}px), 1fr))",
+        )
+        super().__init__([_grid([columns, self.timeline, self._folds])])
         self.prompt.observe(lambda _: self._take(lambda: self.prompt.request), "value")
         self.timeline.observe(lambda _: self._take(lambda: self.timeline.request), "value")
         self.run_panel.observe(lambda _: self._take(lambda: self.run_panel.request), "request")
@@ -88,16 +92,6 @@ class Studio(ipywidgets.VBox):
     def clip(self) -> Clip | None:
         """The clip that is played."""
         return self.run_panel.clip
-
-    def _columns(self) -> ipywidgets.Widget:
-        made = ipywidgets.VBox([self.run_panel, self.player])
-        layout = ipywidgets.Layout(
-            display="grid",
-            grid_template_columns=f"repeat(auto-fit, minmax(min(100%, {_LEAST_COLUMN_PX}px), 1fr))",
-            grid_gap="8px",
-            align_items="flex-start",
-        )
-        return ipywidgets.Box([self.prompt, made], layout=layout)
 
     def _take(self, changed: Callable[[], ClipRequest | None]) -> None:
         """Show a request that one of the widgets has changed in all of them."""
@@ -160,6 +154,14 @@ class Studio(ipywidgets.VBox):
         if self.run_panel.state != "idle":
             raise ValueError("the model is busy with a run; look at the footprint when it is done")
         return footprint(self._session, *arguments)
+
+
+def _grid(children: list[ipywidgets.Widget], columns: str = "minmax(0, 1fr)") -> ipywidgets.Box:
+    """Widgets with gaps between them, one below the other or in columns."""
+    layout = ipywidgets.Layout(
+        display="grid", grid_template_columns=columns, grid_gap="8px", align_items="flex-start", overflow="visible"
+    )
+    return ipywidgets.Box(children, layout=layout)
 
 
 class SessionTokenizer:

@@ -153,18 +153,18 @@ function createResults(disposer, model) {
   const pictures = new Map();
   const createCard = ({ id, title, seed, duration_s, took_s }) => {
     const image = h("img", { alt: "", src: pictures.get(id) });
-    const words = `seed ${seed}, ${duration_s.toFixed(1)} s, made in ${lengthOf(took_s)}`;
-    const facts = h("span", { class: "ltx-muted ltx-number" }, words);
-    const show = h("button", { type: "button", class: "ltx-button run-panel-show", title }, image, h("span", {}, title), facts);
+    const facts = h("span", { class: "ltx-muted ltx-number" }, `seed ${seed}, ${duration_s.toFixed(1)} s`);
+    const hint = `${title}, made in ${lengthOf(took_s)}`;
+    const show = h("button", { type: "button", class: "ltx-button run-panel-show", title: hint }, image, h("span", {}, title), facts);
     const compare = button("Compare", { pressed: false });
     const reload = button("Load");
     const give = button("Give");
-    for (const [control, hint] of [
+    for (const [control, use] of [
       [compare, "Play beside the selected clip"],
       [reload, "Load its request again"],
       [give, "Give it to the next clip: puts it among the timeline's sources"],
     ]) {
-      control.title = hint;
+      control.title = use;
       control.setAttribute("aria-label", `${control.textContent}: ${title}`);
     }
     give.hidden = !model.get("can_give");
