@@ -16,6 +16,7 @@ from typing import Any
 from ltx_nb.components import CLASSES
 from ltx_nb.loading.download import Files, fetch
 from ltx_nb.loading.loras import LoraSource, path_and_scale
+from ltx_nb.loading.tensors import opened
 from ltx_nb.models import TEXT_ENCODER, UPSCALER, Model
 from ltx_nb.presets import Preset
 
@@ -45,11 +46,13 @@ class Located:
 def files_of(model: Model, text_encoder: str | os.PathLike[str] | None = None) -> list[Files]:
     """What `located` needs of the hub: nothing where everything lies here.
 
-    Raises FileNotFoundError for a model whose place is here and whose file is not.
+    Raises FileNotFoundError for a model whose place is here and whose file is not, WeightsError where that is none that
+    can be read: before anything else is downloaded for it.
     """
     wanted = []
-    if model.file is not None and _is_here(model) and not (Path(model.weights) / model.file).is_file():
-        raise FileNotFoundError(f"no file {Path(model.weights) / model.file}")
+    if model.file is not None and _is_here(model):
+        with opened(Path(model.weights) / model.file):
+            pass
     if not _is_here(model):
         wanted.append(Files(model.weights, FOLDER_PATTERNS if model.file is None else (model.file,)))
         if model.file is not None:
