@@ -107,12 +107,13 @@ def evaluate(
         from ltx_nb.tiny.evaluate_attention import evaluate_attention
         from ltx_nb.tiny.evaluate_tasks import evaluate_tasks
 
-        card, measure = "tiny-card", evaluate_text_to_video
+        session = ltx_nb.load(model)
         if tasks:
-            card, measure = "tiny-tasks", evaluate_tasks
+            card, outcome.data = "tiny-tasks", evaluate_tasks(session, cases=cases or 24)
         elif attention:
-            card, measure = "tiny-attention", evaluate_attention
-        outcome.data = measure(ltx_nb.load(model), **({} if cases is None else {"cases": cases}))
+            card, outcome.data = "tiny-attention", evaluate_attention(session, cases=cases or 24)
+        else:
+            card, outcome.data = "tiny-card", evaluate_text_to_video(session, cases=cases or 96)
         outcome.text = report.to_markdown(outcome.data)
         if write_card is not None:
             report.write_card(write_card, outcome.text, card)

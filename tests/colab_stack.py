@@ -1,4 +1,4 @@
-"""What `make test-colab` runs first: it is Colab's Jupyter stack that the tests after it meet. Not part of `make test`."""
+"""What `make test-colab` runs first: it is Colab's Jupyter stack that the tests after it meet."""
 
 from importlib.metadata import version
 from pathlib import Path

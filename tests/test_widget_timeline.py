@@ -7,16 +7,16 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from ltx_widgets import Timeline
-from ltx_widgets.source_preview import MOST_THUMBNAILS, THUMBNAIL_HEIGHT_PX, facts_of, preview_of, source_of
-from ltx_widgets.timeline import plain_value
-from ltx_widgets.timeline_still import WIDTH_PX
 from node_scripts import run_script
 from PIL import Image
 
 from ltx_nb import media, shapes
 from ltx_nb.clip import Clip
 from ltx_nb.request import ClipRequest, Given, Media, Source
+from ltx_widgets import Timeline
+from ltx_widgets.source_preview import MOST_THUMBNAILS, THUMBNAIL_HEIGHT_PX, facts_of, preview_of, source_of
+from ltx_widgets.timeline import plain_value
+from ltx_widgets.timeline_still import WIDTH_PX
 
 LENGTHS_S = {"a" * 64: 30.0, "b" * 64: 1.5, "c" * 64: 0.7}
 SOURCES = [Source(sha256=sha256, path="takes/ball.mp4") for sha256 in LENGTHS_S]

@@ -70,10 +70,14 @@ class Studio(ipywidgets.VBox):
         self.prompt.observe(lambda _: self._take(lambda: self.prompt.request), "value")
         self.timeline.observe(lambda _: self._take(lambda: self.timeline.request), "value")
         self.run_panel.observe(lambda _: self._take(lambda: self.run_panel.request), "request")
-        self.run_panel.observe(lambda change: change["new"] == "running" and self.prompt.remember(), "state")
+        self.run_panel.observe(self._remember_prompt, "state")
         self.run_panel.observe(lambda _: self.run_panel._guard(self._show_clip), ["selected", "compared"])
         self._folds.observe(lambda _: self._unfold(), "selected_index")
         self._take(lambda: request)
+
+    def _remember_prompt(self, change) -> None:
+        if change["new"] == "running":
+            self.prompt.remember()
 
     def __repr__(self) -> str:
         return f"Studio({self._session.model.name})"

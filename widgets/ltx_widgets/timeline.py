@@ -86,8 +86,9 @@ class Timeline(KitWidget):
         """
         source = source_of(media)
         facts_of(source)
-        is_file = isinstance(media, (str, os.PathLike))
-        self._know(source, name or (Path(media).name if is_file else ""))
+        if not name and isinstance(media, (str, os.PathLike)):
+            name = Path(media).name
+        self._know(source, name)
         return source.sha256
 
     def _know(self, source: Source, name: str = "") -> None:
