@@ -5,7 +5,8 @@
 
 Normal form: cell ids from the file's name, no metadata but cell tags, one stream per name, text outputs and small still
 pictures of few colours, tracebacks of one line. Videos and sounds leave their poster or a word behind, widgets their
-text. A fresh run is compared to what is stored, after sanitize.cfg, so every code cell has to be stored as run.
+text. Below the title stands a badge that opens the notebook in Colab. A fresh run is compared to what is stored, after
+sanitize.cfg, so every code cell has to be stored as run, and one that is not compared has a tag that says why.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import argparse
 import os
 import re
 import sys
+import tomllib
 from base64 import b64decode, b64encode
 from copy import deepcopy
 from io import BytesIO
@@ -25,15 +27,21 @@ from nbformat import NotebookNode
 from PIL import Image
 
 FOLDER = Path(__file__).parent
+PROJECT = tomllib.loads((FOLDER.parent / "pyproject.toml").read_text())["project"]
+REPOSITORY = PROJECT["urls"]["Repository"]
 CELL_TIMEOUT_S = 120
 SIZE_LIMIT_BYTES = 200_000
 PICTURE_COLOURS = 128  # enough for curves, maps and small frames, at less than half the bytes of true colour
 SKIP_TAG = "nbval-skip"
+UNCOMPARED_TAG = "nbval-ignore-output"
+REASON_TAGS = ("shows-time", "shows-machine")  # why an output is not compared
+COLAB_GUARD = 'if "google.colab" in sys.modules:'
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 KEPT_MIME_TYPES = {"text/plain", "text/html", "text/markdown", "text/latex", "application/json", "image/png"}
 MEDIA_ELEMENT = re.compile(r"<(video|audio)\b(.*?)</\1>", re.DOTALL)
 POSTER = re.compile(r'\bposter="(data:image/[^"]+)"')
+BADGE = re.compile(r"\[!\[Open in Colab\].*\n*")
 MACHINE_PATH = re.compile(r"(?<![\w.:/])/(?:home|root|tmp|Users|work|opt|var|mnt)/[\w.-]+")
 
 
@@ -63,6 +71,8 @@ def normalised(notebook: NotebookNode, stem: str) -> NotebookNode:
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
     }
+    if notebook.cells and notebook.cells[0].cell_type == "markdown":
+        notebook.cells[0].source = _with_badge(notebook.cells[0].source, stem)
     runs = 0
     for index, cell in enumerate(notebook.cells):
         cell.id = f"{stem}-{index:02d}"
@@ -76,6 +86,15 @@ def normalised(notebook: NotebookNode, stem: str) -> NotebookNode:
             cell.execution_count = runs
         cell.outputs = [_normalised_output(output, cell.execution_count) for output in cell.outputs]
     return notebook
+
+
+def _with_badge(opening: str, stem: str) -> str:
+    """The first cell's text with the badge below its first line, the title; in place of one that is there."""
+    title, _, rest = BADGE.sub("", opening).partition("\n")
+    page = f"https://colab.research.google.com/github/{REPOSITORY.removeprefix('https://github.com/')}"
+    picture = "https://colab.research.google.com/assets/colab-badge.svg"
+    badge = f"[![Open in Colab]({picture})]({page}/blob/main/notebooks/{stem}.ipynb)"
+    return f"{title}\n\n{badge}\n\n{rest.lstrip()}".rstrip()
 
 
 def _normalised_output(output: NotebookNode, execution_count: int | None) -> NotebookNode:
@@ -111,7 +130,7 @@ def _still(element: re.Match[str]) -> str:
 
 
 def faults(path: Path) -> list[str]:
-    """What keeps a stored notebook from being in normal form, a sentence each; empty when nothing does."""
+    """What is wrong with a stored notebook, a sentence each; empty when nothing is."""
     size_bytes = path.stat().st_size
     notebook = nbformat.read(path, as_version=4)
     found = []
@@ -122,8 +141,15 @@ def faults(path: Path) -> list[str]:
     for index, cell in enumerate(notebook.cells):
         if cell.cell_type != "code":
             continue
-        if cell.execution_count is None and SKIP_TAG not in cell.metadata.get("tags", []):
+        tags = cell.metadata.get("tags", [])
+        if cell.execution_count is None and SKIP_TAG not in tags:
             found.append(f"cell {index} was not run, so no test compares it: run `make notebooks`")
+        if SKIP_TAG in tags and COLAB_GUARD not in cell.source:
+            found.append(f"cell {index} is skipped, which is for what does nothing outside Colab: take {SKIP_TAG} away")
+        if "# NBVAL_" in cell.source:
+            found.append(f"cell {index} steers nbval by a comment; a tag does it without showing")
+        if UNCOMPARED_TAG in tags and not set(REASON_TAGS) & set(tags):
+            found.append(f"cell {index} is not compared and does not say why: add a tag, {' or '.join(REASON_TAGS)}")
         for output in cell.outputs:
             kinds = set(output.get("data", ())) - KEPT_MIME_TYPES
             found += [f"cell {index} stores {kind}" for kind in sorted(kinds)]

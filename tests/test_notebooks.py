@@ -7,6 +7,8 @@ import base64
 import importlib.util
 import io
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -59,6 +61,34 @@ def test_cell_ids_come_from_the_file_name():
     assert [cell.id for cell in execute.normalised(notebook, "02_shapes").cells] == ["02_shapes-00", "02_shapes-01"]
 
 
+BADGE = (
+    "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
+    "(https://colab.research.google.com/github/someone/else/blob/main/notebooks/03_clips.ipynb)"
+)
+
+
+@pytest.mark.parametrize(
+    "opening",
+    [
+        "# 3 · Clips\n\nText.",
+        f"# 3 · Clips\n\n{BADGE}\n\nText.",
+        f"{BADGE}\n\n# 3 · Clips\nText.",
+        f"# 3 · Clips\n{BADGE.replace('03', '02')}\nText.",
+    ],
+)
+def test_the_badge_is_made_from_the_repositorys_address(opening, monkeypatch):
+    monkeypatch.setattr(execute, "REPOSITORY", "https://github.com/someone/else")
+    notebook = v4.new_notebook(cells=[v4.new_markdown_cell(opening)])
+    assert execute.normalised(notebook, "03_clips").cells[0].source == f"# 3 · Clips\n\n{BADGE}\n\nText."
+
+
+def test_the_address_is_in_one_place():
+    """Besides pyproject.toml it is in what is made from it, and in the line with which Colab installs."""
+    for path in NOTEBOOKS.glob("*.ipynb"):
+        install = nbformat.read(path, as_version=4).cells[1].source
+        assert f'%pip install -q "ltx-nb @ git+{execute.REPOSITORY}"' in install, path.name
+
+
 def test_only_tags_stay_of_the_metadata():
     cell = code_cell("x = 1", tags=["nbval-ignore-output"])
     cell.metadata["execution"] = {"iopub.execute_input": "2026-01-01T00:00:00Z"}
@@ -107,9 +137,28 @@ def test_fault_cell_not_run(tmp_path):
 
 
 def test_skipped_cell_need_not_be_run(tmp_path):
-    assert (
-        execute.faults(stored(tmp_path, code_cell("%pip install x", tags=["nbval-skip"], execution_count=None))) == []
-    )
+    source = f"import sys\n\n{execute.COLAB_GUARD}\n    %pip install x"
+    assert execute.faults(stored(tmp_path, code_cell(source, tags=["nbval-skip"], execution_count=None))) == []
+
+
+def test_fault_skipped_outside_colab(tmp_path):
+    (fault,) = execute.faults(stored(tmp_path, code_cell("print(1)", tags=["nbval-skip"], execution_count=None)))
+    assert fault.startswith("cell 0 is skipped, which is for what does nothing outside Colab")
+
+
+def test_fault_comment_that_steers_the_comparison(tmp_path):
+    (fault,) = execute.faults(stored(tmp_path, code_cell("# NBVAL_IGNORE_OUTPUT\nprint(1)")))
+    assert fault == "cell 0 steers nbval by a comment; a tag does it without showing"
+
+
+def test_fault_not_compared_without_a_reason(tmp_path):
+    cells = [
+        code_cell("1", tags=["nbval-ignore-output", *reason], execution_count=1) for reason in ([], ["shows-time"])
+    ]
+    assert [execute.faults(stored(tmp_path, cell)) for cell in cells] == [
+        ["cell 0 is not compared and does not say why: add a tag, shows-time or shows-machine"],
+        [],
+    ]
 
 
 def test_fault_too_large(tmp_path):
@@ -147,9 +196,22 @@ def strict_nbval(path):
     return subprocess.run(command, cwd=NOTEBOOKS.parent, capture_output=True).returncode
 
 
-def test_a_changed_output_fails(tmp_path):
-    path = stored(tmp_path, code_cell("print(6 * 7)", v4.new_output("stream", text="41\n")))
+@pytest.mark.parametrize("source", ["print(6 * 7)", "f'{6 * 7} frames'"])
+def test_a_changed_number_fails(tmp_path, source):
+    path = stored(tmp_path, code_cell(source, execution_count=None))
+    execute.main([str(path)])
+    assert strict_nbval(path) == pytest.ExitCode.OK
+    path.write_text(path.read_text().replace("42", "43"))
     assert strict_nbval(path) == pytest.ExitCode.TESTS_FAILED
+
+
+def test_every_notebook_is_compared():
+    """Those found by glob are those that pytest collects, every code cell a test of its own."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "notebooks"]
+    collected = subprocess.run(command, cwd=NOTEBOOKS.parent, capture_output=True, text=True, check=True).stdout
+    for path in NOTEBOOKS.glob("*.ipynb"):
+        code = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+        assert collected.count(f"{path.name}::") == len(code), path.name
 
 
 def test_what_execute_leaves_of_media_compares_equal(tmp_path):
@@ -157,3 +219,25 @@ def test_what_execute_leaves_of_media_compares_equal(tmp_path):
     path = stored(tmp_path, code_cell(source, execution_count=None))
     execute.main([str(path)])
     assert strict_nbval(path) == pytest.ExitCode.OK
+
+
+def test_a_notebook_runs_from_an_installed_wheel(tmp_path):
+    """Outside the repository, as on Colab: all that it needs is in the package, weights and browser modules too."""
+    site, folder = tmp_path / "site", tmp_path / "elsewhere"
+    folder.mkdir()
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=NOTEBOOKS.parent, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target", str(site)]
+    subprocess.run([*install, str(wheel)], check=True, capture_output=True)
+    environment = os.environ | {"PYTHONPATH": str(site)}
+
+    code = "import ltx_nb, ltx_widgets.timeline as widget; print(ltx_nb.__file__, widget.__file__)"
+    run = {"cwd": folder, "env": environment, "capture_output": True, "text": True}
+    found = subprocess.run([sys.executable, "-c", code], check=True, **run).stdout.split()
+    assert [Path(file).is_relative_to(site) for file in found] == [True, True]
+
+    shutil.copy(NOTEBOOKS / "01_first_clip.ipynb", folder)
+    nbval = ["--nbval", "--nbval-current-env", f"--nbval-sanitize-with={NOTEBOOKS / 'sanitize.cfg'}"]
+    done = subprocess.run([sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *nbval, "."], **run)
+    assert done.returncode == pytest.ExitCode.OK, done.stdout
