@@ -24,7 +24,7 @@ def scenes():
 
 @pytest.fixture(scope="module")
 def scene():
-    return Scene(motion="bounce", energy=0.2, width=64, height=64)
+    return Scene(motion="bounce", energy=0.9, width=64, height=64)
 
 
 def test_a_known_shift_is_found(scenes):
