@@ -61,7 +61,7 @@ def kept_tokens(task: str, rng: np.random.Generator, frames: int, latents: int) 
 
 class TransformerStage(Stage):
     name = "transformer"
-    phases = ((3600, 4000),)  # steps, tokens a batch
+    phases = ((3060, 4000),)  # steps, tokens a batch
 
     def __init__(self, workdir: Path):
         self.clips = LatentClips(workdir / "latents")
@@ -75,7 +75,17 @@ class TransformerStage(Stage):
         _calm_start(self.transformer)
         self.modules = torch.nn.ModuleDict({"transformer": self.transformer, "connectors": self.connectors})
         self.average = copy.deepcopy(self.modules).requires_grad_(False)  # of the weights over time: what is kept
-        plain = ("scale_shift_table", "proj_in", "proj_out", "registers", "emb", "_adaln", "time_embed", "av_cross")
+        plain = (
+            "scale_shift_table",
+            "proj_in",
+            "proj_out",
+            "registers",
+            "emb",
+            "_adaln",
+            "time_embed",
+            "av_cross",
+            "to_gate",
+        )
         optimizer = Muon(self.modules.named_parameters(), lr=0.02, adam_lr=1.5e-3, adam_names=plain)
         return {"training": self.modules, **self.average}, optimizer
 
@@ -144,7 +154,7 @@ class TransformerStage(Stage):
         video_loss = _masked_mse(video_out, video_noise - video, video_new)
         audio_loss = _masked_mse(audio_out, audio_noise - audio, audio_new)
         self._update_ema(step)
-        return video_loss + 0.5 * audio_loss, {
+        return video_loss + audio_loss, {
             "video": float(video_loss.detach()),
             "audio": float(audio_loss.detach()),
             "count": count,

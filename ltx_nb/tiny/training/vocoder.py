@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import soxr
 import torch
-import torch.nn.functional as F
 
 from ...mel import log_mel
 from ..architecture import vocoder
@@ -20,11 +19,12 @@ from .audio_vae import MEL_FRAMES, random_sound
 from .loop import Stage, parse_arguments, run_stage, trained_components
 from .muon import Muon
 
-CROP = 61  # mel frames a training piece
+CROP = 27  # mel frames a training piece, which holds the beginning of a strike
 WINDOWS_16K = (256, 1024)
 WINDOWS_48K = (512, 2048)
-TYPICAL_POWER = 0.01  # of a strike, by which squared errors of the waveform are divided
+QUIET_POWER = 3e-4  # of pieces quieter than this, errors count less
 SILENCE, MEL_SPREAD = -11.5, 4.0  # log-mel of silence, and how far sounds lie above it
+INAUDIBLE, FAINT = 1e-8, 3e-3  # a power, -80 dB of full scale, and a level, -50 dB
 AUDIBLE = 2e-4  # magnitude below which spectra count as equal: noise of about -70 dB of full scale
 
 
@@ -38,6 +38,12 @@ def spectral_distance(a: torch.Tensor, b: torch.Tensor, windows: tuple[int, ...]
         log_a, log_b = (spectrum.clamp(min=AUDIBLE).log() for spectrum in spectra)
         total = total + linear + 0.5 * (log_a - log_b).abs().mean()
     return total / len(windows)
+
+
+def _relative_error(made: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """Squared error of waveforms [B, 2, N] over the power of each, so that short and faint sounds count as much."""
+    error, power = ((x.square()).mean((1, 2)) for x in (made - wanted, wanted))
+    return (error / (power + QUIET_POWER)).mean()
 
 
 def _read_silence_as_zero(conv_in: torch.nn.Conv1d) -> None:
@@ -54,9 +60,15 @@ def _read_silence_as_zero(conv_in: torch.nn.Conv1d) -> None:
     conv_in.weight.register_hook(lambda gradient: gradient * centre)
 
 
+def _piece(sound: np.ndarray, start: int, rate: int) -> np.ndarray:
+    """`CROP` mel frames of a sound from frame `start` on, [2, samples] at a rate."""
+    resampled = soxr.resample(sound.T, SAMPLE_RATE_HZ, rate).T
+    return resampled[:, start * rate // 100 : (start + CROP) * rate // 100]
+
+
 class VocoderStage(Stage):
     name = "vocoder"
-    phases = ((700, 4),)
+    phases = ((850, 4), (550, 8))
 
     def __init__(self, workdir: Path):
         self.audio_vae = trained_components(workdir)["audio_vae"]
@@ -78,14 +90,13 @@ class VocoderStage(Stage):
         half = batch // 2
         with torch.no_grad():
             mel[:half] = self.audio_vae.decode(self.audio_vae.encode(mel[:half]).latent_dist.mode()).sample
-        start = int(rng.integers(0, MEL_FRAMES - CROP + 1))
-        mel = mel[:, :, start : start + CROP]
+        loudest = mel.mean((1, 3)).argmax(1).numpy()  # where a strike begins
+        starts = np.clip(loudest - rng.integers(0, CROP - 4, batch), 0, MEL_FRAMES - CROP)
         low, high = (
-            np.stack([soxr.resample(sound.T, SAMPLE_RATE_HZ, rate).T for sound in sounds])[
-                :, :, start * rate // 100 : (start + CROP) * rate // 100
-            ]
-            for rate in (16_000, 48_000)
+            np.stack([_piece(sound, start, rate) for sound, start in zip(sounds, starts, strict=True)])
+            for rate in (16_000, SAMPLE_RATE_HZ)
         )
+        mel = torch.stack([one[:, start : start + CROP] for one, start in zip(mel, starts, strict=True)])
         return mel, torch.from_numpy(low), torch.from_numpy(high)
 
     def loss(self, rng: np.random.Generator, step: int):
@@ -98,9 +109,20 @@ class VocoderStage(Stage):
         made = heard["low"]
         spectral = spectral_distance(made.flatten(0, 1), low.flatten(0, 1), WINDOWS_16K)
         spectral = spectral + spectral_distance(out.flatten(0, 1), high.flatten(0, 1), WINDOWS_48K)
-        wave = (F.mse_loss(made, low) + F.mse_loss(out, high)) / TYPICAL_POWER
-        loss = wave + 0.3 * spectral + 2 * F.l1_loss(made, low)
-        return loss, {"wave": float(wave.detach()), "spectral": float(spectral.detach())}
+        wave = _relative_error(made, low) + _relative_error(out, high)
+        noise = self.noise_in_silence()
+        loss = wave + 0.3 * spectral + 0.3 * noise
+        return loss, {
+            "wave": float(wave.detach()),
+            "spectral": float(spectral.detach()),
+            "noise": float(noise.detach()),
+        }
+
+    def noise_in_silence(self) -> torch.Tensor:
+        """How loud a short silence is, level of 5 ms in units of -50 dB: the errors above are blind to a soft click."""
+        mel = SILENCE + 0.15 * torch.randn(1, 2, 16, 64)  # as even as the audio VAE makes it
+        power = self.vocoder(mel).unflatten(-1, (-1, SAMPLE_RATE_HZ // 200)).square().mean(-1)
+        return (power + INAUDIBLE).sqrt().mean() / FAINT
 
     @torch.no_grad()
     def finish(self):
