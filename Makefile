@@ -6,10 +6,10 @@ COLAB := .venv-colab
 PIP_INSTALL = $(BIN)/python -m pip install --constraint constraints.txt --editable
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test test-colab notebooks bench clean
+.PHONY: help demo lab test test-browser test-colab notebooks bench clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/installed-core ## write outputs/demo.mp4 and outputs/demo.png with the tiny model
 	$(BIN)/ltx-nb demo --out outputs/demo.mp4
@@ -23,6 +23,11 @@ test: $(VENV)/installed-test ## lint, type check, run every test and every noteb
 	$(BIN)/mypy
 	$(BIN)/python tests/browser/chromium.py
 	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -p no:nbval --override-ini addopts=-ra tests/browser/test_clip.py tests/browser/test_prompt.py
+
+test-browser: $(VENV)/installed-test ## drive every widget in JupyterLab and Notebook 7
+	$(BIN)/python tests/browser/chromium.py
+	$(BIN)/python -m pytest -p no:nbval --override-ini addopts=-ra tests/browser
 
 test-colab: $(COLAB)/installed $(VENV)/installed-test ## run the widgets and a notebook on Colab's older Jupyter stack
 	$(COLAB)/bin/python -m pytest --override-ini addopts=-ra --nbval-lax --nbval-current-env --nbval-cell-timeout=120 \
