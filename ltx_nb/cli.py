@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ltx_nb import Clip
 
 DEMO_PROMPT = "A red ball bounces on the floor in front of a navy background. Each bounce makes a deep thump."
-DEMO_SEED = 7
+DEMO_SEED = 12
 DEMO_OUT = Path("outputs/demo.mp4")
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
