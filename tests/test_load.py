@@ -68,7 +68,8 @@ def one_byte_layers(session):
 
 def test_the_tiny_model_is_left_as_it_is(session):
     assert not one_byte_layers(session)
-    assert not any(hasattr(module, "_diffusers_hook") for module in session.pipe.transformer.modules())
+    registries = (getattr(module, "_diffusers_hook", None) for module in session.pipe.transformer.modules())
+    assert not any(registry.hooks for registry in registries if registry is not None)  # every run makes an empty one
     assert session.prompt_cache is None
 
 
