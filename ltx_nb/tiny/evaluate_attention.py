@@ -62,22 +62,12 @@ def evaluate_attention(session: Session, cases: int = 24, seed: int = 40_000, pr
 
 def sound_to_contact(maps: AttentionMaps, contacts_s: np.ndarray) -> np.ndarray:
     """For each block: attention of audio latents where strikes begin to the contact's latent frame, over chance."""
-    frames, latents = _at(maps.grid, contacts_s)
-    ratios = []
-    for block in maps.blocks:
-        matrix = time_map(maps, "video_to_audio", block).matrix
-        ratios.append(np.mean([matrix[some, frame].mean() for frame, some in zip(frames, latents, strict=True)]))
-    return np.array(ratios) * maps.grid.video_shape[0]
+    return _at_contacts(maps, "video_to_audio", contacts_s) * maps.grid.video_shape[0]
 
 
 def contact_to_sound(maps: AttentionMaps, contacts_s: np.ndarray) -> np.ndarray:
     """For each block: attention of a contact's latent frame to audio latents where the strike begins, over chance."""
-    frames, latents = _at(maps.grid, contacts_s)
-    ratios = []
-    for block in maps.blocks:
-        matrix = time_map(maps, "audio_to_video", block).matrix
-        ratios.append(np.mean([matrix[frame, some].mean() for frame, some in zip(frames, latents, strict=True)]))
-    return np.array(ratios) * (len(maps.grid.audio_edges_s) - 1)
+    return _at_contacts(maps, "audio_to_video", contacts_s) * (len(maps.grid.audio_edges_s) - 1)
 
 
 def colour_on_object(maps: AttentionMaps, case: Case, seen: Seen) -> np.ndarray:
@@ -114,6 +104,17 @@ def _at(grid: TokenGrid, contacts_s: np.ndarray) -> tuple[np.ndarray, list[slice
     first = np.searchsorted(grid.audio_edges_s, contacts_s, side="right") - 1
     first = np.minimum(first, len(grid.audio_edges_s) - 1 - STRIKE_LATENTS)
     return np.minimum(frames, grid.video_shape[0] - 1), [slice(one, one + STRIKE_LATENTS) for one in first]
+
+
+def _at_contacts(maps: AttentionMaps, kind: str, contacts_s: np.ndarray) -> np.ndarray:
+    """For each block: mean attention where the latent frames of contacts and the audio latents of strikes meet."""
+    frames, latents = _at(maps.grid, contacts_s)
+    shares = []
+    for block in maps.blocks:
+        matrix = time_map(maps, kind, block).matrix
+        of_frames = matrix.T if kind == "video_to_audio" else matrix  # [latent frames, audio latents]
+        shares.append(np.mean([of_frames[frame, some].mean() for frame, some in zip(frames, latents, strict=True)]))
+    return np.array(shares)
 
 
 def _metrics(question: str, ratios: list[np.ndarray]) -> list[Metric]:
