@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from browser import chromium
-from browser.notebook_page import PATHS, TIMEOUT_S, NotebookPage
+from browser.notebook_page import LONG_S, PATHS, TIMEOUT_S, NotebookPage
 from browser.server import running_server
 
 CLOSE_WIDGETS = "import ipywidgets; ipywidgets.Widget.close_all()"
@@ -60,5 +60,5 @@ def notebook(request, tab):
 @pytest.fixture
 def tiny_notebook(notebook):
     """The same; its kernel has the tiny model as `session`, a `clip` of it with trace, and its `attention`."""
-    notebook.value("None", code=RUN_TINY)
+    notebook.value("None", RUN_TINY, LONG_S)
     return notebook

@@ -1,6 +1,7 @@
 """One notebook in one browser tab: fill, run, look at, ask its kernel. The same for JupyterLab and Notebook 7.
 
-Knows Playwright and the front ends' `window.jupyterapp`; knows nothing of our widgets.
+Knows Playwright and the front ends' `window.jupyterapp`; knows nothing of our widgets. Nothing here waits for ever, and
+what gives up says what it waited for.
 """
 
 from __future__ import annotations
@@ -14,13 +15,16 @@ from typing import Any
 import nbformat
 from nbformat import v4
 from playwright.sync_api import BrowserContext, Locator
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from browser.server import Server
 
 PATHS = {"lab": "/lab/tree/{}?reset", "notebook": "/notebooks/{}"}
 SCREENSHOTS = Path(__file__).parents[2] / "outputs" / "screenshots"
-# What a front end takes to load, or a kernel to import torch and a model, on two busy cores.
-TIMEOUT_S = 180
+# What a front end takes to load, or a kernel to import torch and run the tiny model, on two busy cores.
+LONG_S = 240
+# What a widget, or a kernel that has nothing else to do, takes to answer there.
+TIMEOUT_S = 60
 POLL_MS = 50
 
 # What Notebook 7 reports while it starts, on an empty notebook too.
@@ -76,6 +80,8 @@ ASK_KERNEL = """async ([code, expression]) => {
 
 RUN_COMMAND = "async ([id, options]) => { await window.jupyterapp.commands.execute(id, options); }"
 
+DIALOGS = "() => [...document.querySelectorAll('.jp-Dialog')].map((dialog) => dialog.innerText)"
+
 
 class NotebookPage:
     """A notebook of `server`, open in a tab of its own, with a kernel of its own.
@@ -97,6 +103,7 @@ class NotebookPage:
 
     def start(self) -> None:
         """Opens an empty notebook with a fresh kernel."""
+        self.page.goto("about:blank")  # a front end that is open would tell of the loss of its kernel
         self._server.stop_kernels()
         kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
         empty = v4.new_notebook(cells=[v4.new_code_cell()], metadata={"kernelspec": kernelspec})
@@ -108,30 +115,49 @@ class NotebookPage:
 
         Raises AssertionError with the traceback of a cell that fails.
         """
-        self.page.evaluate(REPLACE_CELLS, sources)
+        self.page.evaluate(REPLACE_CELLS, sources)  # awaits nothing
         self.run_again()
 
     def run_again(self) -> None:
         """Runs the cells that are there; as `run`."""
-        for traceback in self.page.evaluate(RUN_ALL_CELLS):
+        for traceback in self.wait_for(RUN_ALL_CELLS, "the notebook's cells to run", timeout_s=LONG_S):
             raise AssertionError(traceback)
 
-    def value(self, expression: str, code: str = "") -> Any:
+    def value(self, expression: str, code: str = "", timeout_s: float = TIMEOUT_S) -> Any:
         """The value of a Python expression in the kernel, after running `code` there; it travels as JSON.
 
         Raises AssertionError with the exception's name and text if either fails.
         """
-        answer = self.page.evaluate(ASK_KERNEL, [code, f"__import__('json').dumps({expression})"])
+        asked = [code, f"__import__('json').dumps({expression})"]
+        answer = self.wait_for(ASK_KERNEL, f"the kernel's answer to {expression}", asked, timeout_s)
         if answer["status"] != "ok":
             raise AssertionError(f"{code}\n{expression}: {answer['ename']}: {answer['evalue']}")
         return json.loads(ast.literal_eval(answer["data"]["text/plain"]))
+
+    def wait_for(self, function: str, what: str, arg: Any = None, timeout_s: float = TIMEOUT_S) -> Any:
+        """What a JavaScript function returns in the page, once that is true, or what its promise brings.
+
+        Raises AssertionError with `what` was waited for, and with the text of a dialog that is open.
+        """
+        try:
+            return self.page.wait_for_function(function, arg=arg, timeout=timeout_s * 1000).json_value()
+        except PlaywrightTimeout:
+            raise AssertionError(f"waited {timeout_s} s for {what}; {self._obstacle()}") from None
+
+    def _obstacle(self) -> str:
+        """What may have kept the page from going on."""
+        try:
+            dialogs = self.page.wait_for_function(DIALOGS, timeout=POLL_MS * 100).json_value()
+        except PlaywrightTimeout:
+            return "the page itself does not answer"
+        return f"open dialogs: {dialogs}; errors in the console: {self.errors}"
 
     def wait_until(self, expression: str) -> None:
         """Returns once a Python expression is true in the kernel. Raises AssertionError after TIMEOUT_S."""
         give_up_at = time.monotonic() + TIMEOUT_S
         while not self.value(f"bool({expression})"):
             if time.monotonic() > give_up_at:
-                raise AssertionError(f"never true in the kernel: {expression}")
+                raise AssertionError(f"not true in the kernel after {TIMEOUT_S} s: {expression}")
             self.page.wait_for_timeout(POLL_MS)
 
     def reload(self) -> None:
@@ -142,9 +168,8 @@ class NotebookPage:
     def set_theme(self, name: str) -> None:
         """`name` is 'light' or 'dark'. It stays for the tests that follow."""
         self._command("apputils:change-theme", {"theme": f"JupyterLab {name.capitalize()}"})
-        self.page.wait_for_function(
-            "light => document.body.dataset.jpThemeLight === light", arg=str(name == "light").lower()
-        )
+        is_shown = "light => document.body.dataset.jpThemeLight === light"
+        self.wait_for(is_shown, f"the {name} theme", str(name == "light").lower())
 
     def screenshots(self, of: Locator, name: str) -> None:
         """Keeps pictures of an element in both themes: SCREENSHOTS/NAME-THEME-FRONTEND.png."""
@@ -167,11 +192,11 @@ class NotebookPage:
         }
 
     def _load(self) -> None:
-        self.page.goto(self._url)
-        self.page.wait_for_function(KERNEL_IS_IDLE)
+        self.page.goto(self._url, timeout=LONG_S * 1000)
+        self.wait_for(KERNEL_IS_IDLE, "the notebook with an idle kernel", timeout_s=LONG_S)
 
     def _command(self, name: str, options: dict[str, str] | None = None) -> None:
-        self.page.evaluate(RUN_COMMAND, [name, options or {}])
+        self.wait_for(RUN_COMMAND, f"the command {name}", [name, options or {}])
 
     def _note(self, error: str) -> None:
         if not any(known in error for known in EXPLAINED_ERRORS):

@@ -20,6 +20,7 @@ from urllib.request import Request, urlopen
 
 START_TIMEOUT_S = 120
 STOP_TIMEOUT_S = 30
+ANSWER_TIMEOUT_S = 60
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,11 @@ class Server:
 
     def stop_kernels(self) -> None:
         """Ends every kernel; returns when the server has let go of them."""
-        with urlopen(f"{self.url}/api/sessions") as reply:
+        with urlopen(f"{self.url}/api/sessions", timeout=ANSWER_TIMEOUT_S) as reply:
             sessions = json.load(reply)
         for session in sessions:
-            urlopen(Request(f"{self.url}/api/sessions/{session['id']}", method="DELETE")).close()
+            end = Request(f"{self.url}/api/sessions/{session['id']}", method="DELETE")
+            urlopen(end, timeout=ANSWER_TIMEOUT_S).close()
 
 
 @contextmanager

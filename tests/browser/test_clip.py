@@ -2,9 +2,8 @@
 
 
 def test_clip_plays_with_sound(tiny_notebook):
-    page = tiny_notebook.page
     tiny_notebook.run("clip")
-    video = page.locator("video")
-    video.evaluate("video => video.play()")
-    page.wait_for_function("() => document.querySelector('video').currentTime > 0.3")
+    video = tiny_notebook.page.locator("video")
+    video.evaluate("video => void video.play()")
+    tiny_notebook.wait_for("() => document.querySelector('video').currentTime > 0.3", "the clip to play")
     assert video.evaluate("video => video.webkitAudioDecodedByteCount") > 0

@@ -40,9 +40,10 @@ def test_keys_move_through_time(tiny_notebook, explorer):
 
 def test_clicked_sound_is_picked(tiny_notebook, explorer):
     strip = explorer.get_by_role("application", name="Audio latents")
-    strip.click(position={"x": 2, "y": 10})
-    tiny_notebook.wait_until("explorer.picked == {'lane': 'audio', 't': 0}")
-    explorer.get_by_text("Audio latent 0").wait_for()
+    strip.click(position={"x": strip.bounding_box()["width"] - 2, "y": 10})
+    last = tiny_notebook.value("explorer.grid['sounds'] - 1")
+    tiny_notebook.wait_until(f"explorer.picked == {{'lane': 'audio', 't': {last}}}")
+    explorer.get_by_text(f"Audio latent {last}:").wait_for()
 
 
 def test_footprint_is_shown_when_asked_for(tiny_notebook, explorer):

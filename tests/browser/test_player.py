@@ -11,18 +11,29 @@ player = Player(clip, steps=step_previews(Preview(session.pipe), clip.trace))
 player
 """
 IS_LOADED = "() => document.querySelector('.ltx-player video')?.readyState >= 2"
+ARE_LOADED = """() => {
+    const videos = [...document.querySelectorAll('.ltx-player video')];
+    return videos.length === 2 && videos.every((video) => video.readyState >= 2);
+}"""
+IN_STEP = """() => {
+    const videos = [...document.querySelectorAll('.ltx-player video')];
+    const [first_s, second_s] = videos.map((video) => video.currentTime);
+    return videos.every((video) => !video.paused) && first_s > 0.5 && Math.abs(first_s - second_s) < 0.05;
+}"""
 
 
 @pytest.fixture
 def player(tiny_notebook):
     tiny_notebook.run(PLAYER)
-    tiny_notebook.page.wait_for_function(IS_LOADED)
+    tiny_notebook.wait_for(IS_LOADED, "the clip to be loaded")
     return tiny_notebook.page.locator(".ltx-player")
 
 
 def test_plays_with_sound_and_remembers_where_it_stopped(tiny_notebook, player):
+    tiny_notebook.value("None", "player.speed = 0.25")  # so that it is still running when it is to stop
+    expect(player.get_by_label("Speed")).to_have_value("0.25")
     player.get_by_role("button", name="Play (space)").click()
-    tiny_notebook.page.wait_for_function("() => document.querySelector('.ltx-player video').currentTime > 0.3")
+    tiny_notebook.wait_for("() => document.querySelector('.ltx-player video').currentTime > 0.3", "the clip to play")
     assert player.locator("video").evaluate("video => video.webkitAudioDecodedByteCount") > 0
     player.get_by_role("button", name="Pause (space)").click()
     tiny_notebook.wait_until("player.position_s > 0.3")
@@ -46,25 +57,16 @@ def test_steps_of_the_run_are_seen(tiny_notebook, player):
 
 
 def test_two_clips_run_in_step(tiny_notebook, player):
-    tiny_notebook.value("None", code="player.show(clip, clip)")
-    page = tiny_notebook.page
-    page.wait_for_function(
-        "() => [...document.querySelectorAll('.ltx-player video')].filter((one) => one.readyState >= 2).length === 2"
-    )
+    tiny_notebook.value("None", "player.show(clip, clip); player.loop = True")
+    tiny_notebook.wait_for(ARE_LOADED, "both clips to be loaded")
     player.get_by_role("button", name="Play (space)").click()
-    page.wait_for_function(
-        "() => [...document.querySelectorAll('.ltx-player video')].every((one) => one.currentTime > 0.5)"
-    )
-    first_s, second_s = page.evaluate(
-        "() => [...document.querySelectorAll('.ltx-player video')].map((one) => one.currentTime)"
-    )
-    assert first_s == pytest.approx(second_s, abs=0.1)
+    tiny_notebook.wait_for(IN_STEP, "both clips to run in step")
 
 
 def test_reload_finds_position_and_step(tiny_notebook, player):
     tiny_notebook.value("None", code="player.position_s, player.step = 1.0, 3")
     tiny_notebook.reload()
-    tiny_notebook.page.wait_for_function(IS_LOADED)
+    tiny_notebook.wait_for(IS_LOADED, "the clip to be loaded again")
     expect(player.get_by_role("slider", name="Playhead")).to_have_attribute("aria-valuenow", "1.000")
     expect(player.get_by_role("slider", name="Step of the run")).to_have_value("3")
 

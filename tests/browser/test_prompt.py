@@ -1,6 +1,7 @@
 """The prompt in a real front end: what is typed reaches the kernel's request, what is refused is said."""
 
 import pytest
+from playwright.sync_api import expect
 
 
 @pytest.fixture
@@ -18,10 +19,8 @@ def test_typed_prompt_reaches_the_request(notebook, prompt):
 
 def test_request_from_the_kernel_is_shown(notebook, prompt):
     notebook.value("None", code="prompt.request = prompt.request.replace(prompt='a blue square slides', seed=11)")
-    notebook.page.wait_for_function(
-        "() => document.querySelector('.ltx-prompt textarea').value === 'a blue square slides'"
-    )
-    assert prompt.get_by_label("Seed", exact=True).input_value() == "11"
+    expect(prompt.get_by_label("Prompt", exact=True)).to_have_value("a blue square slides")
+    expect(prompt.get_by_label("Seed", exact=True)).to_have_value("11")
 
 
 def test_refused_value_is_said_and_changes_nothing(notebook, prompt):
@@ -37,9 +36,7 @@ def test_reload_finds_the_prompt(notebook, prompt):
     prompt.get_by_label("Prompt", exact=True).fill("a green triangle hums")
     notebook.wait_until("prompt.request.prompt == 'a green triangle hums'")
     notebook.reload()
-    notebook.page.wait_for_function(
-        "() => document.querySelector('.ltx-prompt textarea')?.value === 'a green triangle hums'"
-    )
+    expect(prompt.get_by_label("Prompt", exact=True)).to_have_value("a green triangle hums")
 
 
 def test_looks(notebook, prompt):

@@ -43,7 +43,7 @@ def test_cancelled_run_and_the_clip_after_it(tiny_notebook, page):
     generate(tiny_notebook, page)
     tiny_notebook.wait_until("shot.clip is not None and shot.clip.num_frames == 49")
     page.get_by_role("button", name="Play (space)").click()
-    page.wait_for_function("() => document.querySelector('.ltx-player video').currentTime > 0.3")
+    tiny_notebook.wait_for("() => document.querySelector('.ltx-player video').currentTime > 0.3", "the clip to play")
     assert page.locator(".ltx-player video").evaluate("video => video.webkitAudioDecodedByteCount") > 0
 
 

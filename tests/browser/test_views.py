@@ -34,8 +34,12 @@ TOO_WIDE = """() => [...document.querySelectorAll(".ltx")]
 @pytest.fixture
 def all_widgets(tiny_notebook):
     tiny_notebook.run(MAKE, SHOW)
-    tiny_notebook.page.wait_for_function(ALL_SHOWN, arg=VIEWS)
+    wait_for_views(tiny_notebook)
     return tiny_notebook
+
+
+def wait_for_views(notebook):
+    notebook.wait_for(ALL_SHOWN, f"{VIEWS} views", VIEWS)
 
 
 def test_every_control_has_a_name(all_widgets):
@@ -44,7 +48,7 @@ def test_every_control_has_a_name(all_widgets):
 
 def test_480_px_are_enough(all_widgets):
     all_widgets.run("ipywidgets.VBox(widgets, layout={'width': '480px'})")
-    all_widgets.page.wait_for_function(ALL_SHOWN, arg=VIEWS)
+    wait_for_views(all_widgets)
     assert all_widgets.page.evaluate(TOO_WIDE) == []
     for name in ("prompt", "timeline", "preset_picker", "player", "run-panel", "latent_explorer"):
         all_widgets.screenshots(all_widgets.page.locator(f".ltx-{name}"), f"{name.replace('-', '_')}-480px")
@@ -56,7 +60,7 @@ def test_50_views_leave_nothing_behind(all_widgets):
     def open_and_close(times):
         for _ in range(times):
             all_widgets.run_again()
-            all_widgets.page.wait_for_function(ALL_SHOWN, arg=VIEWS)
+            wait_for_views(all_widgets)
         return all_widgets.held()
 
     before, after = open_and_close(5), open_and_close(50)
