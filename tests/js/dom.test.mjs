@@ -29,6 +29,7 @@ test("a disposed view hears nothing more", () => {
 test("what is added after the end is released at once", () => {
   const disposer = createDisposer();
   disposer.dispose();
+  assert.equal(disposer.isDisposed, true);
   let released = false;
   disposer.add(() => (released = true));
   assert.equal(released, true);

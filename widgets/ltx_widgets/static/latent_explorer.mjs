@@ -157,8 +157,13 @@ function render({ model, el }) {
     drawCards();
   });
   disposer.onMessage(model, "pictures", async ({ media_type }, buffers) => {
+    // Every view that opens asks for all; those that are open have them.
+    if (state.pictures.length) return;
     const blobs = buffers.map((buffer) => new Blob([bytesOf(buffer)], { type: media_type }));
-    state.pictures = await Promise.all(blobs.map((blob) => createImageBitmap(blob)));
+    const pictures = await Promise.all(blobs.map((blob) => createImageBitmap(blob)));
+    disposer.add(() => pictures.forEach((picture) => picture.close()));
+    if (disposer.isDisposed) return;
+    state.pictures = pictures;
     draw();
   });
   disposer.onMessage(model, "details", (content, buffers) => {
@@ -190,7 +195,6 @@ function render({ model, el }) {
   disposer.add(() => {
     sendPick.cancel();
     askSoon.cancel();
-    for (const picture of state.pictures) picture.close();
   });
   draw();
   model.send({ type: "ready" });

@@ -1,7 +1,7 @@
 // Player: screens over lanes, one transport for both, and a slider over the steps of a run.
 
 import { bytesOf } from "./lib/bytes.mjs";
-import { createDisposer, h, showError, widgetRoot } from "./lib/dom.mjs";
+import { createDisposer, h, showError, takeKey, widgetRoot } from "./lib/dom.mjs";
 import { secondsText } from "./lib/time.mjs";
 import { createControls } from "./player/controls.mjs";
 import { createLanes } from "./player/lanes.mjs";
@@ -35,7 +35,10 @@ function render({ model, el }) {
   disposer.add(() => view?.dispose());
   rebuild();
   model.send({ type: "ready" });
-  return () => disposer.dispose();
+  return () => {
+    disposer.dispose();
+    root.remove();
+  };
 }
 
 // Everything that belongs to the clips that are there now.
@@ -196,7 +199,7 @@ function createView(model, stage, facts) {
     onKey(event) {
       const act = event.ctrlKey || event.metaKey || event.altKey ? null : keys[event.key];
       if (!act || event.target.closest(NOT_FOR_KEYS)) return;
-      event.preventDefault();
+      takeKey(event);
       act(event);
     },
     take(kind, id, content) {

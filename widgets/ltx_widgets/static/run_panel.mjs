@@ -20,7 +20,10 @@ function render({ model, el }) {
   const log = createLog(disposer, model);
   root.append(start, progress, showError(disposer, model), preview, queue, results, log);
   model.send({ type: "ready" });
-  return () => disposer.dispose();
+  return () => {
+    disposer.dispose();
+    root.remove();
+  };
 }
 
 function createStart(disposer, model) {
@@ -113,7 +116,7 @@ function createPreview(disposer, model) {
   };
   disposer.onMessage(model, "preview", async (facts, [jpeg, levels]) => {
     const strip = await createImageBitmap(new Blob([bytesOf(jpeg)], { type: "image/jpeg" }));
-    if (model.get("state") === "idle") return strip.close();
+    if (disposer.isDisposed || model.get("state") === "idle") return strip.close();
     clear();
     shown = { ...facts, strip };
     element.hidden = false;

@@ -1,6 +1,6 @@
 // Both lanes of latents: a frame with the grid over it, and picture and sound over one time axis. Draws; decides nothing.
 
-import { createDisposer, h, s } from "../lib/dom.mjs";
+import { createDisposer, h, s, takeKey } from "../lib/dom.mjs";
 import { canvasOf, heatPixels, rgbPixels } from "./colours.mjs";
 import { cellAt, interval_s, lanesEnd_s, latentAt, moved, placeText } from "./places.mjs";
 
@@ -64,6 +64,7 @@ export function lanesView(disposer, grid, onPick) {
   };
   const drag = (target, placeAt) => {
     disposer.listen(target, "pointerdown", (event) => {
+      if (event.button !== 0) return;
       const dragging = createDisposer();
       target.setPointerCapture(event.pointerId);
       dragging.listen(target, "pointermove", (moving) => onPick(placeAt(...pointed(target, moving))));
@@ -85,7 +86,7 @@ export function lanesView(disposer, grid, onPick) {
     const from = picked.lane === lane ? picked : pickedAt(lane, interval_s(picked, grid)[0]);
     const to = moved(from, event.key, grid);
     if (to === null || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
+    takeKey(event);
     onPick(to);
   };
   disposer.listen(picture, "keydown", (event) => onKey("video", event));

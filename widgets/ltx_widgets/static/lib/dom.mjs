@@ -24,10 +24,13 @@ function filled(element, attributes, children) {
 // Collects what a view has to release; dispose() releases it, newest first. A late add is released at once.
 export function createDisposer() {
   const releases = [];
-  let disposed = false;
+  let isDisposed = false;
   const disposer = {
+    get isDisposed() {
+      return isDisposed;
+    },
     add(release) {
-      if (disposed) release();
+      if (isDisposed) release();
       else releases.push(release);
     },
     listen(target, type, callback, options) {
@@ -59,7 +62,7 @@ export function createDisposer() {
       disposer.add(() => observer.disconnect());
     },
     dispose() {
-      disposed = true;
+      isDisposed = true;
       for (const release of releases.splice(0).reverse()) release();
     },
   };
@@ -73,6 +76,12 @@ export function widgetRoot(el, name, label) {
   const root = h("section", attributes);
   el.append(root);
   return root;
+}
+
+// A key that the widget acts on: the page does not scroll by it, and the front end takes no command from it.
+export function takeKey(event) {
+  event.preventDefault();
+  event.stopPropagation();
 }
 
 // A line that shows model.error as it changes, and is announced; hidden while there is none.

@@ -43,7 +43,7 @@ export function createSteps(disposer, model, { onChange }) {
     async take(index, [jpeg, levels]) {
       if (kept.has(index)) return;
       const strip = await createImageBitmap(new Blob([jpeg], { type: "image/jpeg" }));
-      if (kept.has(index)) return strip.close();
+      if (disposer.isDisposed || kept.has(index)) return strip.close();
       kept.set(index, { ...steps[index], strip, levels });
       if (index === chosen()) onChange();
     },

@@ -1,4 +1,5 @@
 // Pointer and keyboard on the board: drags that stay in the browser until they are released, and keys for all of it.
+import { takeKey } from "../lib/dom.mjs";
 import { roundHalfEven } from "../lib/time.mjs";
 import { resized, withItem } from "./edits.mjs";
 import { deleted, dragged, linkedParts, splitAt } from "./linked.mjs";
@@ -160,7 +161,7 @@ export function addGestures(editor, board, view, disposer) {
       (event.target === board.end && endKey(event)) ||
       (part && !(event.ctrlKey || event.metaKey) && partKeyDown(event, part)) ||
       boardKey(event);
-    if (isTaken) event.preventDefault();
+    if (isTaken) takeKey(event);
   });
 
   // A part is selected when it gets the focus, so that Tab walks through them; a pointer has selected it already.

@@ -43,8 +43,13 @@ export function createMediaTools(model, editor, sources, disposer) {
   async function upload(file, wanted) {
     progress.hidden = false;
     // Every view hears of the file; only this one uses it.
-    await uploadFile(model, file, { ...wanted, view }, (share) => (progress.value = share));
-    progress.hidden = true;
+    try {
+      await uploadFile(model, file, { ...wanted, view }, (share) => (progress.value = share));
+    } catch (error) {
+      model.set("error", `${file.name} cannot be read: ${error.message}`); // such as a folder that was dropped
+    } finally {
+      progress.hidden = true;
+    }
   }
 
   function begin(start) {
