@@ -83,6 +83,19 @@ def test_the_notebook_goes_on_during_a_run():
     finished(panel)
 
 
+def test_the_strip_of_clips_stays_in_the_notebook_newest_first():
+    panel = RunPanel(Steps(is_free=True), request=REQUEST)
+    assert panel._still() is None
+    for seed in (20, 230):
+        panel.generate(REQUEST.replace(seed=seed))
+    finished(panel)
+    picture = np.asarray(Image.open(io.BytesIO(panel._still())))
+    assert picture.shape == (128 + 2 * 8, 2 * 192 + 3 * 8, 3)
+    newest, oldest = picture[72, 104], picture[72, 304]
+    assert abs(int(newest.mean()) - 230) <= 2 and abs(int(oldest.mean()) - 20) <= 2
+    assert tuple(picture[5, 104]) == (11, 92, 173) and tuple(picture[5, 304]) == (255, 255, 255)  # the frame
+
+
 def test_progress_is_told_after_every_step():
     panel = RunPanel(Steps(is_free=True), request=REQUEST)
     told = []

@@ -1,7 +1,13 @@
 """studio: one request in all widgets; a run of a real session is shown, played and explored."""
 
+import base64
+import importlib.util
+import io
+
+import ipywidgets
 import numpy as np
 import pytest
+from PIL import Image
 
 from ltx_nb.pipeline.preview import Preview
 from ltx_nb.request import ClipRequest, Sampling
@@ -121,6 +127,30 @@ def test_every_kept_step_of_a_trace_is_drawn(made, session):
     assert [preview.frames.shape for preview in previews] == [(2, 8, 8, 3)] * 2
     assert [preview.log_mel.shape for preview in previews] == [(2, made.clip.audio_latents.shape[1], 64)] * 2
     assert np.isfinite(previews[0].log_mel).all()
+
+
+def test_its_still_shows_the_timeline_and_what_was_made(made, session):
+    before = Image.open(io.BytesIO(studio(session, REQUEST)._still()))
+    after = Image.open(io.BytesIO(made._still()))
+    parts = (made.player, made.run_panel, made.timeline)
+    heights = [Image.open(io.BytesIO(part._still())).height for part in parts]
+    assert before.size == (1440, heights[-1])
+    assert after.width == 1440 and after.height > sum(heights)
+
+
+@pytest.mark.skipif(
+    ipywidgets.version_info[0] < 8, reason="ipywidgets 7 shows a box in a way of its own, without a still"
+)
+def test_its_still_stays_in_the_notebook(session):
+    made = studio(session, REQUEST)
+    data = made._repr_mimebundle_()
+    assert base64.b64decode(data["image/png"]) == made._still()
+    assert data["text/plain"] == "Studio(tiny)" and "application/vnd.jupyter.widget-view+json" in data
+
+
+def test_its_name_is_that_of_no_module():
+    """Else importing the module would put it in the place of the function."""
+    assert importlib.util.find_spec("ltx_widgets.studio") is None
 
 
 def test_its_text_has_no_address(session):

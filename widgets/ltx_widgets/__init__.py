@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ltx_widgets.preset_picker import PresetPicker
     from ltx_widgets.prompt import Prompt
     from ltx_widgets.run_panel import RunPanel
-    from ltx_widgets.studio import studio
+    from ltx_widgets.studio_box import studio
     from ltx_widgets.timeline import Timeline
 
 _MODULE_OF = {
@@ -24,7 +24,7 @@ _MODULE_OF = {
     "Prompt": "ltx_widgets.prompt",
     "RunPanel": "ltx_widgets.run_panel",
     "Timeline": "ltx_widgets.timeline",
-    "studio": "ltx_widgets.studio",
+    "studio": "ltx_widgets.studio_box",
 }
 
 __all__ = ["LatentExplorer", "Player", "PresetPicker", "Prompt", "RunPanel", "Timeline", "studio"]

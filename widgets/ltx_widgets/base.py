@@ -63,12 +63,7 @@ class KitWidget(anywidget.AnyWidget):
         return f"{type(self).__name__}()"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        bundle = super()._repr_mimebundle_(**kwargs)
-        still_png = self._still()
-        if bundle is None or still_png is None:
-            return bundle
-        data, metadata = bundle
-        return data | {"image/png": b64encode(still_png).decode()}, metadata
+        return with_still(super()._repr_mimebundle_(**kwargs), self._still())
 
     def _still(self) -> bytes | None:
         """A PNG of the widget for readers without a kernel; None where text is enough."""
@@ -115,6 +110,18 @@ class KitWidget(anywidget.AnyWidget):
         except Exception as error:
             self.error = error_text(error)
             return None
+
+
+def with_still(bundle: Any, still_png: bytes | None) -> Any:
+    """A widget's MIME bundle, its data alone or with metadata, and in it a picture for readers without a kernel.
+
+    None, the bundle of a widget that is closed, stays None.
+    """
+    if bundle is None or still_png is None:
+        return bundle
+    data, *metadata = bundle if isinstance(bundle, tuple) else (bundle,)
+    data = data | {"image/png": b64encode(still_png).decode()}
+    return (data, *metadata) if metadata else data
 
 
 def error_text(error: Exception) -> str:

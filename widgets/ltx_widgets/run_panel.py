@@ -211,6 +211,10 @@ class RunPanel(KitWidget):
             line = {"time": time.strftime("%H:%M:%S"), "kind": kind, "text": text}
             self.log = [*self.log, line][-MOST_LOG_LINES:]
 
+    def _still(self) -> bytes | None:
+        """The strip of clips."""
+        return self._kept.picture(self.selected)
+
     def _on_ready(self) -> None:
         for result in self._kept:
             self._send_thumbnail(result)

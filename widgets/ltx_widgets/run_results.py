@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+from PIL import Image, ImageDraw
 
 from ltx_nb.clip import Clip
 from ltx_nb.request import ClipRequest
 from ltx_widgets.run_text import title_of
-from ltx_widgets.thumbnail import thumbnail
+from ltx_widgets.thumbnail import THUMBNAIL_PX, thumbnail
+
+_MOST_IN_PICTURE = 5
+_GAP_PX = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +63,26 @@ class RunResults:
             del self._results[oldest], sizes[oldest]
             left += 1
         return left
+
+    def picture(self, selected: int) -> bytes | None:
+        """A PNG of the newest clips side by side, the newest first, the selected one framed; None without clips."""
+        newest = list(self)[: -_MOST_IN_PICTURE - 1 : -1]
+        if not newest:
+            return None
+        width, height = THUMBNAIL_PX
+        strip = Image.new("RGB", (len(newest) * (width + _GAP_PX) + _GAP_PX, height + 2 * _GAP_PX), "#ffffff")
+        draw = ImageDraw.Draw(strip)
+        for place, result in enumerate(newest):
+            left = _GAP_PX + place * (width + _GAP_PX)
+            thumbnail = Image.open(io.BytesIO(result.thumbnail))
+            strip.paste(thumbnail, (left + (width - thumbnail.width) // 2, _GAP_PX + (height - thumbnail.height) // 2))
+            if result.id == selected:
+                draw.rectangle(
+                    (left - 4, _GAP_PX - 4, left + width + 3, _GAP_PX + height + 3), outline="#0b5cad", width=3
+                )
+        file = io.BytesIO()
+        strip.save(file, "PNG")
+        return file.getvalue()
 
 
 def num_bytes(clip: Clip) -> int:

@@ -6,18 +6,21 @@ latents can be explored.
 
 from __future__ import annotations
 
+import io
+import threading
 from collections.abc import Callable
 from functools import cached_property, partial
 from typing import Any
 
 import ipywidgets
+from PIL import Image
 
 from ltx_nb.clip import Clip
 from ltx_nb.inspect.footprint import audio_cell_footprint, cell_footprint
 from ltx_nb.pipeline.preview import Preview
 from ltx_nb.pipeline.session import Session
 from ltx_nb.request import ClipRequest
-from ltx_widgets.base import error_text
+from ltx_widgets.base import error_text, with_still
 from ltx_widgets.latent_explorer import LatentExplorer
 from ltx_widgets.player import Player
 from ltx_widgets.preset_picker import PresetPicker
@@ -25,9 +28,11 @@ from ltx_widgets.prompt import Prompt
 from ltx_widgets.run_panel import RunPanel
 from ltx_widgets.step_preview import StepPreview, step_preview, step_previews
 from ltx_widgets.timeline import Timeline
+from ltx_widgets.timeline_still import WIDTH_PX
 
 TRACE_BUDGET_MB = 128  # of each clip in the strip
 _LEAST_COLUMN_PX = 420
+_STILL_GAP_PX = 16
 _FOLDED = ("Memory: what this takes, by preset", "Latents of the clip")
 
 
@@ -48,6 +53,7 @@ class Studio(ipywidgets.VBox):
             request = ClipRequest("", width=model.width, height=model.height, num_frames=model.num_frames)
         self._session = session
         self._is_taking = False
+        self._taking = threading.RLock()  # a cell may change one widget while a message of the browser changes another
         self._explorer: LatentExplorer | None = None
         self._picker: PresetPicker | None = None
         self.prompt = Prompt(request, model=model, tokenizer=SessionTokenizer(session.pipe.tokenizer))
@@ -82,6 +88,23 @@ class Studio(ipywidgets.VBox):
     def __repr__(self) -> str:
         return f"Studio({self._session.model.name})"
 
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        return with_still(super()._repr_mimebundle_(**kwargs), self._still())
+
+    def _still(self) -> bytes:
+        """A PNG of what is played, the strip of clips and the timeline, one below the other, at twice their size."""
+        stills = [widget._still() for widget in (self.player, self.run_panel, self.timeline)]
+        images = [_enlarged(Image.open(io.BytesIO(still))) for still in stills if still is not None]
+        height = sum(image.height for image in images) + _STILL_GAP_PX * (len(images) - 1)
+        picture = Image.new("RGB", (WIDTH_PX, height), "#ffffff")
+        top = 0
+        for image in images:
+            picture.paste(image, (0, top))
+            top += image.height + _STILL_GAP_PX
+        file = io.BytesIO()
+        picture.save(file, "PNG", optimize=True)
+        return file.getvalue()
+
     @property
     def request(self) -> ClipRequest:
         """The request as edited so far. Assign one to show it everywhere."""
@@ -99,22 +122,23 @@ class Studio(ipywidgets.VBox):
 
     def _take(self, changed: Callable[[], ClipRequest | None]) -> None:
         """Show a request that one of the widgets has changed in all of them."""
-        if self._is_taking:
-            return
-        self._is_taking = True
-        try:
-            request = changed()
-            if request is None:
+        with self._taking:
+            if self._is_taking:
                 return
-            self.prompt.request = request
-            self.timeline.request = request
-            self.run_panel.request = request if request.prompt.strip() else None
-            if self._picker is not None:
-                self._picker.show(request)
-        except ValueError as error:
-            self.run_panel.request, self.run_panel.error = None, error_text(error)
-        finally:
-            self._is_taking = False
+            self._is_taking = True
+            try:
+                request = changed()
+                if request is None:
+                    return
+                self.prompt.request = request
+                self.timeline.request = request
+                self.run_panel.request = request if request.prompt.strip() else None
+                if self._picker is not None:
+                    self._picker.show(request)
+            except ValueError as error:
+                self.run_panel.request, self.run_panel.error = None, error_text(error)
+            finally:
+                self._is_taking = False
 
     @cached_property
     def _preview(self) -> Preview:
@@ -158,6 +182,12 @@ class Studio(ipywidgets.VBox):
         if self.run_panel.state != "idle":
             raise ValueError("the model is busy with a run; look at the footprint when it is done")
         return footprint(self._session, *arguments)
+
+
+def _enlarged(image: Image.Image) -> Image.Image:
+    """Twice the size, as far as there is room."""
+    scale = min(2, WIDTH_PX / image.width)
+    return image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.BICUBIC)
 
 
 def _grid(children: list[ipywidgets.Widget], columns: str = "minmax(0, 1fr)") -> ipywidgets.Box:
