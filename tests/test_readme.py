@@ -1,10 +1,12 @@
-"""README's tree names what there is: nothing that is gone, and no module left out."""
+"""README names what there is: its tree every module and nothing that is gone, its course every notebook."""
 
+import json
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-TREE = (ROOT / "README.md").read_text(encoding="utf-8").partition("## What is where\n")[2].split("```")[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+TREE = README.partition("## What is where\n")[2].split("```")[1]
 
 
 def named():
@@ -25,3 +27,12 @@ def test_every_module_is_named():
     modules = {f"ltx_nb/{path.name}" for path in (ROOT / "ltx_nb").glob("[a-z]*.py")}
     packages = {f"ltx_nb/{path.parent.name}/" for path in (ROOT / "ltx_nb").glob("*/__init__.py")}
     assert sorted((modules | packages) - named()) == []
+
+
+def test_every_notebook_is_in_the_course_with_its_title_question_and_badge():
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        head = "".join(json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"])
+        number, title = re.match(r"# (\d) · (.+)", head).groups()
+        badge = re.search(r"^\[!\[Open in Colab\].+$", head, re.MULTILINE)[0]
+        question = re.search(r"\*\*(.+?)\*\*", head, re.DOTALL)[1].replace("\n", " ")
+        assert f"| {number} | [{title}](notebooks/{path.name}) | {question} | {badge} |" in README
