@@ -1,4 +1,7 @@
-"""Stage 6: the video decoder alone, on the encoded clips: it goes on improving while the latents stay what they are."""
+"""Stage 6: the video decoder alone, on the encoded clips: it goes on improving while the latents stay what they are.
+
+The object, a twentieth of the picture, counts for more here than its background: a ball must not become a square.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ from .loop import Stage, parse_arguments, run_stage, trained_components
 from .muon import Muon
 from .video_vae import LATENT_NOISE, as_pixels, held_out_psnr, psnr_db
 
+OBJECT_WEIGHT = 5.0  # of a pixel of the object or beside it; the flat background has 1
+
 
 class VideoDecoderStage(Stage):
     name = "video_decoder"
@@ -20,7 +25,7 @@ class VideoDecoderStage(Stage):
 
     def __init__(self, workdir: Path):
         self.vae = trained_components(workdir)["vae"]
-        self.vae.decoder.requires_grad_(True)
+        self.vae.decoder.requires_grad_(True).to(memory_format=torch.channels_last_3d)  # a third faster on a CPU
         self.buckets = [load_bucket(workdir / "latents", bucket) for bucket in BUCKETS if bucket[2] == 49]
         weights = [scenes[0].width * scenes[0].height * len(scenes) for scenes, _ in self.buckets]
         self.weights = np.array(weights) / sum(weights)
@@ -39,11 +44,18 @@ class VideoDecoderStage(Stage):
         mean, std = (x.view(1, -1, 1, 1, 1) for x in (self.vae.latents_mean, self.vae.latents_std))
         raw = latents["video"][torch.from_numpy(index)].float().permute(0, 4, 1, 2, 3) * std + mean
         decoded = self.vae.decoder(raw + LATENT_NOISE * torch.randn_like(raw))
-        loss = F.mse_loss(decoded, pixels) + 0.05 * F.l1_loss(decoded, pixels)
+        error = decoded - pixels
+        loss = (_weights(pixels) * (error.square() + 0.05 * error.abs())).mean()
         return loss, {"psnr": psnr_db(decoded.detach(), pixels)}
 
     def finish(self):
         return held_out_psnr(self.vae)
+
+
+def _weights(pixels: torch.Tensor) -> torch.Tensor:
+    """OBJECT_WEIGHT where the picture differs from its corner, and 4 px around; [B, 1, F, H, W]."""
+    is_object = (pixels - pixels[..., :1, :1]).abs().amax(1, keepdim=True) > 0.1
+    return 1 + (OBJECT_WEIGHT - 1) * F.max_pool3d(is_object.float(), (1, 9, 9), stride=1, padding=(0, 4, 4))
 
 
 if __name__ == "__main__":
