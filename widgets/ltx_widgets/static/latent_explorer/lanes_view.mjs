@@ -60,7 +60,8 @@ export function lanesView(disposer, grid, onPick) {
 
   const pointed = (target, event) => {
     const box = target.getBoundingClientRect();
-    return [event.clientX - box.left, event.clientY - box.top, box.width, box.height];
+    const [left, top] = [box.left + target.clientLeft, box.top + target.clientTop]; // within the border
+    return [event.clientX - left, event.clientY - top, target.clientWidth, target.clientHeight];
   };
   const drag = (target, placeAt) => {
     disposer.listen(target, "pointerdown", (event) => {
