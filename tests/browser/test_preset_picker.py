@@ -14,7 +14,7 @@ PEAK_GB = "max(plan['sums']['peak_gb'] for plan in picker.plans)"
 @pytest.fixture
 def picker(notebook):
     notebook.run(PICKER)
-    widget = notebook.page.locator(".ltx-preset_picker")
+    widget = notebook.page.locator(".ltx-preset-picker")
     widget.wait_for()
     return widget
 

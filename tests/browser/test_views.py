@@ -26,6 +26,12 @@ UNNAMED = """() => {
     return unnamed.map((control) => control.outerHTML.slice(0, 200));
 }"""
 
+ARE_FILLED = """() => {
+    const video = document.querySelector(".ltx-player video");
+    const thumbnail = document.querySelector(".run-panel-show img");
+    return video?.readyState >= 2 && thumbnail?.naturalWidth > 0 && !!document.querySelector(".explorer-cards svg");
+}"""
+
 TOO_WIDE = """() => [...document.querySelectorAll(".ltx")]
     .filter((root) => root.scrollWidth > root.clientWidth + 1)
     .map((root) => `${root.className}: ${root.scrollWidth} > ${root.clientWidth} px`)"""
@@ -50,7 +56,7 @@ def test_480_px_are_enough(all_widgets):
     all_widgets.run("ipywidgets.VBox(widgets, layout={'width': '480px'})")
     wait_for_views(all_widgets)
     assert all_widgets.page.evaluate(TOO_WIDE) == []
-    for name in ("prompt", "timeline", "preset_picker", "player", "run-panel", "latent_explorer"):
+    for name in ("prompt", "timeline", "preset-picker", "player", "run-panel", "latent-explorer"):
         all_widgets.screenshots(all_widgets.page.locator(f".ltx-{name}"), f"{name.replace('-', '_')}-480px")
 
 
@@ -61,9 +67,11 @@ def test_50_views_leave_nothing_behind(all_widgets):
         for _ in range(times):
             all_widgets.run_again()
             wait_for_views(all_widgets)
+        all_widgets.wait_for(ARE_FILLED, "what the last views show")
         return all_widgets.held()
 
     before, after = open_and_close(5), open_and_close(50)
     growth = {name: after[name] - before[name] for name in before}
+    assert growth["object_urls"] == 0
     # One thing left by every view of one widget would be 50.
     assert max(growth.values()) < 50, growth

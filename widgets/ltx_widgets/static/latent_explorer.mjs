@@ -72,7 +72,7 @@ function attentionText(heat) {
 
 function render({ model, el }) {
   const disposer = createDisposer();
-  const root = widgetRoot(el, "latent_explorer", "Latent explorer");
+  const root = widgetRoot(el, "latent-explorer", "Latent explorer");
   const grid = model.get("grid");
   const can = model.get("can");
   const state = { picked: model.get("picked"), mode: can.pictures ? "pictures" : "colours", pictures: [] };

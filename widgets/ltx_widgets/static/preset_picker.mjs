@@ -96,7 +96,7 @@ function planView(plan) {
 
 function render({ model, el }) {
   const disposer = createDisposer();
-  const root = widgetRoot(el, "preset_picker", "Memory presets");
+  const root = widgetRoot(el, "preset-picker", "Memory presets");
   const group = `ltx-preset-${Math.random()}`;
   const choose = (changes) => model.send({ type: "choose", ...changes });
 
