@@ -33,7 +33,9 @@ EXPLAINED_ERRORS = (
     "Command 'filebrowser:open-path' not registered",
 )
 
+# The splash screen covers the notebook while a front end starts or changes its theme.
 KERNEL_IS_IDLE = """() => {
+    if (document.getElementById("jupyterlab-splash")) return false;
     const panel = window.jupyterapp?.shell.currentWidget;
     const session = panel?.sessionContext;
     return Boolean(panel?.context?.isReady && session?.isReady && session.session?.kernel?.status === "idle");
@@ -79,6 +81,10 @@ ASK_KERNEL = """async ([code, expression]) => {
 }"""
 
 RUN_COMMAND = "async ([id, options]) => { await window.jupyterapp.commands.execute(id, options); }"
+
+THEME_IS_SHOWN = """(isLight) =>
+    document.body.dataset.jpThemeLight === String(isLight) && !document.getElementById("jupyterlab-splash")
+"""
 
 DIALOGS = "() => [...document.querySelectorAll('.jp-Dialog')].map((dialog) => dialog.innerText)"
 
@@ -168,8 +174,7 @@ class NotebookPage:
     def set_theme(self, name: str) -> None:
         """`name` is 'light' or 'dark'. It stays for the tests that follow."""
         self._command("apputils:change-theme", {"theme": f"JupyterLab {name.capitalize()}"})
-        is_shown = "light => document.body.dataset.jpThemeLight === light"
-        self.wait_for(is_shown, f"the {name} theme", str(name == "light").lower())
+        self.wait_for(THEME_IS_SHOWN, f"the {name} theme", name == "light")
 
     def screenshots(self, of: Locator, name: str) -> None:
         """Keeps pictures of an element in both themes: SCREENSHOTS/NAME-THEME-FRONTEND.png."""
