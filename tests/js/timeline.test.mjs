@@ -100,6 +100,7 @@ test("latents of one kind are drawn as one", () => {
 
 test("an outline goes over the highest samples and back under the lowest", () => {
   assert.equal(peaksPath(new Int8Array([-127, 127, 0, 0])), "M0 0L1 126L1 129L0 254z");
+  assert.equal(peaksPath(new Int8Array([-10, 10])), "M0 47L0 207z"); // eight times as large
   assert.equal(peaksPath(new Int8Array()), "");
 });
 

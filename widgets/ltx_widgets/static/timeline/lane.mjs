@@ -1,5 +1,6 @@
 // One lane: its parts as blocks that can be focused, with pictures or the outline of sound where their source is known.
 import { h, s } from "../lib/dom.mjs";
+import { waveformScale } from "../lib/sound.mjs";
 import { TIME_TOLERANCE_S, secondsText } from "../lib/time.mjs";
 import { partKey } from "./editor.mjs";
 import { duration_s, isBetween, parts } from "./plan.mjs";
@@ -10,12 +11,15 @@ const LANE_PX = 56;
 // Browsers draw no canvas that is much wider than this.
 const MOST_CANVAS_PX = 8192;
 
-// The outline of int8 peaks [P, 2], low and high, as an SVG path P wide and 256 high; silence keeps a thin line.
+// The outline of int8 peaks [P, 2], low and high, as an SVG path P wide and 256 high; silence keeps a thin line, and what
+// stays below full scale is drawn larger, as in a player.
 export function peaksPath(peaks) {
   const count = peaks.length / 2;
+  const scale = waveformScale(peaks);
+  const y = (value) => Math.round(127 - scale * value);
   const points = [];
-  for (let index = 0; index < count; index += 1) points.push(`${index} ${Math.min(127 - peaks[2 * index + 1], 126)}`);
-  for (let index = count - 1; index >= 0; index -= 1) points.push(`${index} ${Math.max(127 - peaks[2 * index], 129)}`);
+  for (let index = 0; index < count; index += 1) points.push(`${index} ${Math.min(y(peaks[2 * index + 1]), 126)}`);
+  for (let index = count - 1; index >= 0; index -= 1) points.push(`${index} ${Math.max(y(peaks[2 * index]), 129)}`);
   return count ? `M${points.join("L")}z` : "";
 }
 
