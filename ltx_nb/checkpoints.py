@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from ltx_nb.models import DEV, DISTILLED, MODELS, TINY, Model, model_of_file, named_model
+from ltx_nb.models import DEV, DEV_2_0, DISTILLED, DISTILLED_2_0, MODELS, TINY, Model, model_of_file, named_model
 
 TINY_LAYERS = 6  # of the transformer, as its config has it; the full-size model has 48
 
@@ -56,12 +56,18 @@ def _model_of_folder(folder: Path) -> Model:
             raise ValueError(f"{path} is no JSON object: {error}") from None
     transformer, scheduler = (configs[name] for name in list(configs)[:2])
     generation = _generation(transformer)
-    if generation != "2.3":
+    if generation == "2.5":
         raise ValueError(
-            f"{os.fspath(folder)!r} holds LTX-{generation}; what runs here is LTX-2.3, for example {DEV.name}"
+            f"{os.fspath(folder)!r} holds LTX-2.5, whose video is decoded by a diffusion model of its own "
+            "(LTX2VideoDiffusionDecoderModel); that is not run here, but by diffusers' LTX25ModularPipeline. What runs "
+            f"here is LTX-2.0 and LTX-2.3, for example {DEV.name}"
         )
-    if transformer.get("num_layers") == TINY_LAYERS:
+    # The published conversion: dev shifts by the number of tokens, distilled uses the sigmas given.
+    is_dev = bool(scheduler.get("use_dynamic_shifting"))
+    if generation == "2.0":
+        entry = DEV_2_0 if is_dev else DISTILLED_2_0
+    elif transformer.get("num_layers") == TINY_LAYERS:
         entry = TINY
-    else:  # the published conversion: dev shifts by the number of tokens, distilled uses the sigmas given
-        entry = DEV if scheduler.get("use_dynamic_shifting") else DISTILLED
+    else:
+        entry = DEV if is_dev else DISTILLED
     return replace(entry, weights=os.fspath(folder.absolute()))

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ltx_nb.checks import choice
+
 if TYPE_CHECKING:
     import torch
 
@@ -21,6 +23,7 @@ CLASSES = {
     "vocoder": "diffusers.pipelines.ltx2.vocoder.LTX2VocoderWithBWE",
     "latent_upsampler": "diffusers.pipelines.ltx2.latent_upsampler.LTX2LatentUpsamplerModel",
 }
+VOCODERS = ("LTX2VocoderWithBWE", "LTX2Vocoder")  # the latter, without bandwidth extension, is LTX-2.0's
 
 # diffusers' scripts/convert_ltx2_to_diffusers.py, version "2.3".
 CONFIGS: dict[str, dict[str, Any]] = {
@@ -114,9 +117,14 @@ CONFIGS: dict[str, dict[str, Any]] = {
 
 
 def empty_component(name: str, config: Mapping[str, Any]) -> torch.nn.Module:
-    """The component with its parameters on the meta device: shapes and no memory. Buffers are real."""
+    """The component with its parameters on the meta device: shapes and no memory. Buffers are real.
+
+    Raises ValueError for a vocoder of another class than the two that there are.
+    """
     from accelerate import init_empty_weights
 
     module, class_name = CLASSES[name].rsplit(".", 1)
+    if name == "vocoder":
+        class_name = choice("vocoder", config.get("_class_name", class_name), VOCODERS)
     with init_empty_weights():
         return getattr(import_module(module), class_name).from_config(dict(config))

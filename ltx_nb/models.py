@@ -146,6 +146,16 @@ DISTILLED = replace(
     sigmas_of=_distilled_sigmas,
 )
 
+# LTX-2.0, from folders alone. Steps and scale: the example of diffusers' LTX2LatentUpsamplePipeline; its transformer
+# has no perturbed attention to guide with.
+DEV_2_0 = replace(
+    DEV,
+    name="2.0-dev",
+    weights="Lightricks/LTX-2",
+    sampling=replace(UNGUIDED, num_inference_steps=40, guidance_scale=4.0, audio_guidance_scale=4.0),
+)
+DISTILLED_2_0 = replace(DEV_2_0, name="2.0-distilled", sampling=DISTILLED.sampling, sigmas_of=_distilled_sigmas)
+
 # The official files, in the dtype they were published in: bf16, or fp8 with scales.
 DEV_OFFICIAL = replace(DEV, name="2.3-dev-official", weights="Lightricks/LTX-2.3", file="ltx-2.3-22b-dev.safetensors")
 DISTILLED_OFFICIAL = replace(

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from diffusers import LTX2VideoTransformer3DModel
 
 from ltx_nb.pipeline import lean_attention
 from ltx_nb.pipeline.lean import make_lean, make_stock
@@ -90,6 +91,30 @@ def test_lean_is_stock(transformer, in_chunks_of_16, changes):
         assert expected.isfinite().all()
         assert torch.equal(found, expected)
         assert torch.equal(restored, expected)
+
+
+@pytest.mark.parametrize("changes", [CALLS["text-to-video"], CALLS["own cross timestep"]], ids=["one", "per token"])
+def test_lean_is_stock_for_ltx_2_0(in_chunks_of_16, changes):
+    """Without gates and without modulation of the prompt; its captions are projected by the transformer."""
+    torch.manual_seed(0)
+    config = dict(architecture.transformer().config) | {
+        "gated_attn": False,
+        "cross_attn_mod": False,
+        "audio_gated_attn": False,
+        "audio_cross_attn_mod": False,
+        "use_prompt_embeddings": True,
+        "perturbed_attn": False,
+        "caption_channels": architecture.VIDEO_DIM,
+        "num_layers": 2,
+    }
+    model = LTX2VideoTransformer3DModel.from_config(config).eval().to(torch.bfloat16)
+    words = torch.randn(1, WORDS, architecture.VIDEO_DIM, generator=torch.Generator().manual_seed(2))
+    text = {name: words.to(torch.bfloat16) for name in ("encoder_hidden_states", "audio_encoder_hidden_states")}
+    with torch.no_grad():
+        stock = model(**inputs(**changes, **text))
+        make_lean(model)
+        made = model(**inputs(**changes, **text))
+    assert all(torch.equal(found, expected) for found, expected in zip(made, stock, strict=True))
 
 
 def test_two_timesteps_make_two_rows_of_modulation(transformer, in_chunks_of_16):

@@ -100,8 +100,9 @@ class LoopDenoiser(ModularPipelineBlocks):
                     audio_encoder_attention_mask=attention_mask,
                     video_coords=block_state.video_coords,
                     audio_coords=block_state.audio_coords,
-                    # The other lane's sigma for scale, shift and gate of cross-modal attention, as LTX-2.3's release.
-                    use_cross_timestep=True,
+                    # For scale, shift and gate of cross-modal attention: the other lane's sigma, as LTX-2.3's release;
+                    # as LTX-2.0, which does not modulate prompts, the lane's own timesteps.
+                    use_cross_timestep=components.transformer.config.cross_attn_mod,
                     return_dict=False,
                     **flags,
                 )

@@ -122,10 +122,15 @@ class LeanBlock(ModelHook):
             perturbed,
         )
 
-        text = _modulated_text(encoder_hidden_states, block.prompt_scale_shift_table, temb_prompt)
-        _attend_to_text(video, block.norm2, block.attn2, of_video, text, encoder_attention_mask)
-        text = _modulated_text(audio_encoder_hidden_states, block.audio_prompt_scale_shift_table, temb_prompt_audio)
-        _attend_to_text(audio, block.audio_norm2, block.audio_attn2, of_audio, text, audio_encoder_attention_mask)
+        text, audio_text = encoder_hidden_states, audio_encoder_hidden_states
+        if block.cross_attn_adaln:  # since LTX-2.3
+            text = _modulated_text(text, block.prompt_scale_shift_table, temb_prompt)
+            audio_text = _modulated_text(audio_text, block.audio_prompt_scale_shift_table, temb_prompt_audio)
+        of_words = (of_video, of_audio) if block.cross_attn_adaln else (None, None)
+        _attend_to_text(video, block.norm2, block.attn2, of_words[0], text, encoder_attention_mask)
+        _attend_to_text(
+            audio, block.audio_norm2, block.audio_attn2, of_words[1], audio_text, audio_encoder_attention_mask
+        )
 
         if use_a2v_cross_attention or use_v2a_cross_attention:
             video_table, audio_table = (
@@ -204,10 +209,13 @@ def _attend_to_text(
     x: torch.Tensor,
     norm: torch.nn.Module,
     attention: LTX2Attention,
-    of: Modulation,
+    of: Modulation | None,
     text: torch.Tensor,
     mask: torch.Tensor | None,
 ) -> None:
+    if of is None:
+        x += attention(collected(x.shape[1], lambda tokens: norm(x[:, tokens])), text, mask)
+        return
     modulated = _modulated(x, norm, of, shift=6, scale=7)
     _add(x, attention(modulated, encoder_hidden_states=text, attention_mask=mask), of, gate=8)
 
