@@ -1,17 +1,15 @@
 """Decoding in tiles: exact where one tile is enough, close to untiled where not, in order and bounded by a tile."""
 
-import itertools
-
 import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKLLTX2Video
 
 import ltx_nb
-from ltx_nb import ClipRequest, Sampling
+from ltx_nb import ClipRequest, Sampling, tiles
 from ltx_nb.models import TINY
-from ltx_nb.pipeline import decode
-from ltx_nb.pipeline.decode import OVERLAP, TILE_LATENTS, decoded_frames, tile_shape, tiles_in_space, tiles_in_time
+from ltx_nb.pipeline.decode import decoded_frames
+from ltx_nb.shapes import VideoLatentShape
 from ltx_nb.tiny.world import Scene
 
 
@@ -58,21 +56,21 @@ def test_what_fits_into_a_tile_is_decoded_as_diffusers_does(vae):
     ids=["space", "time", "both"],
 )
 def test_tiled_is_untiled(vae, monkeypatch, shape, tile):
-    monkeypatch.setattr(decode, "tile_shape", lambda *_: tile)
+    monkeypatch.setattr(tiles, "tile_shape", lambda _: VideoLatentShape(*tile))
     latents = smooth_latents(vae, *shape)
     assert psnr_db(np.concatenate(list(decoded_frames(vae, latents))), untiled(vae, latents)) >= 45
 
 
 @torch.no_grad()
 def test_tiled_is_untiled_on_a_clip(vae, monkeypatch):
-    monkeypatch.setattr(decode, "tile_shape", lambda *_: (14, 2, 2))
+    monkeypatch.setattr(tiles, "tile_shape", lambda _: VideoLatentShape(14, 2, 2))
     latents = clip_latents(vae, width=64, height=64, num_frames=121)
     assert psnr_db(np.concatenate(list(decoded_frames(vae, latents))), untiled(vae, latents)) >= 45
 
 
 @torch.no_grad()
 def test_ranges_come_in_order_as_soon_as_they_are_finished(vae, monkeypatch):
-    monkeypatch.setattr(decode, "tile_shape", lambda *_: (5, 1, 1))
+    monkeypatch.setattr(tiles, "tile_shape", lambda _: VideoLatentShape(5, 1, 1))
     latents, decoded = smooth_latents(vae, 9, 1, 1), []
     ranges = decoded_frames(vae, latents, lambda: decoded.append(1))
     lengths = []
@@ -89,29 +87,6 @@ def test_what_is_raised_before_a_tile_ends_the_decoding(vae):
 
     with pytest.raises(KeyboardInterrupt):
         next(decoded_frames(vae, smooth_latents(vae, 1, 1, 1), cancel))
-
-
-@pytest.mark.parametrize("num_frames", [1, 3, 16, 61])
-@pytest.mark.parametrize(("height", "width"), [(4, 4), (16, 24), (34, 60), (60, 34), (68, 120)])
-def test_no_tile_is_larger_than_it_may_be_and_none_is_small_without_need(num_frames, height, width):
-    shape = tile_shape(num_frames, height, width)
-    assert np.prod(shape) <= TILE_LATENTS
-    assert all(size <= length for size, length in zip(shape, (num_frames, height, width), strict=True))
-    assert shape == (num_frames, height, width) or np.prod(shape) > TILE_LATENTS * 0.7
-
-
-@pytest.mark.parametrize("length", range(1, 70))
-def test_tiles_cover_an_axis_once_in_sum(length):
-    for tiles_along in (tiles_in_space, tiles_in_time):
-        size = 12
-        tiles = tiles_along(length, size)
-        total = np.zeros(tiles[-1].place.stop)
-        for tile in tiles:
-            assert tile.latents.stop - tile.latents.start == min(size, length)
-            total[tile.place] += tile.weights.numpy()
-        assert len(total) == (32 * length if tiles_along is tiles_in_space else 8 * (length - 1) + 1)
-        assert np.allclose(total, 1)
-        assert all(one.latents.stop - next_one.latents.start >= OVERLAP for one, next_one in itertools.pairwise(tiles))
 
 
 @torch.no_grad()

@@ -1,30 +1,49 @@
 """Blocks that turn what is given, as pixels and samples, into the clean latents that the loop keeps.
 
-Frames and images are encoded by the video VAE, sound through the log-mel front end by the audio VAE. Latents come out
-normalised and packed, [1, tokens, 128]; where nothing is given they are the stage's initial latents, or 0. Knows no
-request: which tokens are kept is said by the masks, which pass through.
+Frames and images are encoded by the video VAE, in tiles where they are many, sound through the log-mel front end by the
+audio VAE. Latents come out normalised and packed, [1, tokens, 128]; where nothing is given they are the stage's initial
+latents, or 0. Knows no request: which tokens are kept is said by the masks, which pass through.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from itertools import product
+
+import numpy as np
 import torch
 from diffusers import AutoencoderKLLTX2Audio, AutoencoderKLLTX2Video
 from diffusers.modular_pipelines import InputParam, ModularPipelineBlocks, OutputParam
 from diffusers.modular_pipelines.modular_pipeline_utils import ComponentSpec
 
 from ltx_nb.mel import log_mel
+from ltx_nb.pipeline.denoise import stop_if_cancelled
 from ltx_nb.pipeline.prepare import pack_audio, pack_video
 from ltx_nb.shapes import AudioLatentShape, VideoShape, audio_num_latents
+from ltx_nb.tiles import tiles_of
 
 LATENT_CHANNELS = 128  # of a packed token, in both modalities
 
 
-def encode_video(components, frames: torch.Tensor) -> torch.Tensor:
-    """uint8 [F, H, W, 3] with F = 8k + 1 to normalised latents, float32 [1, C, f, h, w]."""
+def encode_video(components, frames: torch.Tensor, before_tile: Callable[[], None] = lambda: None) -> torch.Tensor:
+    """uint8 [F, H, W, 3] with F = 8k + 1 to normalised latents, float32 [1, C, f, h, w].
+
+    Memory on the device is bounded by a tile. What fits into one is encoded in one; of a larger clip latents differ a
+    little, since a tile's first frame is to it what the first of a clip is: with the tiny model they decode to 45 dB or
+    more of what untiled ones decode to. before_tile: called before each; what it raises ends the encoding.
+    """
     vae = components.vae
+    shape = VideoShape(*frames.shape[:3]).latent
     # An offloaded component lies elsewhere than where it runs, so its own device is not the one to ask for.
-    pixels = frames.permute(3, 0, 1, 2)[None].to(components._execution_device, torch.float32) / 127.5 - 1
-    latents = vae.encode(pixels.to(vae.dtype)).latent_dist.mode().float()
+    device = components._execution_device
+    latents = torch.zeros(1, LATENT_CHANNELS, shape.num_frames, shape.height, shape.width, device=device)
+    for time, row, column in product(*tiles_of(shape)):
+        before_tile()
+        part = frames[time.pixels, row.pixels, column.pixels].permute(3, 0, 1, 2)[None]
+        encoded = vae.encode((part.float() / 127.5 - 1).to(device, vae.dtype)).latent_dist.mode()
+        share = np.einsum("f,h,w->fhw", *(tile.latent_weights for tile in (time, row, column)))
+        latents[..., time.latents, row.latents, column.latents] += encoded * torch.from_numpy(share).to(device)
     mean, std = video_statistics(components, latents)
     return (latents - mean) / std
 
@@ -87,6 +106,7 @@ class EncodeVideoStep(ModularPipelineBlocks):
             InputParam("height", type_hint=int, required=True),
             InputParam("width", type_hint=int, required=True),
             InputParam("frame_rate", type_hint=float, required=True),
+            InputParam("cancel_event", description="threading.Event; once set, the run ends before the next tile."),
         ]
 
     @property
@@ -110,10 +130,15 @@ class EncodeVideoStep(ModularPipelineBlocks):
             latents = torch.zeros(size, device=device)
         mask = block_state.video_mask.to(device)
         latents, coords = pack_video(latents), [torch.zeros(1, 3, 0, 2, device=device)]
+
+        def encoded(frames: torch.Tensor) -> torch.Tensor:
+            stop = partial(stop_if_cancelled, block_state.cancel_event)
+            return pack_video(encode_video(components, frames, before_tile=stop))
+
         if block_state.given_frames is not None:
-            latents = torch.where(mask < 1, pack_video(encode_video(components, block_state.given_frames)), latents)
+            latents = torch.where(mask < 1, encoded(block_state.given_frames), latents)
         for frame_index, image, strength in block_state.given_images:
-            tokens = pack_video(encode_video(components, image[None]))
+            tokens = encoded(image[None])
             if frame_index == 0:
                 latents = torch.cat([tokens, latents[:, shape.tokens_per_frame :]], dim=1)
             else:
