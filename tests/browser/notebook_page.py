@@ -73,6 +73,8 @@ RUN_ALL_CELLS = """async () => {
     return outputs.filter((output) => output.output_type === "error").map((output) => output.traceback.join("\\n"));
 }"""
 
+CELL_TYPES = "() => [...window.jupyterapp.shell.currentWidget.content.model.cells].map((cell) => cell.type)"
+
 ASK_KERNEL = """async ([code, expression]) => {
     const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
     const request = { code, user_expressions: { value: expression }, store_history: false };
@@ -165,6 +167,10 @@ class NotebookPage:
             if time.monotonic() > give_up_at:
                 raise AssertionError(f"not true in the kernel after {TIMEOUT_S} s: {expression}")
             self.page.wait_for_timeout(POLL_MS)
+
+    def cell_types(self) -> list[str]:
+        """'code', 'markdown' or 'raw' of every cell."""
+        return self.page.evaluate(CELL_TYPES)
 
     def reload(self) -> None:
         """Saves the notebook and loads the page anew; the kernel goes on."""

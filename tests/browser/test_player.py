@@ -44,6 +44,12 @@ def test_arrow_key_steps_by_one_frame(tiny_notebook, player):
     tiny_notebook.wait_until("0 < player.position_s <= 1.5 / 24")
 
 
+def test_letter_key_is_the_players_and_not_the_notebooks(tiny_notebook, player):
+    player.get_by_role("slider", name="Playhead").press("m")  # in a notebook, M makes Markdown of the cell
+    tiny_notebook.wait_until("player.muted")
+    assert tiny_notebook.cell_types() == ["code"]
+
+
 def test_steps_of_the_run_are_seen(tiny_notebook, player):
     slider = player.get_by_role("slider", name="Step of the run")
     slider.press("Home")
