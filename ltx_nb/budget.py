@@ -7,11 +7,11 @@ Formulas are fitted to full-size models on the meta device, for a forward that c
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ltx_nb import shapes
+from ltx_nb import shapes, tiles
 from ltx_nb.models import Model
-from ltx_nb.plan import Line, Stage
+from ltx_nb.plan import TASKS, Job, Line, Stage
 from ltx_nb.presets import Preset
 from ltx_nb.sizes import Sizes
 
@@ -26,56 +26,13 @@ CUDA_CONTEXT_GB = 0.5
 PROMPT_TOKENS = 1024
 # On 1,024 prompt tokens in bf16: hidden states of every layer, and what the connectors make of them in passing.
 HIDDEN_STATES_GB, CONNECTOR_ACTIVATIONS_GB = 0.385, 1.303
-# Tiles of 14 x 12 x 12 latents, which overlap by 3: so much is decoded more than once.
-TILE_PX, TILE_OVERLAP = (8 * 13 + 1) * 384**2, 14 / 11 * (12 / 9) ** 2
-DECODE_GB_PER_PX = 72.8e-9
-# The encoder sees a picture, or all frames, at once.
-ENCODE_IMAGE_GB_PER_PX, ENCODE_GB_PER_PX = 182e-9, 86.5e-9
-# Summed over the convolutions: a latent position, 8,192 px, takes 20.1 GFLOP to decode and 19.5 to encode; a token of
-# the upsampler's input 2.38.
-DECODE_FLOP_PER_PX, ENCODE_FLOP_PER_PX, UPSAMPLER_FLOP_PER_TOKEN = 2.455e6, 2.378e6, 2.376e9
+# Of one tile, or of a picture, which a causal convolution sees as a clip.
+DECODE_GB_PER_PX, ENCODE_GB_PER_PX, ENCODE_IMAGE_GB_PER_PX = 72.8e-9, 86.5e-9, 182e-9
+# Summed over the convolutions, for each latent position and each token of the upsampler's input.
+DECODE_TFLOP, ENCODE_TFLOP, UPSAMPLER_TFLOP = 20.11e-3, 19.48e-3, 2.376e-3
 UPSAMPLER_CHANNELS, UPSAMPLER_LIVE_TENSORS = 1024, 4
 VOCODER_GB_PER_SECOND = 0.0432
 PROCESS_GB = 2.5
-
-# What of each task is encoded: nothing, a picture, or a clip's picture; sound takes far less.
-TASKS = {
-    "text-to-video": None,
-    "image-to-video": "image",
-    "keyframes": "image",
-    "extend": "video",
-    "retake": "video",
-    "video-to-audio": "video",
-    "audio-to-video": None,
-}
-
-
-@dataclass(frozen=True)
-class Job:
-    """What is to be made: a request without its words. Sizes in pixels."""
-
-    width: int
-    height: int
-    num_frames: int
-    frame_rate: float
-    two_stage: bool
-    task: str
-
-    @property
-    def duration_s(self) -> float:
-        return self.num_frames / self.frame_rate
-
-    @property
-    def pixels(self) -> int:
-        return self.width * self.height * self.num_frames
-
-    def video_tokens(self, divided_by: int = 1) -> int:
-        """At the full size, or at a side divided by so much."""
-        width, height = self.width // divided_by, self.height // divided_by
-        return shapes.VideoShape(self.num_frames, height, width).latent.tokens
-
-    def tokens(self, divided_by: int = 1) -> int:
-        return self.video_tokens(divided_by) + shapes.audio_num_latents(self.duration_s)
 
 
 @dataclass(frozen=True)
@@ -118,10 +75,17 @@ class Budget:
         return self._denoise_lines(resident, self.job.tokens())
 
     def ram(self, resident: int, stages: tuple[Stage, ...]) -> tuple[Line, ...]:
+        job, sizes, compute = self.job, self.sizes, self.preset.compute_bytes
+        tile_frames = tiles.tile_shape(job.latent()).pixel.num_frames
         lines = [
             Line("Python, torch and the libraries", PROCESS_GB, "assumed"),
-            Line("the clip's frames", 3 * self.job.pixels / GB, "uint8"),
+            Line("the clip's frames", 3 * job.pixels / GB, "uint8"),
+            Line(f"{tile_frames} frames while they are blended", 9 * job.width * job.height * tile_frames / GB),
         ]
+        if TASKS[job.task] == "video":
+            lines.append(Line("the given frames", 3 * job.pixels / GB, "uint8"))
+        if self.preset.kind == "cuda" and not self.preset.keeps_all:
+            lines.append(Line("video VAE, pinned", compute * (sizes.vae_encoder + sizes.vae_decoder) / GB))
         streamed = self.sizes.blocks - resident
         if self.preset.kind != "cuda":
             peak = max(stages, key=lambda stage: stage.gb)
@@ -147,19 +111,24 @@ class Budget:
             Line("Gemma 3 12B, the text encoder", text_bytes * sizes.text_encoder_file / GB, text_dtype),
         )
 
+    @property
+    def _parts_stay(self) -> bool:
+        """Whether VAE, vocoder and upsampler do."""
+        return self.preset.keeps_all or self.preset.kind == "mps"
+
     def _stays(self, resident: int) -> list[Line]:
-        """What lies on the accelerator in every stage after the text."""
+        """What lies on the accelerator in every stage."""
         sizes, compute = self.sizes, self.preset.compute_bytes
         lines = [Line("weights around the blocks", compute * sizes.around_blocks / GB)]
         if resident:
             lines.append(Line(f"{resident} of {sizes.blocks} blocks", resident * self.block_gb))
-        return lines + self._always()
-
-    def _always(self) -> list[Line]:
-        sizes, lines = self.sizes, []
+        if self._parts_stay:
+            gb = (compute * (sizes.vae_encoder + sizes.vae_decoder + sizes.latent_upsampler) + 4 * sizes.vocoder) / GB
+            lines.append(Line("video VAE, vocoder, upsampler", gb))
         if self.preset.keeps_all:
-            kept = sizes.connectors + sizes.vae_encoder + sizes.vae_decoder + sizes.latent_upsampler
-            lines.append(Line("connectors, video VAE, vocoder, upsampler", (2 * kept + 4 * sizes.vocoder) / GB))
+            lines.append(Line("connectors", compute * sizes.connectors / GB))
+        if self.preset.keeps_text:
+            lines.append(Line("text encoder", compute * sizes.text_encoder_file / GB))
         lines.append(Line("audio VAE", 4 * sizes.audio_vae / GB, "float32"))
         if self.preset.kind == "cuda":
             lines.append(Line("CUDA context", CUDA_CONTEXT_GB, "assumed"))
@@ -167,13 +136,14 @@ class Budget:
 
     def _own(self, what: str, gb: float) -> list[Line]:
         """Weights that a stage brings in and takes out again, unless they stay."""
-        return [] if self.preset.keeps_all else [Line(what, gb)]
+        return [] if self._parts_stay else [Line(what, gb)]
 
     def _text(self, resident: int) -> Stage:
         """The peak is in the connectors; Gemma before them, two layers at a time, takes about half as much."""
-        sizes = self.sizes
-        lines = self._stays(resident)
-        lines += self._own("largest part of the connectors", self.preset.compute_bytes * sizes.largest_connector / GB)
+        sizes, lines = self.sizes, self._stays(resident)
+        if not self.preset.keeps_all:
+            gb = self.preset.compute_bytes * sizes.largest_connector / GB
+            lines.append(Line("largest part of the connectors", gb))
         # Hidden states of a prompt and its negative, apart and joined. Where the connectors stream, one runs at a time.
         rows = 2 if self.preset.keeps_all else 1
         activations = self._scaled(4 * HIDDEN_STATES_GB + rows * CONNECTOR_ACTIVATIONS_GB)
@@ -184,13 +154,10 @@ class Budget:
         return Stage("text", tuple(lines), seconds, f"{read_gb:.1f} GB read at {self.preset.disk_gb_s:g} GB/s")
 
     def _encode(self, resident: int) -> Stage:
-        is_image = TASKS[self.job.task] == "image"
-        pixels = self.job.pixels // self.job.num_frames if is_image else self.job.pixels
-        rate = ENCODE_IMAGE_GB_PER_PX if is_image else ENCODE_GB_PER_PX
-        lines = [*self._stays(resident), *self._own("video VAE's encoder", 2 * self.sizes.vae_encoder / GB)]
-        lines.append(Line(f"{pixels / 1e6:,.1f} million pixels at once", self._scaled(rate * pixels)))
-        tflop = pixels * ENCODE_FLOP_PER_PX / 1e12
-        return Stage("encode", tuple(lines), tflop / self.preset.tflops, self._speed())
+        latent, gb_per_px = self.job.latent(), ENCODE_GB_PER_PX
+        if TASKS[self.job.task] == "image":
+            latent, gb_per_px = replace(latent, num_frames=1), ENCODE_IMAGE_GB_PER_PX
+        return self._in_tiles("encode", resident, self.sizes.vae_encoder, latent, gb_per_px, ENCODE_TFLOP)
 
     def _denoise(self, name: str, resident: int, tokens: int, steps: int, passes: int) -> Stage:
         sizes = self.sizes
@@ -221,21 +188,28 @@ class Budget:
         return tuple(lines)
 
     def _upsample(self, resident: int) -> Stage:
-        tokens = self.job.video_tokens()
-        lines = [*self._stays(resident), *self._own("latent upsampler", 2 * self.sizes.latent_upsampler / GB)]
-        live = UPSAMPLER_LIVE_TENSORS * UPSAMPLER_CHANNELS * tokens * self.preset.compute_bytes / GB
+        tokens = self.job.latent().tokens
+        compute = self.preset.compute_bytes
+        lines = [*self._stays(resident), *self._own("latent upsampler", compute * self.sizes.latent_upsampler / GB)]
+        live = UPSAMPLER_LIVE_TENSORS * UPSAMPLER_CHANNELS * tokens * compute / GB
         lines.append(Line("activations", live, "four tensors of 1,024 channels"))
-        tflop = tokens / 4 * UPSAMPLER_FLOP_PER_TOKEN / 1e12
+        tflop = tokens / 4 * UPSAMPLER_TFLOP
         return Stage("upsample", tuple(lines), tflop / self.preset.tflops, self._speed())
 
     def _decode(self, resident: int) -> Stage:
-        lines = [*self._stays(resident), *self._own("video VAE's decoder", 2 * self.sizes.vae_decoder / GB)]
-        tile_px = min(TILE_PX, self.job.pixels)
-        lines.append(Line("one tile", self._scaled(DECODE_GB_PER_PX * tile_px), "384 px x 105 frames"))
-        tflop = self.job.pixels * DECODE_FLOP_PER_PX * TILE_OVERLAP / 1e12
-        return Stage(
-            "decode", tuple(lines), tflop / self.preset.tflops, f"{tflop:,.0f} TFLOP in tiles, {self._speed()}"
-        )
+        latent = self.job.latent()
+        return self._in_tiles("decode", resident, self.sizes.vae_decoder, latent, DECODE_GB_PER_PX, DECODE_TFLOP)
+
+    def _in_tiles(
+        self, name: str, resident: int, weights: int, latent: shapes.VideoLatentShape, gb_per_px: float, tflop: float
+    ) -> Stage:
+        """What a half of the video VAE does, tile by tile. tflop: for each latent."""
+        tile = tiles.tile_shape(latent).pixel
+        size = f"{tile.width}x{tile.height} px x {tile.num_frames} frame{'s' * (tile.num_frames > 1)}"
+        lines = [*self._stays(resident), *self._own(f"video VAE's {name}r", self.preset.compute_bytes * weights / GB)]
+        lines.append(Line("one tile", self._scaled(gb_per_px * tile.num_frames * tile.height * tile.width), size))
+        tflop *= tiles.coded_latents(latent)
+        return Stage(name, tuple(lines), tflop / self.preset.tflops, f"{tflop:,.0f} TFLOP in tiles, {self._speed()}")
 
     def _audio(self, resident: int) -> Stage:
         lines = [*self._stays(resident), *self._own("vocoder, float32", 4 * self.sizes.vocoder / GB)]

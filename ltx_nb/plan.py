@@ -1,15 +1,72 @@
-"""Plan: what a run needs, as sums whose every line is shown. Plain data with a JSON and a plain text form.
+"""Job: what is to be made. Plan: what that needs, as sums whose every line is shown, with a JSON and a plain text form.
 
-Knows no models and no cards: `ltx_nb.planner` makes plans. GB is 1e9 bytes.
+Plain data; knows no models and no cards: `ltx_nb.planner` makes plans. GB is 1e9 bytes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ltx_nb import shapes
 from ltx_nb.checks import keys
+
+if TYPE_CHECKING:
+    from ltx_nb.request import ClipRequest
+
+# What of each task is encoded: nothing, a picture, or a clip's picture; sound takes far less.
+TASKS = {
+    "text-to-video": None,
+    "image-to-video": "image",
+    "keyframes": "image",
+    "extend": "video",
+    "retake": "video",
+    "video-to-audio": "video",
+    "audio-to-video": None,
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be made: a request without its words. Sizes in pixels."""
+
+    width: int
+    height: int
+    num_frames: int
+    frame_rate: float
+    two_stage: bool
+    task: str
+
+    @property
+    def duration_s(self) -> float:
+        return self.num_frames / self.frame_rate
+
+    @property
+    def pixels(self) -> int:
+        return self.width * self.height * self.num_frames
+
+    def latent(self, divided_by: int = 1) -> shapes.VideoLatentShape:
+        """Of the video at the full size, or at a side divided by so much."""
+        return shapes.VideoShape(self.num_frames, self.height // divided_by, self.width // divided_by).latent
+
+    def tokens(self, divided_by: int = 1) -> int:
+        return self.latent(divided_by).tokens + shapes.audio_num_latents(self.duration_s)
+
+
+def task_of(request: ClipRequest) -> str:
+    """The name in TASKS for what is given on the lanes of a request."""
+    spans_s = request.generated_spans_s("video")
+    if "video" in request.frozen_lanes:
+        return "video-to-audio"
+    if any(item.lane == "video" and not item.is_image for item in request.given):
+        is_inside = spans_s and spans_s[0][0] > 0 and spans_s[-1][1] < request.duration_s
+        return "retake" if is_inside else "extend"
+    if request.keyframes:
+        return "keyframes"
+    if any(item.is_image for item in request.given):
+        return "image-to-video"
+    return "audio-to-video" if "audio" in request.frozen_lanes else "text-to-video"
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,19 @@ Knows how many blocks may stay on the accelerator and which preset this machine 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ltx_nb import shapes
-from ltx_nb.budget import GB, TASKS, Budget, Job
+from ltx_nb.budget import GB, Budget
 from ltx_nb.checks import choice, finite_number, flag, whole_number
 from ltx_nb.machine import Machine, this_machine
 from ltx_nb.models import Model, named_model
-from ltx_nb.plan import DoesNotFit, Plan
+from ltx_nb.plan import TASKS, DoesNotFit, Job, Plan, task_of
 from ltx_nb.presets import ALL_BLOCKS, PRESETS, Preset, named_preset
 from ltx_nb.sizes import Sizes, sizes_of
+
+if TYPE_CHECKING:
+    from ltx_nb.request import ClipRequest
 
 RAM_SHARE = 0.9  # the rest is the system's
 SMALL_SHARE = 0.05  # of the free memory: weights below it leave room for everything else as it is
@@ -52,6 +56,21 @@ def plan(
     chosen = chosen_preset(preset, sizes, machine)
     made = _planned(entry, sizes, chosen, job, machine)
     return made if made.fits else replace(made, would_fit=_alternatives(entry, sizes, chosen, job, machine))
+
+
+def plan_request(model: Model, preset: str | Preset, request: ClipRequest, sizes: Sizes | None = None) -> Plan:
+    """`plan` for a clip that is described already."""
+    return plan(
+        model,
+        preset,
+        width=request.width,
+        height=request.height,
+        num_frames=request.num_frames,
+        frame_rate=request.frame_rate,
+        two_stage=request.two_stage,
+        task=task_of(request),
+        sizes=sizes,
+    )
 
 
 def chosen_preset(preset: str | Preset, sizes: Sizes, machine: Machine | None = None) -> Preset:

@@ -25,7 +25,8 @@ class Preset:
     resident_blocks: the most transformer blocks that stay on the card; the others stream through two slots.
     offload: where blocks wait that do not stay: page-locked "ram", or "disk", read anew in every forward.
     keeps_all: connectors, VAEs, vocoder and upsampler stay on the card too.
-    lean: tokens go through the transformer in chunks, which bounds what it takes beside the weights.
+    lean: tokens go through the transformer in chunks, which bounds what it takes beside the weights. Where that is not
+        needed, the model is small beside the card, and with keeps_all the text encoder stays as well.
     tflops, bus_gb_s, disk_gb_s: what estimates of seconds assume of matrix products, of copies to the card and of
         reading files.
     """
@@ -45,6 +46,11 @@ class Preset:
     offload: str = "ram"
     keeps_all: bool = False
     lean: bool = True
+
+    @property
+    def keeps_text(self) -> bool:
+        """Whether the text encoder stays, unless `load` is told otherwise."""
+        return self.keeps_all and not self.lean
 
 
 # tflops: half of what the vendor states for dense bf16 with float32 sums (float32 for the T4); for the H100, what a

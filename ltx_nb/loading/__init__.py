@@ -63,8 +63,9 @@ def load(
     dtype: of activations and of all weights but those of one byte, instead of the preset's.
     offload: where blocks wait that do not stay on the accelerator, instead of the preset's: page-locked "ram"; "disk",
         from which they are read anew in every forward; "none" keeps everything on the accelerator.
-    text: "resident" keeps the text encoder and the connectors in memory; "stream" has a few of their layers there at a
-        time; "cached", the default where there is little room, also keeps encoded prompts on disk.
+    text: "resident" keeps the text encoder and the connectors on the accelerator, the default for a small model;
+        "stream" has a few of their layers there at a time; "cached", else the default, also keeps encoded prompts on
+        disk.
     loras: paths, or (path, scale) each, added to the weights before those are quantised.
     folder: where the files of a model in the catalogue lie, instead of its repository.
     text_encoder: for an official file, which has none: a folder with Gemma 3, or a hub repository.
@@ -97,27 +98,46 @@ def load(
         if converted is None and _needs_files(chosen, entry, plan):
             converted = KEPT / "converted"
         runs_on = _device(chosen, device)
-        text = text or ("resident" if chosen.keeps_all else "cached")
         if converted is None:
             change_weights(components["transformer"], components["connectors"], loras, chosen)
         else:
             kept = converted_folder(converted, entry, found.model, chosen, loras)
             components |= _converted(kept, components, loras, chosen)
-        pipe = ClipBlocks().init_pipeline()
-        pipe.update_components(**components)
-        cache = None
-        if text == "cached" or prompt_cache is not None:
-            cache = PromptCache(prompt_cache or KEPT / "prompts", fingerprint([pipe.text_encoder, pipe.connectors]))
-        place(
-            pipe,
-            chosen,
+        return session_of(
+            entry,
+            components,
+            Fit(chosen, sizes),
             resident=plan.resident_blocks,
             device=runs_on,
             dtype=dtype or COMPUTE_DTYPES[chosen.compute_bytes],
-            text=text,
-            source=chosen.offload,
+            text=text or ("resident" if chosen.keeps_text else "cached"),
+            prompt_cache=prompt_cache,
         )
-    return Session(pipe, entry, cache, Fit(chosen, sizes))
+
+
+def session_of(
+    entry: Model,
+    components: dict[str, Any],
+    fit: Fit,
+    *,
+    resident: int,
+    device: torch.device,
+    dtype: torch.dtype,
+    text: str,
+    prompt_cache: str | os.PathLike[str] | None = None,
+) -> Session:
+    """A Session of components that have their final form already, brought to where they run.
+
+    resident: transformer blocks that stay on `device`. Everything else as for `load`.
+    """
+    pipe = ClipBlocks().init_pipeline()
+    pipe.update_components(**components)
+    cache = None
+    if text == "cached" or prompt_cache is not None:
+        cache = PromptCache(prompt_cache or KEPT / "prompts", fingerprint([pipe.text_encoder, pipe.connectors]))
+    preset = fit.preset
+    place(pipe, preset, resident=resident, device=device, dtype=dtype, text=text, block_source=preset.offload)
+    return Session(pipe, entry, cache, fit)
 
 
 def _read(entry: Model, found: Located) -> dict[str, Any]:

@@ -46,18 +46,21 @@ def place(
     device: torch.device,
     dtype: torch.dtype,
     text: str,
-    source: str,
+    block_source: str,
 ) -> None:
-    """Bring a pipeline to where it runs. resident: blocks that stay there; source: of the others, "ram" or "disk".
+    """Bring a pipeline to where it runs.
 
-    text: "resident" to keep the text encoder and the connectors there too, else they stream.
+    resident: blocks that stay there. block_source: of the others, "ram" or "disk". text: "resident" to keep the text
+    encoder and the connectors there too, else they stream.
     """
     dtypes = dict.fromkeys(FP32_COMPONENTS, torch.float32)
     if text == "resident":
         pipe.text_encoder.to(device=device, dtype=dtype)
-        pipe.connectors.to(device=device, dtype=dtype)
     else:
         stream_text_encoder(pipe.text_encoder, device, dtype)
+    if text == "resident" or preset.keeps_all:
+        pipe.connectors.to(device=device, dtype=dtype)
+    else:
         connectors = HookRegistry.check_if_exists_or_initialize(pipe.connectors)
         connectors.register_hook(OneRowAtATime(), "ltx_nb.one_row")
         # One part at a time: the largest, a projection of 1.5 GB, is used once a prompt and first.
@@ -65,7 +68,7 @@ def place(
     if preset.lean:
         make_lean(pipe.transformer)
     if resident < len(pipe.transformer.transformer_blocks):
-        stream_blocks(pipe.transformer, device, resident=resident, source=source, dtype=dtype)
+        stream_blocks(pipe.transformer, device, resident=resident, source=block_source, dtype=dtype)
     else:
         pipe.transformer.to(device=device, dtype=dtype)
     for name in ("vae", "audio_vae", "vocoder", "latent_upsampler"):
@@ -74,13 +77,15 @@ def place(
             continue
         own_dtype = dtypes.get(name, dtype)
         # The audio VAE, 0.2 GB, never calls its stages as modules, so that they cannot stream.
-        if preset.keeps_all or preset.kind != "cuda" or name == "audio_vae":
+        if preset.keeps_all or preset.kind == "mps" or name == "audio_vae":
             component.to(device=device, dtype=own_dtype)
             continue
         if name in FP32_COMPONENTS:
             component.to(dtype=own_dtype)  # their buffers too, which streaming leaves as they are
+        # The VAE runs once a tile, the others once a clip. A CPU reads from its own memory anyway.
+        source = "ram" if name == "vae" and preset.kind == "cuda" else "disk"
         for part in _runnable_parts(component):
-            stream_parts(part, device, source="disk", dtype=own_dtype)
+            stream_parts(part, device, source=source, dtype=own_dtype)
 
 
 class OneRowAtATime(ModelHook):

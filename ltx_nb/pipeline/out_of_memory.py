@@ -52,16 +52,7 @@ class Fit:
     sizes: Sizes
 
     def plan(self, model: Model, request: ClipRequest) -> Plan:
-        return planner.plan(
-            model,
-            self.preset,
-            width=request.width,
-            height=request.height,
-            num_frames=request.num_frames,
-            frame_rate=request.frame_rate,
-            two_stage=request.two_stage,
-            sizes=self.sizes,
-        )
+        return planner.plan_request(model, self.preset, request, self.sizes)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -10,10 +10,10 @@ from typing import Any
 
 import traitlets
 
-from ltx_nb.budget import TASKS
 from ltx_nb.checks import choice, keys
 from ltx_nb.machine import Machine, this_machine
 from ltx_nb.models import MODELS, Model, named_model
+from ltx_nb.plan import TASKS, task_of
 from ltx_nb.planner import plan
 from ltx_nb.presets import PRESETS
 from ltx_nb.request import ClipRequest
@@ -131,20 +131,7 @@ class PresetPicker(KitWidget):
 
 def job_of(request: ClipRequest) -> dict[str, Any]:
     """What of a request the planner asks for: its shape, and the task that is given on its lanes."""
-    shape = {name: getattr(request, name) for name in SHAPE}
-    spans_s = request.generated_spans_s("video")
-    if "video" in request.frozen_lanes:
-        task = "video-to-audio"
-    elif any(item.lane == "video" and not item.is_image for item in request.given):
-        inside = spans_s and spans_s[0][0] > 0 and spans_s[-1][1] < request.duration_s
-        task = "retake" if inside else "extend"
-    elif request.keyframes:
-        task = "keyframes"
-    elif any(item.is_image for item in request.given):
-        task = "image-to-video"
-    else:
-        task = "audio-to-video" if "audio" in request.frozen_lanes else "text-to-video"
-    return shape | {"task": task}
+    return {name: getattr(request, name) for name in SHAPE} | {"task": task_of(request)}
 
 
 def _machine_text(machine: Machine) -> str:
