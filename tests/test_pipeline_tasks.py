@@ -143,7 +143,34 @@ def test_storyboard_goes_on_from_shot_to_shot(random_session):
     assert made.num_frames > first.num_frames
     assert np.array_equal(made.frames[:3], first.frames[:3])
     assert made.audio.shape[1] == round(made.duration_s * RATE)
-    assert made.notes == (f"0 s: {PROMPT}", f"{first.duration_s:.4g} s: {PROMPT}")
+    assert made.notes == (f"0 s, seed 0: {PROMPT}", f"{first.duration_s:.4g} s, seed 1: {PROMPT}")
+
+
+def test_storyboard_saves_its_shots_and_no_request(random_session, tmp_path):
+    made = random_session.storyboard([PROMPT], seconds=0.4, seed=7, width=64, height=64, **OPTIONS)
+    assert (made.request, made.latents, made.trace) == (None, None, None)
+    path = made.save(tmp_path / "board.mp4")
+    assert Clip.load(path).notes == (f"0 s, seed 7: {PROMPT}",)
+    with pytest.raises(ValueError, match="holds no request"):
+        ClipRequest.from_file(path)
+
+
+@pytest.mark.parametrize(
+    ("shots", "context_s", "message"),
+    [
+        ([], 2.0, "shots is empty; give prompts"),
+        ([PROMPT, 3], 2.0, r"shots\[1\] is 3; give a prompt, or \(prompt, seconds\)"),
+        ([PROMPT, (PROMPT, 19)], 2.0, r"shots\[1\] lasts 19 s; a pass adds at most 18 s .*; nearest: 18"),
+        ([PROMPT, PROMPT], 0.5, r"context_s=0.5 is not over the 0.5 s .*; nearest: 1"),
+        ([PROMPT, PROMPT], 20.0, "context_s=20"),
+    ],
+)
+def test_storyboard_refuses_a_shot_before_it_makes_any(random_session, shots, context_s, message):
+    def made_one(event):
+        raise AssertionError("a shot was begun")
+
+    with pytest.raises(ValueError, match=message):
+        random_session.storyboard(shots, context_s=context_s, on_step=made_one, width=64, height=64, **OPTIONS)
 
 
 def test_request_of_keyframes_names_their_times():

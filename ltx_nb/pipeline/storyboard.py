@@ -9,9 +9,12 @@ import numpy as np
 
 from ltx_nb.checks import finite_number
 from ltx_nb.clip import Clip
+from ltx_nb.shapes import MAX_SECONDS
 
 if TYPE_CHECKING:
     from ltx_nb.pipeline.verbs import Verbs
+
+OVERLAP_S = 0.5  # of what is there, made anew with each shot that follows: the default of `tasks.extend`
 
 
 def make_storyboard(
@@ -19,19 +22,25 @@ def make_storyboard(
 ) -> Clip:
     """shots: prompts, or (prompt, seconds) each; the seed of each is one more than of the last.
 
-    Raises ValueError for no shots, or for one that is neither of the two.
+    The clip carries no request, for no single one makes it: its notes tell when each shot begins, its seed and its
+    prompt, and they are saved with it. Each pass decodes and forgets, so it carries no latents and no trace either;
+    on_step sees the steps of all passes.
+
+    Raises ValueError, before anything is made, for no shots, for one that is neither of the two or is too long for a
+    pass, and for a context that is made anew as a whole.
     """
     told = [_shot(index, shot, seconds) for index, shot in enumerate(shots)]
     if not told:
         raise ValueError("shots is empty; give prompts, or (prompt, seconds) each")
+    _check_passes(told, finite_number("context_s", context_s, most=MAX_SECONDS - OVERLAP_S))
     (prompt, length_s), *rest = told
     clip = session.text_to_video(prompt, seconds=length_s, seed=seed, **options)
-    notes = [f"0 s: {prompt}"]
+    notes = [_note(0.0, seed, prompt)]
     for index, (prompt, length_s) in enumerate(rest, start=1):
-        seam_s, begin_s = clip.duration_s, max(clip.duration_s - finite_number("context_s", context_s), 0.0)
-        end = clip.slice(begin_s, seam_s)
-        longer = session.extend(end, length_s, prompt=prompt, seed=seed + index, **options)
-        notes.append(f"{seam_s:.4g} s: {prompt}")
+        seam_s = clip.duration_s
+        end = clip.slice(max(seam_s - context_s, 0.0), seam_s)
+        longer = session.extend(end, length_s, prompt=prompt, overlap_s=OVERLAP_S, seed=seed + index, **options)
+        notes.append(_note(seam_s, seed + index, prompt))
         clip = _joined(clip, len(clip.frames) - len(end.frames), longer)
     return Clip(
         frames=clip.frames,
@@ -59,3 +68,23 @@ def _shot(index: int, shot: Any, seconds: float) -> tuple[str, float]:
     if isinstance(shot, (tuple, list)) and len(shot) == 2 and isinstance(shot[0], str):
         return shot[0], finite_number("the seconds of a shot", shot[1], least=0)
     raise ValueError(f"shots[{index}] is {shot!r}; give a prompt, or (prompt, seconds)")
+
+
+def _check_passes(told: list[tuple[str, float]], context_s: float) -> None:
+    """Raises ValueError for what would otherwise be refused only after the shots before it have been made."""
+    if context_s <= OVERLAP_S:
+        raise ValueError(
+            f"context_s={context_s:g} is not over the {OVERLAP_S:g} s that each shot makes anew of what is there; "
+            f"nearest: {2 * OVERLAP_S:g}"
+        )
+    most_s = MAX_SECONDS - context_s
+    for index, (_, length_s) in enumerate(told[1:], start=1):
+        if length_s > most_s:
+            raise ValueError(
+                f"shots[{index}] lasts {length_s:g} s; a pass adds at most {most_s:g} s to context_s={context_s:g}; "
+                f"nearest: {most_s:g}"
+            )
+
+
+def _note(begin_s: float, seed: int, prompt: str) -> str:
+    return f"{begin_s:.4g} s, seed {seed}: {prompt}"

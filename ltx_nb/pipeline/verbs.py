@@ -103,7 +103,8 @@ class Verbs:
     def storyboard(self, shots: Sequence[Any], context_s: float = 2.0, **options: Unpack[Options]) -> Clip:
         """Shots one after the other, each going on from the last `context_s` of what is there; past 20 s too.
 
-        shots: prompts, or (prompt, seconds) each. The clip has no request of its own; its notes tell the shots.
+        shots: prompts, or (prompt, seconds) each. The clip has no request, for no single one makes it; its
+        notes tell when each shot begins, its seed and its prompt.
         """
         return make_storyboard(self, shots, context_s, **options)
 
