@@ -14,7 +14,8 @@ import typer
 from ltx_nb.outcome import Outcome, Status, outcome_of_command
 
 if TYPE_CHECKING:
-    from ltx_nb import Clip
+    from ltx_nb import Clip, ClipRequest
+    from ltx_nb.models import Model
 
 DEMO_PROMPT = "A red ball bounces on the floor in front of a navy background. Each bounce makes a deep thump."
 DEMO_SEED = 12
@@ -37,7 +38,7 @@ def demo(
 ) -> None:
     """Make a two-second clip with sound and its poster, with the tiny model."""
     with outcome_of_command(as_json) as outcome:
-        clip = _make_clip(outcome, out, "tiny", DEMO_PROMPT, loading={}, seconds=2, seed=DEMO_SEED)
+        clip = _make_clip(outcome, out, "tiny", DEMO_PROMPT, seconds=2, seed=DEMO_SEED)
         poster = str(clip.save(out.with_suffix(".png")))
         outcome.data["poster"] = poster
         outcome.text += f"\n{poster}: its middle frame"
@@ -72,7 +73,8 @@ def run(
             out,
             model,
             prompt,
-            loading={"preset": preset, "text_encoder": text_encoder},
+            preset=preset,
+            text_encoder=text_encoder,
             may_download=yes,
             seconds=seconds,
             num_frames=frames,
@@ -172,11 +174,12 @@ def _make_clip(
     model: str,
     prompt: str,
     *,
-    loading: dict[str, Any],
+    preset: str = "auto",
+    text_encoder: str | None = None,
     may_download: bool = False,
     **settings: Any,
 ) -> Clip:
-    """Make and save a clip and say so in `outcome`; settings are those of `session.text_to_video`, loading of `load`.
+    """Make and save a clip and say so in `outcome`; settings are those of `session.text_to_video`.
 
     The request is checked before the model is loaded, which may take minutes.
     """
@@ -187,10 +190,10 @@ def _make_clip(
     from ltx_nb.checkpoints import find_model
     from ltx_nb.pipeline.tasks import text_to_video
 
-    wanted = text_to_video(find_model(model), prompt, **settings)
-    if not may_download:
-        _check_downloads(model, loading.get("text_encoder"))
-    session = ltx_nb.load(model, **loading)
+    entry = find_model(model)
+    wanted = text_to_video(entry, prompt, **settings)
+    _check_before_download(entry, wanted, preset, text_encoder, may_download)
+    session = ltx_nb.load(model, preset, text_encoder=text_encoder)
     load_s = perf_counter() - start_s
     clip = session.run(wanted)
     clip.save(out)
@@ -211,13 +214,22 @@ def _make_clip(
     return clip
 
 
-def _check_downloads(model: str, text_encoder: str | None) -> None:
-    """Raises ValueError, with licence and size, where loading would download."""
-    from ltx_nb.checkpoints import find_model
+def _check_before_download(entry: Model, wanted: ClipRequest, preset: str, text_encoder: str | None, yes: bool) -> None:
+    """Raises DoesNotFit for a clip without room before the hub is asked for anything, and without `yes` ValueError,
+    with licence and size, where loading would download."""
     from ltx_nb.loading.download import missing_downloads, summary
     from ltx_nb.loading.files import files_of
+    from ltx_nb.plan import DoesNotFit
+    from ltx_nb.planner import chosen_preset, plan_request
+    from ltx_nb.sizes import sizes_of
 
-    downloads = missing_downloads(files_of(find_model(model), text_encoder))
+    files = files_of(entry, text_encoder)
+    if not files:
+        return
+    made = plan_request(entry, chosen_preset(preset, sizes_of(entry)), wanted)
+    if not made.fits:
+        raise DoesNotFit(made)
+    downloads = [] if yes else missing_downloads(files)
     if downloads:
         raise ValueError(f"{summary(downloads)}\nadd --yes to download it")
 

@@ -142,8 +142,31 @@ def test_the_command_line_asks_for_yes_with_licence_and_size(online, monkeypatch
     hub = online({"acme/tiny": Path(TINY.weights)})
     monkeypatch.setitem(MODELS, "hub-tiny", replace(TINY, name="hub-tiny", weights="acme/tiny"))
     arguments = ["run", "--model", "hub-tiny", "--prompt", "A red ball.", "--out", str(tmp_path / "ball.mp4")]
-    done = CliRunner().invoke(app, arguments)
+    done = CliRunner().invoke(app, [*arguments, "--preset", "80gb"])
     assert done.exit_code == 2
     assert "licence: toy-licence" in done.stderr and "add --yes to download it" in done.stderr
     assert done.stderr.count("\n") == 1
     assert hub.file_requests() == []
+
+
+@pytest.mark.parametrize("yes", [[], ["--yes"]], ids=["ask", "yes"])
+def test_what_does_not_fit_is_said_before_the_hub_is_asked(online, tmp_path, yes):
+    hub = online({})
+    arguments = [
+        "--model",
+        "2.3-distilled",
+        "--preset",
+        "8gb",
+        "--width",
+        "1920",
+        "--height",
+        "1088",
+        "--frames",
+        "481",
+    ]
+    done = CliRunner().invoke(
+        app, ["run", "--prompt", "A red ball.", "--out", str(tmp_path / "ball.mp4"), *arguments, *yes]
+    )
+    assert done.exit_code == 3
+    assert "2.3-distilled does not fit with preset '8gb': stage 1 needs" in done.stderr
+    assert hub.requests == []
