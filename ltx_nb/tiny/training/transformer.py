@@ -25,13 +25,13 @@ EMA = 0.998
 KEYFRAME_SHARE = 0.1  # of the batches
 # What is given, and how often. A span is cut out of both timelines at the same moment.
 TASKS = {
-    "nothing": 0.52,
-    "first_frame": 0.14,
-    "whole_audio": 0.07,
-    "whole_video": 0.07,
-    "prefix": 0.08,
+    "nothing": 0.37,
+    "first_frame": 0.13,
+    "whole_audio": 0.18,
+    "whole_video": 0.14,
+    "prefix": 0.07,
     "suffix": 0.05,
-    "all_but_middle": 0.05,
+    "all_but_middle": 0.04,
     "video_prefix": 0.02,
 }
 
@@ -61,7 +61,7 @@ def kept_tokens(task: str, rng: np.random.Generator, frames: int, latents: int) 
 
 class TransformerStage(Stage):
     name = "transformer"
-    phases = ((3060, 4000),)  # steps, tokens a batch
+    phases = ((7600, 4000),)  # steps, tokens a batch
 
     def __init__(self, workdir: Path):
         self.clips = LatentClips(workdir / "latents")
@@ -74,6 +74,7 @@ class TransformerStage(Stage):
         self.connectors = architecture.connectors()
         _calm_start(self.transformer)
         self.modules = torch.nn.ModuleDict({"transformer": self.transformer, "connectors": self.connectors})
+        _hold_open_cross_modal(self.transformer)
         self.average = copy.deepcopy(self.modules).requires_grad_(False)  # of the weights over time: what is kept
         plain = (
             "scale_shift_table",
@@ -200,8 +201,22 @@ def _calm_start(transformer) -> None:
     transformer.audio_scale_shift_table.zero_()
     for name, module in transformer.named_modules():
         if name.endswith(".linear"):  # of the timestep modulations
-            module.weight.mul_(0.1)
+            module.weight.mul_(0.0 if name.startswith("av_cross_attn") else 0.1)
             module.bias.zero_()
+
+
+@torch.no_grad()
+def _hold_open_cross_modal(transformer) -> None:
+    """Keep whatever scales the cross-modal attention from learning; only a bias for each head's gate does.
+
+    What one modality says to the other is noise at first. Scales and gates learn in some twenty steps to shut it out,
+    the gates to where a sigmoid has no gradient, and picture and sound never hear each other again.
+    """
+    for name, parameter in transformer.named_parameters():
+        if "a2v_cross_attn_scale_shift" in name or name.startswith("av_cross_attn"):
+            parameter.requires_grad_(False)
+        elif name.endswith(("audio_to_video_attn.to_gate_logits.weight", "video_to_audio_attn.to_gate_logits.weight")):
+            parameter.zero_().requires_grad_(False)
 
 
 if __name__ == "__main__":
