@@ -6,7 +6,7 @@ import torch
 from diffusers import LTX2VideoTransformer3DModel
 
 from ltx_nb import ClipRequest, Sampling
-from ltx_nb.inspect import attention, capture_attention, capture_bytes, moment_map, time_map, word_map
+from ltx_nb.inspect import attention_rows, capture_attention, capture_bytes, moment_map, time_map, word_map
 from ltx_nb.inspect.attention import AttentionMaps, TokenGrid
 
 REQUEST = ClipRequest(
@@ -53,7 +53,7 @@ def test_rows_are_those_of_a_softmax_by_hand(monkeypatch):
         use_prompt_embeddings=False, perturbed_attn=True,
     )  # fmt: skip
     model = LTX2VideoTransformer3DModel(**config).eval()
-    monkeypatch.setattr(attention, "CHUNK_BYTES", 100)  # several chunks, the last one shorter
+    monkeypatch.setattr(attention_rows, "CHUNK_BYTES", 100)  # several chunks, the last one shorter
     block = model.transformer_blocks[1]
     for module, queries, keys, masked in (
         (block.video_to_audio_attn, torch.randn(1, 7, 16), torch.randn(1, 10, 32), False),
@@ -65,7 +65,7 @@ def test_rows_are_those_of_a_softmax_by_hand(monkeypatch):
             ropes = tuple((angle.cos(), angle.sin()) for angle in angles)
         mask = torch.tensor([[[0.0, 0.0, -10_000.0, 0.0, 0.0]]]) if masked else None
         with torch.no_grad():
-            parts = list(attention.softmax_rows(module, queries, keys, mask, *ropes, heads=[0]))
+            parts = list(attention_rows.softmax_rows(module, queries, keys, mask, *ropes, heads=[0]))
             rows = torch.cat([part for _, part in parts])
             assert len(parts) >= 2 and parts[1][0] == len(parts[0][1])
 
@@ -100,7 +100,7 @@ def test_rows_times_values_are_what_the_model_computes(random_session):
         by_head = []
         for head in range(module.heads):
             rows = torch.cat(
-                [part for _, part in attention.softmax_rows(module, queries, keys, None, None, None, [head])]
+                [part for _, part in attention_rows.softmax_rows(module, queries, keys, None, None, None, [head])]
             )
             by_head.append(rows @ values[:, head])
         gates = 2 * torch.sigmoid(module.to_gate_logits(queries))[0]
@@ -133,7 +133,7 @@ def test_memory_is_what_the_formula_says(random_session, captured):
     assert maps.num_bytes == 4 * 2 * (2 * CELLS * AUDIO + (CELLS + AUDIO) * (TEXT + 1))
     config = random_session.pipe.transformer.config
     formula = capture_bytes(config, CELLS, AUDIO, 2, text_tokens=TEXT)
-    assert formula - maps.num_bytes == 3 * attention.CHUNK_BYTES + 16 * TEXT * 192
+    assert formula - maps.num_bytes == 3 * attention_rows.CHUNK_BYTES + 16 * TEXT * 192
 
 
 def test_the_real_model_fits_into_a_gigabyte():
