@@ -1,13 +1,12 @@
-"""How a clip came about: from a trace, the predicted clean latents (x0) of each step, both lanes.
+"""How a clip came about: from a trace, what becomes of the predicted clean latents (x0) from step to step, both lanes.
 
 How far x0 moves, how much there is of coarse, middle and fine structure, and when each is settled. Coarse is layout in
-a picture and slow change in a sound. Knows no model.
+a picture and slow change in a sound. One step's latents are looked at at a time. Knows no model.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,7 @@ SETTLED = 0.1  # of the band's final size
 
 @dataclass(frozen=True, eq=False)
 class LaneTrajectory:
-    """One lane over S steps. x0: [S, C, ...] float32.
+    """One lane over S steps.
 
     travelled: [S], RMS movement of x0 since the step before, of its final RMS (the first step: NaN). remaining: [S],
     RMS distance to the last x0, of the same. band_energy: [3, S], mean square of x0 by BANDS of frequency over (rows,
@@ -34,7 +33,6 @@ class LaneTrajectory:
     """
 
     lane: str
-    x0: np.ndarray
     travelled: np.ndarray
     remaining: np.ndarray
     band_energy: np.ndarray
@@ -74,42 +72,45 @@ def trajectory(trace: Trace, stage: int = 1) -> Trajectory:
 
 
 def _lane(lane: str, x0: list[Any]) -> LaneTrajectory:
-    path = np.stack([check_latents(one, "x0") for one in x0])
-    final_rms = max(_rms(path[-1]), 1e-12)
-    spectra = [_spectrum(one) for one in path]
-    bands = _bands(path.shape[-2:])
-    count = spectra[0].size
-
-    def energy(spectrum: np.ndarray) -> np.ndarray:
-        power = np.square(np.abs(spectrum))
-        return np.array([power[..., band].sum() for band in bands]) / count
-
-    band_energy = np.stack([energy(spectrum) for spectrum in spectra], axis=1)
-    missing = np.stack([energy(spectrum - spectra[-1]) for spectrum in spectra], axis=1)
+    last = check_latents(x0[-1], "x0")
+    final_rms = max(_rms(last), 1e-12)
+    travelled, remaining, band_energy, missing = [], [], [], []
+    before = None
+    for one in (check_latents(one, "x0") for one in x0):
+        travelled.append(np.nan if before is None else _rms(one - before) / final_rms)
+        remaining.append(_rms(one - last) / final_rms)
+        band_energy.append(_energy_by_band(one))
+        missing.append(_energy_by_band(one - last))
+        before = one
     return LaneTrajectory(
         lane=lane,
-        x0=path,
-        travelled=np.array([np.nan, *(_rms(b - a) / final_rms for a, b in pairwise(path))]),
-        remaining=np.array([_rms(one - path[-1]) / final_rms for one in path]),
-        band_energy=band_energy,
-        settled={name: _settled(missing[n], band_energy[n, -1]) for n, name in enumerate(BANDS)},
+        travelled=np.array(travelled),
+        remaining=np.array(remaining),
+        band_energy=np.stack(band_energy, axis=1),
+        settled={
+            name: _settled(of_band, final)
+            for name, of_band, final in zip(BANDS, np.stack(missing, axis=1), band_energy[-1], strict=True)
+        },
     )
 
 
 def _rms(values: np.ndarray) -> float:
-    return float(np.sqrt(np.square(values, dtype=np.float64).mean()))
+    return float(np.sqrt(np.square(values).mean(dtype=np.float64)))
 
 
-def _spectrum(latents: np.ndarray) -> np.ndarray:
-    """Over the last two axes, so that its mean square is that of the latents (Parseval)."""
-    return fft.fft2(latents, norm="ortho")
-
-
-def _bands(shape: tuple[int, ...]) -> list[np.ndarray]:
-    rows, columns = (np.abs(fft.fftfreq(size)) for size in shape)
-    highest = np.maximum(rows[:, None], columns[None])
+def _energy_by_band(latents: np.ndarray) -> np.ndarray:
+    """[3]: mean square of what is in each of BANDS along the last two axes; together that of the latents (Parseval)."""
+    rows, columns = latents.shape[-2:]
+    highest = np.maximum(np.abs(fft.fftfreq(rows))[:, None], fft.rfftfreq(columns))
+    power = np.zeros(highest.shape)
+    for channel in latents:  # at once, their spectra would be twice as large as the latents
+        spectrum = fft.rfft2(channel, norm="ortho")
+        power += (np.square(spectrum.real) + np.square(spectrum.imag)).reshape(-1, *power.shape).sum(0)
+    # What has no mirror image counts once: column 0, and the highest of an even number.
+    power[:, 1 : (columns + 1) // 2] *= 2
     low, high = BAND_EDGES
-    return [highest <= low, (highest > low) & (highest <= high), highest > high]
+    bands = (highest <= low, (highest > low) & (highest <= high), highest > high)
+    return np.array([power[band].sum() for band in bands]) / latents.size
 
 
 def _settled(missing: np.ndarray, final: float) -> int | None:
