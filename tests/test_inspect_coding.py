@@ -16,37 +16,57 @@ def scene_clip():
     return Clip(frames=scene.frames(), audio=scene.audio(), frame_rate=24.0, sample_rate=48_000)
 
 
-def theoretical_radius_px(vae, latents):
-    """How far one latent can reach to its sides, from the kernels of every convolution that it passes through.
+def theoretical_reach(vae, latents, axis):
+    """How far one latent can reach along an axis (-3 frames, -2 and -1 px), by every convolution that it passes.
 
     Branches side by side are added up as if one followed the other, so this is a bound from above.
     """
-    widths, hooks = [], []
+    layers, hooks = [], []
 
     def note(module, inputs, output):
-        widths.append((inputs[0].shape[-1], module.kernel_size[-1]))
+        layers.append((inputs[0].shape[axis], module.kernel_size[axis]))
 
     for module in vae.decoder.modules():
         if isinstance(module, torch.nn.Conv3d):
             hooks.append(module.register_forward_hook(note))
     with torch.no_grad():
-        width_px = vae.decode(latents, None, return_dict=False)[0].shape[-1]
+        length = vae.decode(latents, None, return_dict=False)[0].shape[axis]
     for hook in hooks:
         hook.remove()
-    # A convolution's input may be padded, to a little over the layer's own width, which is a power of 2.
-    return sum((kernel // 2) * width_px / 2 ** int(np.log2(width)) for width, kernel in widths)
+    # Every layer works at a power of 2 of the output's scale; some inputs are padded by a little.
+    return sum((kernel // 2) * 2 ** round(np.log2(length / size)) for size, kernel in layers)
 
 
-def test_a_cell_governs_its_surroundings_only(random_session):
-    latents = np.random.default_rng(0).standard_normal((128, 1, 1, 32)).astype(np.float32)
-    result = cell_footprint(random_session, latents, 0, 0, 16)
-    touched = np.flatnonzero(result.change[0].max(0) > 0)
-    reach = max(result.own_px[1] - touched[0], touched[-1] + 1 - result.own_px[3])
-    bound = theoretical_radius_px(random_session.pipe.vae, torch.from_numpy(latents)[None])
-    assert 0 < reach <= bound < 16 * 32
-    assert result.own_px == (0, 512, 32, 544)
-    assert result.own_s == (0, 1 / 24)
+@pytest.mark.parametrize(
+    ("axis", "shape", "place"),
+    [(-1, (1, 1, 32), (0, 0, 16)), (-2, (1, 32, 1), (0, 16, 0)), (-3, (33, 1, 1), (16, 0, 0))],
+    ids=["across", "down", "in time"],
+)
+def test_a_cell_governs_its_surroundings_only(random_session, axis, shape, place):
+    latents = np.random.default_rng(0).standard_normal((128, *shape)).astype(np.float32)
+    result = cell_footprint(random_session, latents, *place)
+    others = tuple({-3, -2, -1} - {axis})
+    touched = np.flatnonzero(result.change.max(others) > 0)
+    top, left, bottom, right = result.own_px
+    own = {-1: (left, right), -2: (top, bottom), -3: [round(24 * time_s) for time_s in result.own_s]}[axis]
+    reach = max(own[0] - touched[0], touched[-1] + 1 - own[1])
+    bound = theoretical_reach(random_session.pipe.vae, torch.from_numpy(latents)[None], axis)
+    assert 0 < reach <= bound < own[0]
     assert 0 < result.own_share < 1
+
+
+def test_a_cell_knows_its_own_place(random_session):
+    result = cell_footprint(random_session, np.zeros((128, 2, 2, 3), np.float32), 1, 1, 2)
+    assert result.own_px == (32, 64, 64, 96)
+    assert result.own_s == (1 / 24, 9 / 24)
+    assert result.change.shape == (9, 64, 96)
+
+
+def test_latents_of_the_other_lane_are_refused(random_session):
+    with pytest.raises(ValueError, match=r"which is audio; give video latents, \[C, F, H, W\]"):
+        cell_footprint(random_session, np.zeros((8, 4, 16), np.float32), 0, 0, 0)
+    with pytest.raises(ValueError, match=r"which is video; give audio latents, \[C, L, M\]"):
+        audio_cell_footprint(random_session, np.zeros((128, 1, 4, 4), np.float32), 0)
 
 
 def test_a_cell_that_is_not_there_is_refused(random_session):
@@ -85,6 +105,20 @@ def test_a_round_trip_of_one_lane(random_session, scene_clip):
 def test_a_clip_that_the_vae_does_not_take_is_refused(random_session, scene_clip):
     with pytest.raises(ValueError, match=r"num_frames=8 is not 8k \+ 1"):
         round_trip(random_session, Clip(frames=scene_clip.frames[:8], frame_rate=24.0))
+
+
+def test_the_shortest_clip_makes_a_round_trip(random_session, scene_clip):
+    one = Clip(frames=scene_clip.frames[:1], audio=scene_clip.audio[:, :2000], frame_rate=24.0, sample_rate=48_000)
+    result = round_trip(random_session, one)
+    assert result.psnr_db.shape == (1,) and result.mel_distance_db.shape == (1,)
+    with pytest.raises(ValueError, match=r"clip is a str; give a Clip, such as session.run"):
+        round_trip(random_session, "clip.mp4")
+
+
+def test_decoding_is_the_sessions_own(random_session):
+    made = random_session.text_to_video("a red ball", width=64, height=32, num_frames=9, progress=False)
+    again = decode(random_session, made.latents, made.audio_latents)
+    assert np.array_equal(again.frames, made.frames) and np.array_equal(again.audio, made.audio)
 
 
 def test_decoding_gives_a_clip_that_remembers_its_latents(random_session):

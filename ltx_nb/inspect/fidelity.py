@@ -14,6 +14,7 @@ import torch
 
 from ltx_nb.clip import Clip
 from ltx_nb.inspect.coding import decode, decode_mel
+from ltx_nb.inspect.inputs import check_clip
 from ltx_nb.inspect.quality import mel_distance_db, psnr_db, ssim
 from ltx_nb.mel import log_mel
 from ltx_nb.pipeline.compose import fit_samples
@@ -86,6 +87,7 @@ def round_trip(session: Session, clip: Clip) -> RoundTrip:
 
     Raises ValueError for a size or number of frames that the video VAE does not take, saying the nearest that it does.
     """
+    check_clip(clip)
     latents = audio_latents = mel = mel_back = distance = None
     if clip.frames is not None:
         VideoShape(clip.num_frames, clip.height, clip.width)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ltx_nb.checks import finite_number, whole_number
+from ltx_nb.checks import whole_number
 from ltx_nb.inspect.coding import decode_mel, decode_video, vocode
 from ltx_nb.inspect.inputs import check_latents
 from ltx_nb.inspect.quality import DB_PER_NEPER
@@ -52,21 +52,18 @@ class AudioFootprint:
     own_s: tuple[float, float]
 
 
-def cell_footprint(
-    session: Session, latents: Any, t: int, y: int, x: int, strength: float = 1.0, frame_rate: float = 24.0
-) -> CellFootprint:
-    """Disturb one cell of video latents [C, F, H, W] by fixed noise of this standard deviation and decode.
+def cell_footprint(session: Session, latents: Any, t: int, y: int, x: int, frame_rate: float = 24.0) -> CellFootprint:
+    """Disturb one cell of video latents [C, F, H, W] by fixed noise, as strong as latents vary, and decode.
 
     Raises ValueError for a cell that is not there.
     """
-    latents = check_latents(latents)
+    latents = check_latents(latents, lane="video")
     t, y, x = (
         whole_number(name, index, least=0, most=size - 1)
         for name, index, size in zip("tyx", (t, y, x), latents.shape[1:], strict=True)
     )
-    strength = finite_number("strength", strength, least=1e-6)
     changed = latents.copy()
-    changed[:, t, y, x] += _disturbance(len(latents), strength)
+    changed[:, t, y, x] += _disturbance(latents[:, t, y, x].shape)
     change = np.abs(decode_video(session, changed) - decode_video(session, latents)).mean(-1)
     start_s, end_s = video_token_interval_s(t, frame_rate)
     side = VIDEO_SPATIAL_COMPRESSION
@@ -83,16 +80,15 @@ def cell_footprint(
     )
 
 
-def audio_cell_footprint(session: Session, audio_latents: Any, latent: int, strength: float = 1.0) -> AudioFootprint:
-    """Disturb one audio latent of [C, L, M] by fixed noise of this standard deviation, decode and vocode.
+def audio_cell_footprint(session: Session, audio_latents: Any, latent: int) -> AudioFootprint:
+    """Disturb one audio latent of [C, L, M] by fixed noise, as strong as latents vary, decode and vocode.
 
     Raises ValueError for a latent that is not there.
     """
-    latents = check_latents(audio_latents, "audio_latents")
+    latents = check_latents(audio_latents, "audio_latents", "audio")
     latent = whole_number("latent", latent, least=0, most=latents.shape[1] - 1)
     changed = latents.copy()
-    noise = _disturbance(latents[:, 0].size, finite_number("strength", strength, least=1e-6))
-    changed[:, latent] += noise.reshape(latents[:, 0].shape)
+    changed[:, latent] += _disturbance(latents[:, latent].shape)
     mel, mel_changed = decode_mel(session, latents), decode_mel(session, changed)
     difference = np.abs(vocode(session, mel_changed) - vocode(session, mel)).max(0)
     start_s, end_s = audio_token_interval_s(latent)
@@ -108,5 +104,6 @@ def audio_cell_footprint(session: Session, audio_latents: Any, latent: int, stre
     )
 
 
-def _disturbance(size: int, strength: float) -> np.ndarray:
-    return strength * np.random.default_rng(0).standard_normal(size, np.float32)
+def _disturbance(shape: tuple[int, ...]) -> np.ndarray:
+    """Of standard deviation 1, as the channels of normalised latents have."""
+    return np.random.default_rng(0).standard_normal(shape, np.float32)

@@ -15,12 +15,13 @@ from ltx_nb.clip import Clip
 from ltx_nb.shapes import audio_intervals_s, video_intervals_s
 
 PACKED_CHANNELS = 128
+SHAPES = {"video": "[C, F, H, W]", "audio": "[C, L, M]"}
 
 
-def check_latents(latents: Any, name: str = "latents") -> np.ndarray:
+def check_latents(latents: Any, name: str = "latents", lane: str | None = None) -> np.ndarray:
     """`latents` as float32 numpy, finite, [C, F, H, W] or [C, L, M], without a copy where possible.
 
-    Raises ValueError for another rank, no values, NaN or infinity.
+    Raises ValueError for another rank, no values, NaN or infinity; for the other lane, if one is asked for.
     """
     if hasattr(latents, "detach"):  # a tensor, of any float type and on any device
         latents = latents.detach().cpu().float().numpy()
@@ -37,6 +38,8 @@ def check_latents(latents: Any, name: str = "latents") -> np.ndarray:
     if not np.isfinite(values).all():
         bad = np.count_nonzero(~np.isfinite(values))
         raise ValueError(f"{bad} of {values.size} {name} are NaN or infinite; the run that made them went wrong")
+    if lane is not None and lane != lane_of(values):
+        raise ValueError(f"{name} have shape {shape}, which is {lane_of(values)}; give {lane} latents, {SHAPES[lane]}")
     return values
 
 
@@ -60,10 +63,16 @@ def edges_s(latents: np.ndarray, frame_rate: float) -> np.ndarray:
     return np.array([0.0, *(end for _, end in spans)])
 
 
-def need_lane(clip: Clip, lane: str) -> Clip:
-    """The clip, if it has this lane ("video" or "audio"); a ValueError if not."""
+def check_clip(clip: Any) -> Clip:
+    """The clip, if it is one; a ValueError if not."""
     if not isinstance(clip, Clip):
         raise ValueError(f"clip is a {type(clip).__name__}; give a Clip, such as session.run(...) or Clip.load(path)")
+    return clip
+
+
+def need_lane(clip: Any, lane: str) -> Clip:
+    """The clip, if it has this lane ("video" or "audio"); a ValueError if not."""
+    clip = check_clip(clip)
     if (clip.frames if lane == "video" else clip.audio) is None:
         missing = "picture" if lane == "video" else "sound"
         raise ValueError(f"this clip has no {missing}; give one that has")

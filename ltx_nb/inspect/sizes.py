@@ -8,6 +8,8 @@ from math import prod
 
 from ltx_nb.request import ClipRequest
 
+VIDEO_CHANNELS = 128
+AUDIO_CHANNELS, MEL_ROWS = 8, 16
 BYTES_PER_LATENT = 2  # bf16
 OUTPUT_RATE_HZ = 48_000
 BYTES_PER_SAMPLE = 2  # 16-bit PCM
@@ -74,8 +76,8 @@ def compression(request: ClipRequest) -> Compression:
     samples = (2, round(request.duration_s * OUTPUT_RATE_HZ))
     return Compression(
         (
-            _lane("video", pixels, 1, (128, video.num_frames, video.height, video.width), video.tokens),
-            _lane("audio", samples, BYTES_PER_SAMPLE, (8, audio.num_latents, 16), audio.tokens),
+            _lane("video", pixels, 1, (VIDEO_CHANNELS, video.num_frames, video.height, video.width), video.tokens),
+            _lane("audio", samples, BYTES_PER_SAMPLE, (AUDIO_CHANNELS, audio.num_latents, MEL_ROWS), audio.tokens),
         )
     )
 
