@@ -50,6 +50,15 @@ def test_an_onset_is_where_the_sound_begins():
     assert view.times_s[view.onset_db.argmax()] == pytest.approx(0.5, abs=0.025)
 
 
+def test_times_are_right_at_a_rate_that_ten_milliseconds_do_not_divide():
+    # 220.5 samples in 10 ms; frames 220 samples apart come 34 ms early after 15 s, if they are taken for 10 ms.
+    audio = np.pad(tone(500, seconds=0.5, rate=22_050), ((0, 0), (15 * 22_050, 0)))
+    view = audio_view(audio, 22_050)
+    heard_s = view.times_s[np.isfinite(view.pitch_hz)]
+    assert heard_s[0] == pytest.approx(15.0, abs=0.025)
+    assert view.times_s[view.onset_db.argmax()] == pytest.approx(15.0, abs=0.025)
+
+
 def test_noise_has_no_pitch():
     noise = np.random.default_rng(0).normal(0, 0.1, (2, RATE // 2)).astype(np.float32)
     assert np.isnan(audio_view(noise, RATE).pitch_hz).mean() > 0.95
@@ -77,6 +86,11 @@ def test_latents_are_a_grid_on_the_time_axis():
     view = audio_view(tone(440), RATE, latents)
     assert view.latent_grid[16 * 3 + 2, 7] == latents[3, 7, 2]
     assert view.latent_edges_s[-1] == pytest.approx(0.97)
+
+
+def test_latents_of_the_picture_are_refused():
+    with pytest.raises(ValueError, match=r"which is video; give audio latents, \[C, L, M\]"):
+        audio_view(tone(440), RATE, np.zeros((128, 2, 1, 1), np.float32))
 
 
 @pytest.mark.parametrize(

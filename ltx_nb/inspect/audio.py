@@ -1,7 +1,7 @@
 """What a sound is, on one time axis: spectrograms, the model's own mel picture, and what is heard in it.
 
-librosa, soxr and pyloudnorm do the work. Times are centres of analysis frames, every 10 ms. Levels are in dB below a
-full-scale sine. Knows no model.
+librosa, soxr and pyloudnorm do the work. Times are centres of analysis frames, every 10 ms (the nearest that is whole
+samples). Levels are in dB below a full-scale sine. Knows no model.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import soxr
 
 from ltx_nb.arrays import check_audio
 from ltx_nb.checks import whole_number
-from ltx_nb.inspect.inputs import check_latents, edges_s, lane_of
+from ltx_nb.inspect.inputs import check_latents, edges_s
 from ltx_nb.inspect.quality import mel_distance_db
 from ltx_nb.mel import log_mel
 
@@ -93,11 +93,12 @@ def audio_view(audio: np.ndarray, sample_rate: int, audio_latents: Any = None) -
     mel_db = _db(librosa.feature.melspectrogram(S=power, sr=sample_rate, n_mels=NUM_MELS, norm=None))
     # The window spreads a sine over bins of 1.5 times its peak power (the Hann window's noise bandwidth).
     heard = _db(power.sum(0) / 1.5) > AUDIBLE_DB
+    times_s = hop / sample_rate * np.arange(power.shape[1])
     grid, grid_edges_s = (None, None) if audio_latents is None else _grid(audio_latents)
     return AudioView(
         audio=audio,
         sample_rate=sample_rate,
-        times_s=HOP_S * np.arange(power.shape[1]),
+        times_s=times_s,
         frequencies_hz=frequencies_hz,
         spectrogram_db=_db(power),
         average_db=_db(power.mean(1)),
@@ -107,7 +108,7 @@ def audio_view(audio: np.ndarray, sample_rate: int, audio_latents: Any = None) -
         onset_db=onset_strength_db(mel_db, sample_rate, n_fft, hop),
         centroid_hz=_where(heard, frequencies_hz @ np.sqrt(power) / np.maximum(np.sqrt(power).sum(0), 1e-20)),
         position=_where(heard, 4 / np.pi * np.arctan2(np.sqrt(sides[1].sum(0)), np.sqrt(sides[0].sum(0))) - 1),
-        pitch_hz=_where(heard, pitch_hz(padded, sample_rate, power.shape[1])),
+        pitch_hz=_where(heard, pitch_hz(padded, sample_rate, times_s)),
         loudness_lufs=loudness_lufs(audio, sample_rate),
         peak_db=float(_db(np.square(audio).max())),
         latent_grid=grid,
@@ -132,18 +133,16 @@ def loudness_lufs(audio: np.ndarray, sample_rate: int) -> float | None:
         return float(pyloudnorm.Meter(sample_rate).integrated_loudness(audio.T.astype(np.float64)))
 
 
-def pitch_hz(audio: np.ndarray, sample_rate: int, num_frames: int) -> np.ndarray:
-    """Fundamental frequency of [2, N] every 10 ms by YIN, 60 to 2000 Hz, to [num_frames]; NaN where there is none."""
+def pitch_hz(audio: np.ndarray, sample_rate: int, times_s: np.ndarray) -> np.ndarray:
+    """Fundamental frequency of [2, N] at these times [T] by YIN, 60 to 2000 Hz, to [T]; NaN where there is none."""
     mono = soxr.resample(audio.mean(0), sample_rate, PITCH_RATE_HZ)
     hop = round(HOP_S * PITCH_RATE_HZ)
     low, high = PITCH_RANGE_HZ
     found = librosa.yin(mono, fmin=low, fmax=high, sr=PITCH_RATE_HZ, frame_length=PITCH_WINDOW, hop_length=hop)
     around = np.lib.stride_tricks.sliding_window_view(np.pad(mono, PITCH_WINDOW // 2), PITCH_WINDOW)[::hop]
-    pitch = np.full(num_frames, np.nan)
-    for index, (hz, window) in enumerate(zip(found[:num_frames], around, strict=False)):
-        if _periodicity(window, round(PITCH_RATE_HZ / hz)) >= MIN_PERIODICITY:
-            pitch[index] = hz
-    return pitch
+    steady = [_periodicity(*one) >= MIN_PERIODICITY for one in zip(around, PITCH_RATE_HZ / found, strict=False)]
+    nearest = np.minimum(np.rint(times_s / HOP_S).astype(int), len(steady) - 1)
+    return np.where(steady, found[: len(steady)], np.nan)[nearest]
 
 
 def onset_strength_db(mel_db: np.ndarray, sample_rate: int, n_fft: int, hop: int) -> np.ndarray:
@@ -151,16 +150,14 @@ def onset_strength_db(mel_db: np.ndarray, sample_rate: int, n_fft: int, hop: int
     return librosa.onset.onset_strength(S=mel_db, sr=sample_rate, n_fft=n_fft, hop_length=hop)
 
 
-def _periodicity(window: np.ndarray, period: int) -> float:
+def _periodicity(window: np.ndarray, period: float) -> float:
     """Correlation of a stretch of samples with itself one period later."""
-    early, late = window[:-period], window[period:]
+    early, late = window[: -round(period)], window[round(period) :]
     return float(early @ late / max(np.sqrt((early @ early) * (late @ late)), 1e-12))
 
 
 def _grid(audio_latents: Any) -> tuple[np.ndarray, np.ndarray]:
-    latents = check_latents(audio_latents, "audio_latents")
-    if lane_of(latents) != "audio":
-        raise ValueError(f"audio_latents have shape {list(latents.shape)}; give [C, L, M], such as clip.audio_latents")
+    latents = check_latents(audio_latents, "audio_latents", "audio")
     return latents.transpose(0, 2, 1).reshape(-1, latents.shape[1]), edges_s(latents, frame_rate=24.0)
 
 
