@@ -7,6 +7,7 @@ from torch import nn
 from ltx_nb import ClipRequest, Sampling
 from ltx_nb.inspect import precision_report
 from ltx_nb.inspect.precision import ROUNDINGS
+from ltx_nb.loading.streaming import stop_streaming, stream_blocks
 
 REQUEST = ClipRequest("a red ball bounces", width=32, height=32, num_frames=9, sampling=Sampling(sigmas=(1.0, 0.5)))
 
@@ -91,3 +92,16 @@ def test_the_clip_of_the_same_seed_is_compared_and_the_model_left_as_it_was(rand
 def test_an_unknown_format_is_refused(random_session):
     with pytest.raises(ValueError, match="dtypes='int4' is not one of bf16, fp8, fp8-scaled, int8-row, nf4"):
         precision_report(random_session, ("int4",))
+    with pytest.raises(ValueError, match="dtypes is empty; give some of bf16"):
+        precision_report(random_session, ())
+
+
+def test_weights_that_stream_are_refused(random_session):
+    """Where they are not in use, they are placeholders."""
+    transformer = random_session.pipe.transformer
+    stream_blocks(transformer, "cpu")
+    try:
+        with pytest.raises(ValueError, match="is streamed already"):
+            precision_report(random_session)
+    finally:
+        stop_streaming(transformer)

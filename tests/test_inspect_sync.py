@@ -50,6 +50,11 @@ def test_contacts_that_are_known_better_are_used(scene):
     assert result.lag_ms == pytest.approx(100, abs=20) and not result.is_low
 
 
+def test_times_that_are_none_are_refused(scene):
+    with pytest.raises(ValueError, match="visible_s=nan is not finite"):
+        av_sync(clip_of(scene.frames(), scene.audio()), visible_s=[0.5, float("nan")])
+
+
 def test_each_event_has_its_own_lag(scene):
     result = av_sync(clip_of(scene.frames(), scene.audio()))
     assert len(result.events) >= 2

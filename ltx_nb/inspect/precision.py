@@ -18,6 +18,7 @@ from ltx_nb.checks import choice
 from ltx_nb.clip import Clip
 from ltx_nb.inspect.quality import mel_distance_db, psnr_db, ssim
 from ltx_nb.loading.quantised import ScaledLinear
+from ltx_nb.loading.streaming import check_not_streamed
 from ltx_nb.mel import log_mel
 
 if TYPE_CHECKING:
@@ -98,10 +99,13 @@ def precision_report(
     and "nf4" (by the largest of 64 values); all if left out. request: run it with each, too, for the clip's error; that
     takes a copy of the weights in memory. The weights are as before afterwards.
 
-    Raises ValueError for another format, or a transformer whose weights are already quantised.
+    Raises ValueError for another format or none, or a transformer whose weights are already quantised, or stream.
     """
     dtypes = [choice("dtypes", dtype, ROUNDINGS) for dtype in (ROUNDINGS if dtypes is None else dtypes)]
+    if not dtypes:
+        raise ValueError(f"dtypes is empty; give some of {', '.join(ROUNDINGS)}, or leave it out for all")
     transformer = session.pipe.transformer
+    check_not_streamed(transformer)
     linears = {name: module for name, module in transformer.named_modules() if isinstance(module, nn.Linear)}
     if not linears or any(isinstance(module, ScaledLinear) for module in transformer.modules()):
         raise ValueError("the transformer's weights are already quantised; load it in bf16 or fp32 to compare formats")

@@ -14,6 +14,7 @@ import librosa
 import numpy as np
 from scipy import ndimage, signal
 
+from ltx_nb.checks import finite_number
 from ltx_nb.clip import Clip
 from ltx_nb.inspect.audio import FLOOR_DB, onset_strength_db
 from ltx_nb.inspect.inputs import need_lane
@@ -90,13 +91,17 @@ class AvSync:
 def av_sync(clip: Clip, visible_s: Sequence[float] | np.ndarray | None = None) -> AvSync:
     """Measure a clip. visible_s: times of visible events, if they are known better than motion tells.
 
-    Raises ValueError for a clip without picture or without sound. Lags over 500 ms are not looked for.
+    Raises ValueError for a clip without picture or without sound, and for times that are no numbers from 0 on. Lags
+    over 500 ms are not looked for.
     """
     frames, frame_rate = need_lane(clip, "video").frames, clip.frame_rate
     audio, sample_rate = need_lane(clip, "audio").audio, clip.sample_rate
     motion, change = motion_of(frames)
     change_s = np.arange(1, len(change) + 1) / frame_rate
-    seen = _peaks_of_change(change) / frame_rate if visible_s is None else np.sort(np.asarray(visible_s, float))
+    if visible_s is None:
+        seen = _peaks_of_change(change) / frame_rate
+    else:
+        seen = np.sort([finite_number("visible_s", time_s, least=0) for time_s in visible_s])
     onset_s, onset_db = onset_envelope(audio, sample_rate)
     heard = _onsets(onset_s, onset_db)
     lag_s, uniqueness = _best_lag(seen, heard)
