@@ -146,6 +146,8 @@ def test_a_linear_decoder_is_found():
     assert result.error < 5 < result.baseline / 4
     with pytest.raises(ValueError, match=r"frames are \[64, 192, 192\], but these latents decode to \[65, 192, 192\]"):
         preview_rgb(latents, frames[:-1])
+    with pytest.raises(ValueError, match="which is audio; give video latents"):
+        preview_rgb(AUDIO, frames)
 
 
 def test_compression_counts_both_lanes():
