@@ -146,9 +146,9 @@ class Trace:
                     predictions = {name: (mine[f"{name}.video"], mine[f"{name}.audio"]) for name in passes}
                     plain = {name: mine.get(name) for name in (*_LATENTS, *_X0)}
                     trace.steps.append(StepEvent(**scalars, **plain, predictions=predictions))
-        except (SafetensorError, KeyError, TypeError) as error:
-            raise ValueError(f"{os.fspath(path)!r} is not a trace: {error}") from error
-        trace.notes = content["notes"]
+                trace.notes = content["notes"]
+        except (SafetensorError, json.JSONDecodeError, KeyError, TypeError) as error:
+            raise ValueError(f"{os.fspath(path)!r} is not a trace: {error!r}") from error
         return trace
 
 

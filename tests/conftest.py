@@ -15,9 +15,8 @@ def session():
     return ltx_nb.load("tiny")
 
 
-@pytest.fixture(scope="session")
-def random_session():
-    """The tiny model's architecture with random weights: what a test proves with it does not hang on training."""
+def make_random_session():
+    """The tiny model's architecture with random weights, every time the same."""
     from ltx_nb.models import TINY
     from ltx_nb.pipeline.blocks import ClipBlocks
     from ltx_nb.pipeline.session import Session
@@ -30,3 +29,15 @@ def random_session():
         if hasattr(component, "eval"):
             component.eval()
     return Session(pipe, TINY)
+
+
+@pytest.fixture(scope="session")
+def random_session():
+    """Random weights: what a test proves with them does not hang on training."""
+    return make_random_session()
+
+
+@pytest.fixture
+def fresh_random_session():
+    """Another session of the same weights, that has run nothing."""
+    return make_random_session()

@@ -4,18 +4,20 @@ import _thread
 import gc
 import os
 import threading
+from collections import Counter
 
 import numpy as np
 import psutil
 import pytest
 import torch
+from safetensors.torch import save_file
 
 import ltx_nb
 from ltx_nb.models import DEV, DISTILLED, TINY
 from ltx_nb.pipeline import Cancelled
 from ltx_nb.pipeline.session import _scheduler_for
 from ltx_nb.request import ClipRequest, Sampling
-from ltx_nb.trace import Trace
+from ltx_nb.trace import FORMAT, Trace
 
 PROMPT = "A red ball bounces."
 SMALL = {"width": 64, "height": 64, "num_frames": 9, "progress": False}
@@ -139,9 +141,14 @@ def test_trace_survives_a_file(random_session, tmp_path):
 
 
 def test_another_file_is_no_trace(tmp_path):
-    (tmp_path / "other.safetensors").write_bytes(b"nothing")
-    with pytest.raises(ValueError, match="is not a trace"):
-        Trace.load(tmp_path / "other.safetensors")
+    path = tmp_path / "other.safetensors"
+    path.write_bytes(b"nothing")
+    with pytest.raises(ValueError, match=r"other\.safetensors' is not a trace"):
+        Trace.load(path)
+    for metadata in ({}, {"format": FORMAT}, {"format": FORMAT, "trace": "{"}, {"format": FORMAT, "trace": "{}"}):
+        save_file({}, path, metadata)
+        with pytest.raises(ValueError, match=r"other\.safetensors' is not a trace"):
+            Trace.load(path)
 
 
 @pytest.mark.parametrize("budget_kb", [1000, 60, 30, 10, 1])
@@ -205,8 +212,8 @@ def test_distilled_model_refuses_steps_it_was_not_made_for():
         DISTILLED.complete(Sampling(num_inference_steps=4))
 
 
-def test_fifty_mixed_runs_leave_no_memory_and_no_trace_of_themselves(random_session, clip):
-    """10 cancelled, 5 failing; the last run is the one that a fresh session made."""
+def test_fifty_mixed_runs_leave_no_memory_and_no_trace_of_themselves(random_session, fresh_random_session, clip):
+    """Five tasks by turns, each cancelled twice and failing once; the last clip is the one of a fresh session."""
     options = {"sampling": Sampling(num_inference_steps=1), "progress": False}
     tasks = [
         lambda **more: random_session.text_to_video(PROMPT, **SMALL | options | more),
@@ -215,20 +222,27 @@ def test_fifty_mixed_runs_leave_no_memory_and_no_trace_of_themselves(random_sess
         lambda **more: random_session.video_to_audio(clip, **options | more),
         lambda **more: random_session.audio_to_video(PROMPT, clip, width=64, height=64, **options | more),
     ]
-    used = []
+    used, ended = [], Counter()
     for run in range(50):
-        task = tasks[run % len(tasks)]
-        if run % 5 == 3:
+        turn, which = divmod(run, len(tasks))
+        if which == turn % 5:
             with pytest.raises(Cancelled):
-                task(on_step=stop_at(0, random_session.cancel))
-        elif run % 10 == 7:
+                tasks[which](on_step=stop_at(0, random_session.cancel))
+            ended["cancelled"] += 1
+        elif turn % 2 and which == (turn + 1) % 5:
             with pytest.raises(ZeroDivisionError):
-                task(on_step=lambda _: 1 / 0)
+                tasks[which](on_step=lambda _: 1 / 0)
+            ended["failed"] += 1
         else:
-            task(trace=run % 2 == 0)
+            tasks[which](trace=run % 2 == 0)
         if run in (9, 49):  # allocators and caches have settled after the first of each kind
             gc.collect()
             used.append(psutil.Process().memory_info().rss / 1e6)
-    again = random_session.text_to_video(PROMPT, seed=3, sampling=TWO_STEPS, **SMALL)
-    assert torch.equal(again.latents, clip.latents) and np.array_equal(again.audio, clip.audio)
+    assert ended == {"cancelled": 10, "failed": 5}
     assert used[1] - used[0] <= 100
+    last, first = (
+        session.text_to_video(PROMPT, seed=3, sampling=TWO_STEPS, **SMALL)
+        for session in (random_session, fresh_random_session)
+    )
+    assert torch.equal(last.latents, first.latents) and torch.equal(last.audio_latents, first.audio_latents)
+    assert np.array_equal(last.frames, first.frames) and np.array_equal(last.audio, first.audio)
