@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 COLAB := .venv-colab
+# No wait of these tests is longer than minutes; should a browser hang all the same, pytest ends after a quarter of an hour.
+BROWSER_TESTS = $(BIN)/python -m pytest -p no:nbval --override-ini addopts=-ra --durations=10 \
+	--override-ini faulthandler_timeout=900 --override-ini faulthandler_exit_on_timeout=true
 PIP_INSTALL = $(BIN)/python -m pip install --constraint constraints.txt --editable
 
 .DEFAULT_GOAL := help
@@ -23,11 +26,11 @@ test: $(VENV)/installed-test ## lint, type check, run every test and every noteb
 	$(BIN)/mypy
 	$(BIN)/python tests/browser/chromium.py
 	$(BIN)/python -m pytest
-	$(BIN)/python -m pytest -p no:nbval --override-ini addopts=-ra tests/browser/test_clip.py tests/browser/test_prompt.py
+	$(BROWSER_TESTS) tests/browser/test_clip.py tests/browser/test_prompt.py
 
 test-browser: $(VENV)/installed-test ## drive every widget in JupyterLab and Notebook 7
 	$(BIN)/python tests/browser/chromium.py
-	$(BIN)/python -m pytest -p no:nbval --override-ini addopts=-ra tests/browser
+	$(BROWSER_TESTS) tests/browser
 
 test-colab: $(COLAB)/installed $(VENV)/installed-test ## run the widgets and a notebook on Colab's older Jupyter stack
 	$(COLAB)/bin/python -m pytest --override-ini addopts=-ra --nbval-lax --nbval-current-env --nbval-cell-timeout=120 \
