@@ -40,7 +40,7 @@ def test_keys_move_through_time(tiny_notebook, explorer):
 
 def test_clicked_sound_is_picked(tiny_notebook, explorer):
     strip = explorer.get_by_role("application", name="Audio latents")
-    strip.click(position={"x": strip.bounding_box()["width"] - 2, "y": 10})
+    strip.click(position={"x": strip.bounding_box()["width"] - 8, "y": 10})
     last = tiny_notebook.value("explorer.grid['sounds'] - 1")
     tiny_notebook.wait_until(f"explorer.picked == {{'lane': 'audio', 't': {last}}}")
     expect(explorer.locator(".explorer-where")).to_contain_text(f"Audio latent {last}:")
