@@ -5,6 +5,7 @@ import pytest
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from ltx_nb import Clip, ClipRequest, Trace, inspect, plots
 from ltx_nb.inspect.attention_maps import MomentMap, TimeMap, WordMap
@@ -254,6 +255,26 @@ def test_a_figure_says_what_it_shows(drawing, size_in):
     box = figure.get_tightbbox(renderer)
     width, height = figure.get_size_inches()
     assert box.x0 > -0.3 and box.y0 > -0.3 and box.x1 < width + 0.3 and box.y1 < height + 0.3, "something is cut off"
+
+
+def covered_titles(figure):
+    """The titles of axes that some legend overlaps."""
+    renderer = shown(figure)
+    legends = [*figure.legends, *(axes.get_legend() for axes in figure.axes if axes.get_legend())]
+    boxes = [legend.get_window_extent(renderer) for legend in legends]
+    titles = [text for axes in figure.axes for text in axes.findobj(Text) if text.get_text() == axes.get_title("left")]
+    return [text.get_text() for text in titles if any(text.get_window_extent(renderer).overlaps(box) for box in boxes)]
+
+
+def test_no_legend_covers_a_title(drawing):
+    draw, results = drawing
+    assert covered_titles(draw(*results)) == []
+
+
+@pytest.mark.parametrize("case", [guidance_terms, clips, compare_audio], ids=lambda case: case.__name__)
+def test_one_legend_for_the_figure_covers_no_title_of_a_small_one(case):
+    draw, results = case()
+    assert covered_titles(draw(*results, size_in=(6, 4.5))) == []
 
 
 def test_time_axes_of_both_lanes_are_one():

@@ -9,7 +9,18 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ltx_nb.plots.sound import waveform
-from ltx_nb.plots.style import COLOURS, QUIET, Size, figure, filmstrip, from_zero, legend, remark, styled, time_axis
+from ltx_nb.plots.style import (
+    COLOURS,
+    QUIET,
+    Size,
+    figure,
+    figure_legend,
+    filmstrip,
+    from_zero,
+    remark,
+    styled,
+    time_axis,
+)
 
 if TYPE_CHECKING:
     from ltx_nb.clip import Clip
@@ -39,7 +50,7 @@ def guidance_terms(result: GuidanceTerms, size_in: Size = (10, 5.6)) -> Figure:
     sizes[0].set_ylabel("of the RMS of x0")
     directions[0].set_ylabel("cosine with the way to the end")
     from_zero(sizes[0], *everything)
-    legend(sizes[1])
+    figure_legend(fig, sizes[0])
     every = -(-len(ticks) // 10)
     labels = [f"{step}\n{sigma:.2f}" for step, sigma in zip(result.steps, result.sigmas, strict=True)]
     sizes[0].set_xticks(ticks[::every], labels[::every])
@@ -69,7 +80,11 @@ def clips(named: Mapping[str, Clip], size_in: Size | None = None) -> Figure:
         else:
             remark(wave, "no sound")
         strip.set_ylabel("frames")
-        wave.set_title("sound")
+        if index == 0 or clip.audio is None:
+            wave.set_title("sound")
         for axes in (strip, wave):
             time_axis(axes, [0, longest_s], label=index == len(named) - 1)
+    with_sound = next((row for row, clip in zip(rows, named.values(), strict=True) if clip.audio is not None), None)
+    if with_sound is not None:
+        figure_legend(fig, with_sound[1])
     return fig

@@ -14,6 +14,7 @@ from ltx_nb.plots.style import (
     LANE_COLOURS,
     Size,
     figure,
+    figure_legend,
     from_zero,
     legend,
     map_over_time,
@@ -41,6 +42,7 @@ def audio_view(view: AudioView, size_in: Size = (10, 13)) -> Figure:
         fig.subplots(rows, sharex=True, height_ratios=[1, 1.4, 1.4, 1.4, *[1.2] * (rows - 7), 0.9, 0.9, 0.9])
     )
     waveform(all_axes[0], view.audio, view.sample_rate)
+    legend(all_axes[0])
     all_axes[0].set_title(f"Waveform: {_loudness(view)}, peak {view.peak_db:.1f} dB")
     spectrogram(fig, all_axes[1], view)
     _mel(fig, all_axes[2], view)
@@ -88,10 +90,12 @@ def compare_audio(result: AudioComparison, size_in: Size = (11, 8)) -> Figure:
         spectrogram(fig, lower, view, top_db)
         lower.set_ylim(0, most_hz)
         time_axis(lower, [0, _end_s(view)])
+    figure_legend(fig, upper)
     average = fig.add_subplot(grid[2, 0])
-    for name, view, colour in zip(result.names, views, COLOURS, strict=False):
+    for name, view, colour in zip(result.names, views, COLOURS[2:], strict=False):  # not those of left and right
         average.plot(view.frequencies_hz, view.average_db, color=colour, label=name, linewidth=1)
-    average.set(title="Average spectrum", xlabel="frequency (Hz)", ylabel="level (dB)")
+    average.set(xlabel="frequency (Hz)", ylabel="level (dB)")
+    average.set_title("Average spectrum", pad=18)  # points: room for the legend below it, in a narrow figure too
     average.set_xlim(0, most_hz)
     legend(average)
     distance = fig.add_subplot(grid[2, 1])
@@ -112,7 +116,6 @@ def waveform(axes, audio: np.ndarray, sample_rate: int) -> None:
         low, high = np.minimum.reduceat(side, starts), np.maximum.reduceat(side, starts)
         axes.fill_between(times, low, high, color=colour, alpha=0.55, linewidth=0.4, label=name)
     axes.set_ylabel("amplitude")
-    legend(axes)
     peak = max(float(np.abs(audio).max()), 0.01)
     axes.set_ylim(-1.05 * peak, 1.05 * peak)
 

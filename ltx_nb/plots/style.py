@@ -132,6 +132,12 @@ def legend(axes: Axes) -> None:
     axes.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=4, borderaxespad=0, framealpha=0)
 
 
+def figure_legend(fig: Figure, axes: Axes) -> None:
+    """The legend of these axes for the whole figure: once, above everything on the right."""
+    handles, labels = axes.get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside upper right", ncols=len(labels), borderaxespad=0, framealpha=0)
+
+
 def filmstrip(axes: Axes, frames: np.ndarray, edges_s: np.ndarray, height_in: float, width_share: float = 0.95) -> None:
     """Frames [F, H, W, 3] along a time axis, each picture the frame in the middle of the stretch that it stands on.
 
