@@ -8,7 +8,7 @@ from ltx_widgets import PresetPicker
 picker = PresetPicker()
 picker
 """
-PEAK_GB = "max(plan['sums']['peak_gb'] for plan in picker.plans)"
+PEAK_GB = "next(plan['sums']['peak_gb'] for plan in picker.plans if plan['preset'] == '80gb')"
 
 
 @pytest.fixture
