@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from browser import chromium
-from browser.notebook_page import LONG_S, PATHS, TIMEOUT_S, NotebookPage
+from browser.notebook_page import LONG_S, PATHS, TIMEOUT_S, VIEWPORT, NotebookPage
 from browser.server import running_server
 
 CLOSE_WIDGETS = "import ipywidgets; ipywidgets.Widget.close_all()"
@@ -34,7 +34,7 @@ def browser():
     expect.set_options(timeout=TIMEOUT_S * 1000)
     with sync_playwright() as playwright:
         chrome = playwright.chromium.launch(executable_path=path, args=options)
-        yield chrome.new_context(viewport={"width": 1280, "height": 1200})
+        yield chrome.new_context(viewport=VIEWPORT)
         chrome.close()
 
 

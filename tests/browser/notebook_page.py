@@ -26,6 +26,7 @@ LONG_S = 240
 # What a widget, or a kernel that has nothing else to do, takes to answer there.
 TIMEOUT_S = 60
 POLL_MS = 50
+VIEWPORT = {"width": 1280, "height": 1200}  # px
 
 # What Notebook 7 reports while it starts, on an empty notebook too.
 EXPLAINED_ERRORS = (
@@ -185,9 +186,12 @@ class NotebookPage:
     def screenshots(self, of: Locator, name: str) -> None:
         """Keeps pictures of an element in both themes: SCREENSHOTS/NAME-THEME-FRONTEND.png."""
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        # What is taller than the notebook's part of the page would be cut off.
+        self.page.set_viewport_size(VIEWPORT | {"height": round(of.bounding_box()["height"]) + VIEWPORT["height"]})
         for theme in ("dark", "light"):
             self.set_theme(theme)
             of.screenshot(path=SCREENSHOTS / f"{name}-{theme}-{self.frontend}.png")
+        self.page.set_viewport_size(VIEWPORT)
 
     def held(self) -> dict[str, int]:
         """What the page holds on to after collecting garbage: DOM `nodes`, their `listeners`, `object_urls`."""
