@@ -69,11 +69,12 @@ export function createDisposer() {
   return disposer;
 }
 
-// The widget's root element, in el: class "ltx ltx-<name>", named for screen readers. The attribute keeps JupyterLab's
-// single-key shortcuts (M turns a cell into Markdown) away from keys that are meant for the widget.
+// The widget's root element, in el: class "ltx ltx-<name>", named for screen readers. An attribute of what has the focus
+// keeps JupyterLab's single-key shortcuts (M turns a cell into Markdown) away from keys that are meant for the widget;
+// on an ancestor it would be too late, as their selectors end in :focus.
 export function widgetRoot(el, name, label) {
-  const attributes = { class: `ltx ltx-${name}`, "aria-label": label, "data-lm-suppress-shortcuts": true };
-  const root = h("section", attributes);
+  const root = h("section", { class: `ltx ltx-${name}`, "aria-label": label });
+  root.addEventListener("focusin", ({ target }) => target.setAttribute("data-lm-suppress-shortcuts", "true"));
   el.append(root);
   return root;
 }
