@@ -82,8 +82,7 @@ def _tiles(length: int, size: int, pixels_of: Callable[[int, int], slice]) -> li
     begins = [round(index * (length - size) / (count - 1)) for index in range(count)] if count > 1 else [0]
     latents = [slice(begin, min(begin + size, length)) for begin in begins]
     pixels = [pixels_of(part.start, part.stop) for part in latents]
-    weights = zip(_blending(latents), _blending(pixels), strict=True)
-    return [Tile(*parts, *of_each) for *parts, of_each in zip(latents, pixels, weights, strict=True)]
+    return [Tile(*each) for each in zip(latents, pixels, _blending(latents), _blending(pixels), strict=True)]
 
 
 def _blending(parts: list[slice]) -> list[np.ndarray]:
