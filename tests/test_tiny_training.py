@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from ltx_nb.pipeline.encode import _image_coords
 from ltx_nb.shapes import VideoShape
 from ltx_nb.tiny.architecture import transformer
+from ltx_nb.tiny.training.distillation import DistillationStage
 from ltx_nb.tiny.training.loop import Stage, run_stage
 from ltx_nb.tiny.training.muon import Muon, orthogonalise
 from ltx_nb.tiny.training.transformer import TASKS, TransformerStage, _keyframe_coords, kept_tokens
@@ -120,8 +121,9 @@ def test_keyframes_are_given_where_the_pipeline_puts_them():
         torch.testing.assert_close(one[None], expected)
 
 
-@pytest.mark.parametrize("share", [0.0, 1.0], ids=["without keyframes", "with keyframes"])
-def test_the_transformer_learns_from_stored_clips(tmp_path, monkeypatch, share):
+@pytest.fixture
+def workdir(tmp_path):
+    """A folder of a training with three stored clips."""
     scene = json.dumps([asdict(Scene())] * 3)
     tensors = {
         "video": torch.randn(3, 7, 2, 2, 128).half(),
@@ -131,10 +133,32 @@ def test_the_transformer_learns_from_stored_clips(tmp_path, monkeypatch, share):
     }
     (tmp_path / "latents").mkdir()
     save_file(tensors, tmp_path / "latents" / "64x64x49-000.safetensors", {"scenes": scene})
+    return tmp_path
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0], ids=["without keyframes", "with keyframes"])
+def test_the_transformer_learns_from_stored_clips(workdir, monkeypatch, share):
     monkeypatch.setattr("ltx_nb.tiny.training.transformer.KEYFRAME_SHARE", share)
-    stage = TransformerStage(tmp_path)
+    stage = TransformerStage(workdir)
     stage.build()
     loss, numbers = stage.loss(np.random.default_rng(0), 0)
     loss.backward()
     assert torch.isfinite(loss) and numbers["count"] > 1
     assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in stage.transformer.parameters())
+
+
+def test_a_distilled_model_begins_as_its_teacher_and_learns_what_guidance_adds(workdir, monkeypatch):
+    teacher = TransformerStage(workdir)
+    modules, _ = teacher.build()
+    (workdir / "transformer").mkdir()
+    torch.save({name: module.state_dict() for name, module in modules.items()}, workdir / "transformer/checkpoint.pt")
+    stage = DistillationStage(workdir)
+    stage.build()
+
+    def loss() -> float:
+        return stage.loss(np.random.default_rng(0), 0)[0].item()
+
+    assert loss() > 0
+    for scale in ("GUIDANCE_SCALE", "MODALITY_SCALE"):
+        monkeypatch.setattr(f"ltx_nb.tiny.training.distillation.{scale}", 1.0)
+    assert loss() == 0

@@ -1,7 +1,8 @@
 """Make the tiny model's weights from nothing: `python -m ltx_nb.tiny.train`.
 
 Stages, each resumable and each its own module in `ltx_nb.tiny.training`: video VAE, audio VAE, vocoder, the encoded
-training clips, transformer with connectors. Then everything is written as an ordinary diffusers folder.
+training clips, the video decoder once more, the upsampler, transformer with connectors, and guidance distilled into
+these. Then everything is written as an ordinary diffusers folder.
 """
 
 from __future__ import annotations
@@ -20,7 +21,16 @@ from . import architecture
 from .training.loop import WORKDIR, trained_components
 
 WEIGHTS = Path(__file__).parent / "weights"
-STAGES = ("video_vae", "audio_vae", "vocoder", "latent_clips", "video_decoder", "latent_upsampler", "transformer")
+STAGES = (
+    "video_vae",
+    "audio_vae",
+    "vocoder",
+    "latent_clips",
+    "video_decoder",
+    "latent_upsampler",
+    "transformer",
+    "distillation",
+)
 
 
 def save_folder(components: dict[str, torch.nn.Module], folder: Path) -> None:

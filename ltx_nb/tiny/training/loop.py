@@ -127,6 +127,11 @@ def trained_components(workdir: Path) -> dict[str, torch.nn.Module]:
             for name, make in components.items():
                 made[name] = make().eval().requires_grad_(False)
                 made[name].load_state_dict(stored[name])
+    distilled = workdir / "distillation" / "checkpoint.pt"
+    if distilled.exists():
+        stored = torch.load(distilled, weights_only=True)
+        for name in makers["transformer"]:
+            made[name].load_state_dict(stored[name])
     refined = workdir / "video_decoder" / "checkpoint.pt"
     if refined.exists():
         made["vae"].decoder.load_state_dict(torch.load(refined, weights_only=True)["decoder"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -71,9 +72,8 @@ class TransformerStage(Stage):
         torch.manual_seed(0)
         self.text_encoder = architecture.text_encoder(len(self.tokenizer))
         self.transformer = architecture.transformer()
-        self.connectors = architecture.connectors()
         _calm_start(self.transformer)
-        self.modules = torch.nn.ModuleDict({"transformer": self.transformer, "connectors": self.connectors})
+        self.modules = torch.nn.ModuleDict({"transformer": self.transformer, "connectors": architecture.connectors()})
         _hold_open_cross_modal(self.transformer)
         self.average = copy.deepcopy(self.modules).requires_grad_(False)  # of the weights over time: what is kept
         plain = (
@@ -93,8 +93,14 @@ class TransformerStage(Stage):
     def lr_factor(self, progress: float) -> float:
         return min(1.0, 1.8 * (1 - progress)) + 0.002
 
-    def embed(self, captions: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Video and audio prompt embeddings, [B, 64, dim] each."""
+    def velocities(
+        self,
+        modules: torch.nn.ModuleDict,
+        inputs: dict[str, Any],
+        captions: list[str],
+        isolate_modalities: bool = False,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """What transformer and connectors of these modules predict of video and audio, [B, tokens, 128] each."""
         tokens = self.tokenizer(
             captions,
             padding="max_length",
@@ -106,7 +112,20 @@ class TransformerStage(Stage):
             hidden = self.text_encoder(
                 input_ids=tokens.input_ids, attention_mask=tokens.attention_mask, output_hidden_states=True
             ).hidden_states
-        video, audio, _ = self.connectors(torch.stack(hidden, -1).flatten(2, 3), tokens.attention_mask)
+        video, audio, _ = modules["connectors"](torch.stack(hidden, -1).flatten(2, 3), tokens.attention_mask)
+        return modules["transformer"](
+            **inputs,
+            encoder_hidden_states=video,
+            audio_encoder_hidden_states=audio,
+            use_cross_timestep=True,
+            isolate_modalities=isolate_modalities,
+            return_dict=False,
+        )
+
+    def targets(
+        self, inputs: dict[str, Any], captions: list[str], video: torch.Tensor, audio: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """What is to be predicted, where these are the true velocities."""
         return video, audio
 
     def loss(self, rng: np.random.Generator, step: int):
@@ -134,26 +153,23 @@ class TransformerStage(Stage):
         video_sigma = sigma[:, None] * video_new
         audio_sigma = sigma[:, None] * audio_new
         video_noise, audio_noise = torch.randn_like(video), torch.randn_like(audio)
-        video_embeds, audio_embeds = self.embed(captions)
-        video_out, audio_out = self.transformer(
-            hidden_states=torch.lerp(video, video_noise, video_sigma[..., None]),
-            audio_hidden_states=torch.lerp(audio, audio_noise, audio_sigma[..., None]),
-            encoder_hidden_states=video_embeds,
-            audio_encoder_hidden_states=audio_embeds,
-            timestep=1000 * video_sigma,
-            audio_timestep=1000 * audio_sigma,
-            sigma=1000 * video_sigma.amax(1),  # a modality that is given whole is at sigma 0
-            audio_sigma=1000 * audio_sigma.amax(1),
-            num_frames=frames,
-            height=height,
-            width=width,
-            audio_num_frames=audio.shape[1],
-            video_coords=coords,
-            use_cross_timestep=True,
-            return_dict=False,
-        )
-        video_loss = _masked_mse(video_out, video_noise - video, video_new)
-        audio_loss = _masked_mse(audio_out, audio_noise - audio, audio_new)
+        inputs = {
+            "hidden_states": torch.lerp(video, video_noise, video_sigma[..., None]),
+            "audio_hidden_states": torch.lerp(audio, audio_noise, audio_sigma[..., None]),
+            "timestep": 1000 * video_sigma,
+            "audio_timestep": 1000 * audio_sigma,
+            "sigma": 1000 * video_sigma.amax(1),  # a modality that is given whole is at sigma 0
+            "audio_sigma": 1000 * audio_sigma.amax(1),
+            "num_frames": frames,
+            "height": height,
+            "width": width,
+            "audio_num_frames": audio.shape[1],
+            "video_coords": coords,
+        }
+        video_out, audio_out = self.velocities(self.modules, inputs, captions)
+        video_target, audio_target = self.targets(inputs, captions, video_noise - video, audio_noise - audio)
+        video_loss = _masked_mse(video_out, video_target, video_new)
+        audio_loss = _masked_mse(audio_out, audio_target, audio_new)
         self._update_ema(step)
         return video_loss + audio_loss, {
             "video": float(video_loss.detach()),

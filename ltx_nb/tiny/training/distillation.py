@@ -1,0 +1,59 @@
+"""Stage 8: guidance distilled into the transformer and its connectors, so that one pass a step does what three did.
+
+A frozen copy of what stage 7 made is guided by the prompt and by the other modality, as LTX-2.3's own sampling guides,
+and what it then predicts is what the model learns to predict at once (Meng et al. 2023, "On Distillation of Guided
+Diffusion Models", arXiv:2210.03142, here for one pair of scales).
+"""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .loop import parse_arguments, run_stage
+from .transformer import TransformerStage
+
+GUIDANCE_SCALE, MODALITY_SCALE = 2.0, 3.0
+
+
+class DistillationStage(TransformerStage):
+    name = "distillation"
+    phases = ((850, 4000),)
+
+    def __init__(self, workdir: Path):
+        super().__init__(workdir)
+        self.teacher_file = workdir / TransformerStage.name / "checkpoint.pt"
+
+    def build(self):
+        modules, optimizer = super().build()
+        stored = torch.load(self.teacher_file, weights_only=True)
+        for name, average in self.average.items():
+            average.load_state_dict(stored[name])
+        self.modules.load_state_dict(self.average.state_dict())
+        self.teacher = copy.deepcopy(self.average)
+        return modules, optimizer
+
+    def lr_factor(self, progress: float) -> float:
+        return 0.4 * (1 - progress) + 0.002
+
+    @torch.no_grad()
+    def targets(
+        self, inputs: dict[str, Any], captions: list[str], video: torch.Tensor, audio: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The teacher's velocities, guided; the true ones are not looked at."""
+        conditional = self.velocities(self.teacher, inputs, captions)
+        unconditional = self.velocities(self.teacher, inputs, [""] * len(captions))
+        isolated = self.velocities(self.teacher, inputs, captions, isolate_modalities=True)
+        guided_video, guided_audio = (
+            whole + (GUIDANCE_SCALE - 1) * (whole - without_prompt) + (MODALITY_SCALE - 1) * (whole - alone)
+            for whole, without_prompt, alone in zip(conditional, unconditional, isolated, strict=True)
+        )
+        return guided_video, guided_audio
+
+
+if __name__ == "__main__":
+    args = parse_arguments(__doc__)
+    run_stage(DistillationStage(args.workdir), args.workdir)
