@@ -21,7 +21,7 @@ OBJECT_WEIGHT = 5.0  # of a pixel of the object or beside it; the flat backgroun
 
 class VideoDecoderStage(Stage):
     name = "video_decoder"
-    phases = ((260, 2),)
+    phases = ((1800, 2),)
 
     def __init__(self, workdir: Path):
         self.vae = trained_components(workdir)["vae"]
