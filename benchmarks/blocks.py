@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from random_weights import filled
 from torch import nn
 
 from ltx_nb.components import CONFIGS, empty_component
@@ -24,10 +25,7 @@ FP8_MAX = torch.finfo(torch.float8_e4m3fn).max
 
 def full_width_blocks() -> dict[str, Any]:
     torch.manual_seed(0)
-    transformer = empty_component("transformer", CONFIGS["transformer"] | {"num_layers": 2}).to(torch.bfloat16)
-    transformer.to_empty(device="cpu").eval().requires_grad_(False)
-    for parameter in transformer.parameters():
-        nn.init.normal_(parameter, std=0.02)
+    transformer = filled(empty_component("transformer", CONFIGS["transformer"] | {"num_layers": 2}), "cpu")
     run = forward_of(transformer)
     stock = run()
     with_chunks = lean_attention.CHUNK_TOKENS

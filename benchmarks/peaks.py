@@ -7,7 +7,8 @@ keeps no scores. What an allocator adds by rounding and by fragments is not in i
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import astuple
 from typing import Any
 
 import torch
@@ -17,14 +18,18 @@ from torch.utils._pytree import tree_leaves
 
 from ltx_nb import shapes
 from ltx_nb.components import CONFIGS, empty_component
-from ltx_nb.pipeline.decode import TILE_FRAMES, TILE_SIDE
 from ltx_nb.pipeline.lean import make_lean
 from ltx_nb.plan import Plan
 from ltx_nb.planner import plan
+from ltx_nb.tiles import tile_shape
 
 GB = 1e9
 MODEL, PRESET = "2.3-distilled", "8gb"
-SIZES = {"768x512": (768, 512), "1280x704": (1280, 704), "1920x1088": (1920, 1088)}
+CLIPS = {
+    f"{width}x{height}x{frames}": (width, height, frames)
+    for width, height in ((768, 512), (1280, 704), (1920, 1088))
+    for frames in (121, 481)
+}
 PROMPT_TOKENS = 1024
 
 
@@ -77,36 +82,40 @@ def peak_gb(call: Callable[[], Any]) -> float:
     return live.peak / GB
 
 
-def meta(*shape: int, dtype: torch.dtype = torch.bfloat16, device: str = "meta") -> torch.Tensor:
-    return torch.zeros(*shape, device=device, dtype=dtype)
+def meta(*shape: int, dtype: torch.dtype = torch.bfloat16) -> torch.Tensor:
+    return torch.zeros(*shape, device="meta", dtype=dtype)
 
 
 def component(name: str, dtype: torch.dtype = torch.bfloat16, **changes: Any) -> torch.nn.Module:
     return empty_component(name, CONFIGS[name] | changes).eval().to(device="meta", dtype=dtype)
 
 
-def peaks() -> list[dict[str, Any]]:
+def peaks() -> Iterator[dict[str, Any]]:
     """Planned and measured GB of activations of every stage of the full-size model."""
-    rows: list[dict[str, Any]] = []
 
-    def compare(what: str, planned: float, measured: float) -> None:
-        rows.append({"what": what, "planned_gb": planned, "measured_gb": measured, "ratio": planned / measured})
+    def compared(what: str, planned: float, measured: float) -> dict[str, Any]:
+        return {"what": what, "planned_gb": planned, "measured_gb": measured, "ratio": planned / measured}
 
     transformer = component("transformer", num_layers=2)  # a block's activations are gone when the next begins
     make_lean(transformer)
-    for name, (width, height) in SIZES.items():
-        for frames in (121, 241, 481):
-            made = plan(MODEL, PRESET, width=width, height=height, num_frames=frames)
-            measured = peak_gb(lambda w=width, h=height, f=frames: denoise(transformer, w, h, f))
-            compare(f"denoise {name}x{frames}", line(made, "stage 1", "activations"), measured)
+    for name, (width, height, frames) in CLIPS.items():
+        made = plan(MODEL, PRESET, width=width, height=height, num_frames=frames)
+        measured = peak_gb(lambda clip=(width, height, frames): denoise(transformer, *clip))
+        yield compared(f"denoise {name}", line(made, "stage 1", "activations"), measured)
     vae = component("vae")
+    for name, (width, height, frames) in CLIPS.items():
+        made = plan(MODEL, PRESET, width=width, height=height, num_frames=frames, task="extend")
+        tile = tile_shape(shapes.VideoShape(frames, height, width).latent)
+        measured = peak_gb(lambda tile=tile: vae.decoder(meta(1, 128, *astuple(tile))))
+        yield compared(f"decode a tile of {name}", line(made, "decode", "one tile"), measured)
+        measured = peak_gb(lambda tile=tile: vae.encode(meta(1, 3, *astuple(tile.pixel))))
+        yield compared(f"encode a tile of {name}", line(made, "encode", "one tile"), measured)
     made = plan(MODEL, PRESET, width=1920, height=1088, num_frames=121, two_stage=True, task="image-to-video")
-    tile = meta(1, 128, TILE_FRAMES, TILE_SIDE, TILE_SIDE)
-    compare("one tile of the decoder", line(made, "decode", "one tile"), peak_gb(lambda: vae.decoder(tile)))
-    image = meta(1, 3, 1, 1088, 1920)
-    compare("one image to encode", line(made, "encode", "pixels"), peak_gb(lambda: vae.encode(image)))
-    upsampler, latents = component("latent_upsampler"), meta(1, 128, 16, 17, 30)
-    compare("upsampler", line(made, "upsample", "activations"), peak_gb(lambda: upsampler(latents)))
+    measured = peak_gb(lambda: vae.encode(meta(1, 3, 1, 1088, 1920)))
+    yield compared("encode an image of 1920x1088", line(made, "encode", "one tile"), measured)
+    upsampler = component("latent_upsampler")
+    measured = peak_gb(lambda: upsampler(meta(1, 128, 16, 17, 30)))
+    yield compared("upsample to 1920x1088x121", line(made, "upsample", "activations"), measured)
     connectors = component("connectors")
 
     def prompt_and_negative() -> None:
@@ -115,13 +124,13 @@ def peaks() -> list[dict[str, Any]]:
         joined, mask = torch.cat(both), meta(1, PROMPT_TOKENS, dtype=torch.long)
         connectors(joined[:1], mask)
 
-    compare("connectors", line(made, "text", "activations"), peak_gb(prompt_and_negative))
+    yield compared("connectors", line(made, "text", "activations"), peak_gb(prompt_and_negative))
     vocoder = component("vocoder", torch.float32)
     for frames in (121, 481):
         made = plan(MODEL, PRESET, width=768, height=512, num_frames=frames)
-        mel = meta(1, 2, 4 * (shapes.audio_num_latents(frames / 24) - 1) + 1, 64, dtype=torch.float32)
-        compare(f"vocoder {frames / 24:.0f} s", line(made, "audio", "activations"), peak_gb(lambda m=mel: vocoder(m)))
-    return rows
+        mel_frames = shapes.AudioLatentShape(shapes.audio_num_latents(frames / 24)).mel_frames
+        measured = peak_gb(lambda num=mel_frames: vocoder(meta(1, 2, num, 64, dtype=torch.float32)))
+        yield compared(f"vocoder, {frames / 24:.0f} s", line(made, "audio", "activations"), measured)
 
 
 def line(made: Plan, stage: str, what: str) -> float:
@@ -130,23 +139,28 @@ def line(made: Plan, stage: str, what: str) -> float:
     return next(it.gb for it in lines if what in it.what)
 
 
-def denoise(transformer: torch.nn.Module, width: int, height: int, num_frames: int, device: str = "meta") -> None:
-    """One forward of the transformer for text to video."""
+def denoise(
+    transformer: torch.nn.Module, width: int, height: int, num_frames: int, device: str = "meta"
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """One forward of the transformer for text to video, of random values."""
     video = shapes.VideoShape(num_frames, height, width).latent.tokens
     audio = shapes.audio_num_latents(num_frames / 24)
-    bf16, fp32 = ({"device": device, "dtype": dtype} for dtype in (torch.bfloat16, torch.float32))
-    sigma = meta(1, **fp32)
-    transformer(
-        hidden_states=meta(1, video, 128, **bf16),
-        audio_hidden_states=meta(1, audio, 128, **bf16),
-        encoder_hidden_states=meta(1, PROMPT_TOKENS, 4096, **bf16),
-        audio_encoder_hidden_states=meta(1, PROMPT_TOKENS, 2048, **bf16),
+
+    def values(*shape: int, dtype: torch.dtype = torch.bfloat16) -> torch.Tensor:
+        return torch.randn(*shape, device=device, dtype=dtype)
+
+    sigma = torch.full((1,), 700.0, device=device)
+    return transformer(
+        hidden_states=values(1, video, 128),
+        audio_hidden_states=values(1, audio, 128),
+        encoder_hidden_states=values(1, PROMPT_TOKENS, 4096),
+        audio_encoder_hidden_states=values(1, PROMPT_TOKENS, 2048),
         timestep=sigma,
         audio_timestep=sigma,
         sigma=sigma,
         audio_sigma=sigma,
-        video_coords=meta(1, 3, video, 2, **fp32),
-        audio_coords=meta(1, 1, audio, 2, **fp32),
+        video_coords=values(1, 3, video, 2, dtype=torch.float32),
+        audio_coords=values(1, 1, audio, 2, dtype=torch.float32),
         use_cross_timestep=True,
         return_dict=False,
     )

@@ -1,9 +1,10 @@
 """Memory presets: what the planner projects (`--plan`), and what is measured (`--measure`).
 
 `--plan` prints the table of presets x sizes, or puts it into a Markdown file between its markers (`--write README.md`).
-`--measure` writes presets.json beside this file: the planner against peaks on the meta device; blocks of full width,
-lean against stock, streamed against resident, in one byte; and, where there is a CUDA device, the full-size model with
-random weights under each card's memory, against diffusers' own ways to offload.
+`--measure` writes presets.json beside this file, after each result: `peaks`, the planner against the meta device;
+`blocks` of full width, lean against stock, streamed against resident, in one byte; `cards`, where there is a CUDA
+device, the full-size model with random weights under each card's memory, against diffusers' own ways to offload. What
+time is too short for is left to the next run.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+from collections.abc import Sequence
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from ltx_nb.files import whole_file
@@ -22,6 +25,7 @@ from ltx_nb.presets import PRESETS
 MODEL = "2.3-distilled"
 SIZES = {"768x512": (768, 512), "1280x704": (1280, 704), "1920x1088": (1920, 1088)}
 FRAMES = (121, 241, 481)
+PARTS = ("peaks", "blocks", "cards")
 MARKERS = "<!-- presets:start -->", "<!-- presets:end -->"
 HEAD = (
     f"{MODEL}, one stage, text to video. Projected from the configs by `python benchmarks/presets.py --plan`, not "
@@ -58,31 +62,47 @@ def write_between_markers(path: Path, text: str) -> None:
         unfinished.write_text(f"{before}{start}\n{text}\n{end}{after}", encoding="utf-8")
 
 
-def measure() -> dict[str, Any]:
+def measure(path: Path, parts: Sequence[str], seconds: float) -> None:
+    """Bring these parts of the JSON file up to date; `cards` in so much time, and as far as it has not got yet."""
     import torch
-    from blocks import full_width_blocks
-    from peaks import peaks
 
-    found: dict[str, Any] = {
-        "machine": {"system": platform.machine(), "torch": torch.__version__},
-        "peaks": peaks(),
-        "blocks": full_width_blocks(),
-    }
-    if not torch.cuda.is_available():
-        found["cards"] = "not measured: this machine has no CUDA device"
-        return found
-    from cards import cards
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    start_s = monotonic()
 
-    found["machine"]["gpu"] = torch.cuda.get_device_name()
-    return found | {"cards": cards()}
+    def save() -> None:
+        with whole_file(path) as unfinished:
+            unfinished.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+
+    found["machine"] = {"system": platform.machine(), "torch": torch.__version__}
+    for part in parts:
+        if part == "peaks":
+            from peaks import peaks
+
+            found["peaks"] = list(peaks())
+        elif part == "blocks":
+            from blocks import full_width_blocks
+
+            found["blocks"] = full_width_blocks()
+        elif torch.cuda.is_available():
+            from cards import measure_cards
+
+            found["cards"] = {"gpu": torch.cuda.get_device_name(), "jobs": found.get("cards", {}).get("jobs", [])}
+            measure_cards(found["cards"]["jobs"], save, seconds - (monotonic() - start_s))
+        else:
+            found.setdefault("cards", {"gpu": None, "jobs": [], "why": "not measured: no CUDA device"})
+        save()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--plan", action="store_true", help="print the projected table")
-    what.add_argument("--measure", action="store_true", help="measure what this machine can, into presets.json")
+    what.add_argument("--measure", nargs="*", choices=PARTS, help="measure what this machine can; default: all parts")
     parser.add_argument("--write", type=Path, help="with --plan: the Markdown file whose table is to be replaced")
+    parser.add_argument(
+        "--out", type=Path, default=Path(__file__).with_suffix(".json"), help="with --measure: the file"
+    )
+    parser.add_argument("--seconds", type=float, default=3600, help="with --measure: how long it may take")
     arguments = parser.parse_args()
     if arguments.plan:
         text = f"{HEAD}\n\n{table()}"
@@ -90,11 +110,8 @@ def main() -> None:
         if arguments.write is not None:
             write_between_markers(arguments.write, text)
         return
-    found = measure()
-    text = json.dumps(found, indent=2)
-    print(text)
-    with whole_file(Path(__file__).with_suffix(".json")) as path:
-        path.write_text(text + "\n")
+    measure(arguments.out, arguments.measure or PARTS, arguments.seconds)
+    print(arguments.out.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ ACTIVATIONS_GB, ACTIVATIONS_GB_PER_TOKEN, FITTED_WIDTH = 0.09, 73.2e-6, 4096
 STOCK_ACTIVATIONS_GB_PER_TOKEN, STOCK_ACTIVATIONS_GB_PER_GIVEN_TOKEN = 148e-6, 302e-6
 # Of one forward of 48 blocks of 386,695,360 parameters: 199 TFLOP at 6,270 tokens, 1,715 at 32,766, 15,547 at 124,941.
 TFLOP_PER_TOKEN, TFLOP_PER_TOKEN_PAIR, FITTED_PARAMETERS = 0.02684, 7.811e-7, 48 * 386_695_360
-CUDA_CONTEXT_GB = 0.5
+CUDA_CONTEXT, CUDA_CONTEXT_GB = "CUDA context", 0.5
 PROMPT_TOKENS = 1024
 # On 1,024 prompt tokens in bf16: hidden states of every layer, and what the connectors make of them in passing.
 HIDDEN_STATES_GB, CONNECTOR_ACTIVATIONS_GB = 0.385, 1.303
@@ -131,7 +131,7 @@ class Budget:
             lines.append(Line("text encoder", compute * sizes.text_encoder_file / GB))
         lines.append(Line("audio VAE", 4 * sizes.audio_vae / GB, "float32"))
         if self.preset.kind == "cuda":
-            lines.append(Line("CUDA context", CUDA_CONTEXT_GB, "assumed"))
+            lines.append(Line(CUDA_CONTEXT, CUDA_CONTEXT_GB, "assumed"))
         return lines
 
     def _own(self, what: str, gb: float) -> list[Line]:

@@ -79,6 +79,11 @@ class ScaledLinear(nn.Module):
         return self
 
 
+def is_quantised(name: str) -> bool:
+    """Whether the layer of the transformer of this name is one of those that are brought to one byte."""
+    return _QUANTISED.match(name) is not None
+
+
 def quantise_blocks(transformer: nn.Module, keep_fp8: bool = False) -> None:
     """Bring attention and feed-forward of the transformer's blocks to int8, one layer after the other, in place."""
     for name, _ in list(transformer.named_modules()):
@@ -90,7 +95,7 @@ def quantise_layer(transformer: nn.Module, name: str, keep_fp8: bool = False) ->
 
     keep_fp8: fp8 with its scale stays too, which has as many bytes and has been rounded once.
     """
-    if not _QUANTISED.match(name):
+    if not is_quantised(name):
         return
     layer = transformer.get_submodule(name)
     if layer.weight.dtype != torch.int8 and not (keep_fp8 and isinstance(layer, ScaledLinear)):

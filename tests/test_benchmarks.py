@@ -1,0 +1,76 @@
+"""What the benchmarks measure with: peaks that the planner is held to, random weights, stages of a run."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from ltx_nb.components import CONFIGS
+from ltx_nb.loading.quantised import ScaledLinear
+from ltx_nb.sampling import Sampling
+from ltx_nb.tiny import architecture
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+import card_jobs
+import cards
+import random_weights
+from peaks import peaks
+
+
+def test_the_planner_is_within_a_tenth_of_every_peak_on_the_meta_device():
+    ratios = {row["what"]: round(row["ratio"], 3) for row in peaks()}
+    assert {what: ratio for what, ratio in ratios.items() if not 0.9 <= ratio <= 1.1} == {}
+
+
+@pytest.mark.parametrize("weights, dtype", [("int8", torch.int8), ("fp8", torch.float8_e4m3fn)])
+def test_random_weights_fill_every_tensor_in_its_form(monkeypatch, weights, dtype):
+    monkeypatch.setitem(CONFIGS, "transformer", dict(architecture.transformer().config))
+    model = random_weights.transformer(weights, "cpu")
+    assert not any(tensor.is_meta for tensor in [*model.parameters(), *model.buffers()])
+    layers = [layer for layer in model.modules() if isinstance(layer, ScaledLinear)]
+    assert {layer.weight.dtype for layer in layers} == {dtype}
+    assert all(0.01 < layer.dequantised(torch.float32).std() < 0.04 for layer in layers)
+
+
+@pytest.mark.parametrize("task", ["text-to-video", "image-to-video", "two stages", "extend"])
+def test_every_stage_of_a_run_is_measured_beside_its_plan(session, task):
+    request = card_jobs.request_of(64, 64, 17, task).replace(sampling=Sampling(num_inference_steps=1))
+    found = card_jobs.measured_run(session, request, lambda: 1.0)
+    planned = {stage.name for stage in session.fit.plan(session.model, request).stages}
+    assert "failed" not in found and set(found["stages"]) == planned
+    assert all(
+        it["seconds"] > 0 and it["reserved_gb"] == 1.0 and it["planned_gb"] > 0 for it in found["stages"].values()
+    )
+    assert not isinstance(session.pipe.blocks.sub_blocks["text"], card_jobs.Measured)
+
+
+def test_a_job_that_was_cut_off_is_done_anew_and_others_are_not(monkeypatch):
+    jobs = [{"card": name} for name in ("first", "second", "third")]
+    monkeypatch.setattr(cards, "JOBS", tuple(jobs))
+    found = [{"job": jobs[0], "rows": [], "ended": "done"}, {"job": jobs[1], "rows": [{"shape": "half"}]}]
+    monkeypatch.setattr(cards, "rows_of", lambda job, seconds: iter([{"shape": job["card"]}, {"ended": "done"}]))
+    saves = []
+    cards.measure_cards(found, lambda: saves.append(len(found)), 1e6)
+    assert [record["job"] for record in found] == jobs
+    assert [record["rows"] for record in found] == [[], [{"shape": "second"}], [{"shape": "third"}]]
+    assert saves == [2, 2, 3, 3]
+
+
+@pytest.mark.parametrize(
+    "script, seconds, rows",
+    [
+        ("print('{\"a\": 1}', flush=True)", 60, [{"a": 1}, {"ended": "done"}]),
+        (
+            "print('{\"a\": 1}', flush=True); raise ValueError('broken')",
+            60,
+            [{"a": 1}, {"ended": "ValueError: broken"}],
+        ),
+        ("import time; print('{\"a\": 1}', flush=True); time.sleep(60)", 6, [{"a": 1}]),
+    ],
+    ids=["done", "failed", "cut off"],
+)
+def test_rows_come_as_they_are_found_and_the_end_says_how(monkeypatch, tmp_path, script, seconds, rows):
+    (tmp_path / "card_jobs.py").write_text(script)
+    monkeypatch.setattr(cards, "__file__", str(tmp_path / "cards.py"))
+    assert list(cards.rows_of({}, seconds)) == rows
