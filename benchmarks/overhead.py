@@ -4,33 +4,23 @@
 
 Both make 49 frames of 128x128 with sound in 8 steps from the same weights, one run of each by turns, progress off;
 the ratio is the median over the pairs of runs, of CPU seconds too, which a busy machine does not stretch. Also: how
-long imports and load take, and one clip with sound saved. Prints a table and writes overhead.json beside this file.
+long imports and load take, and one clip with sound made and saved. Prints a table and writes overhead.json beside
+this file.
 """
 
 from __future__ import annotations
 
-import json
-import platform
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-from ltx_nb.files import whole_file
+from measuring import report, timed
 
 PROMPT = "A red ball bounces on the floor in front of a navy background. Each bounce makes a deep thump."
 PAIRS = 9
-BOUNDS = {"import ltx_nb, s": 0.3, "load with imports, s": 8.0, "clip saved, s": 4.0, "ratio": 1.03}
-
-
-def timed(work: Callable[[], object]) -> tuple[float, float]:
-    """Seconds on the wall clock and of CPU."""
-    start, cpu_start = time.perf_counter(), time.process_time()
-    work()
-    return time.perf_counter() - start, time.process_time() - cpu_start
+BOUNDS = {"import ltx_nb, s": 0.3, "load with imports, s": 8.0, "clip made and saved, s": 4.0, "ratio": 1.03}
 
 
 def import_seconds() -> float:
@@ -82,7 +72,8 @@ def main() -> None:
     def ours(seed: int) -> None:
         session.text_to_video(PROMPT, seed=seed, progress=False)
 
-    bare(0), ours(0)
+    for warm_up in (bare, ours):
+        warm_up(0)
     runs = []
     for seed in range(PAIRS):
         pair = (bare, ours) if seed % 2 else (ours, bare)
@@ -95,14 +86,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "clip.mp4"
         saved = [timed(lambda: session.text_to_video(PROMPT, progress=False).save(path))[0] for _ in range(3)]
-    found["clip saved, s"] = median(saved)
-    found = {name: round(value, 3) for name, value in found.items()}
-    print("| | measured | bound |\n|---|---|---|")
-    for name, value in found.items():
-        print(f"| {name} | {value} | {BOUNDS.get(name, '')} |")
-    with whole_file(Path(__file__).with_suffix(".json")) as path:
-        machine = {"machine": platform.machine(), "threads": torch.get_num_threads(), "torch": torch.__version__}
-        path.write_text(json.dumps(found | machine, indent=2) + "\n")
+    found["clip made and saved, s"] = median(saved)
+    report(__file__, found, BOUNDS)
 
 
 if __name__ == "__main__":

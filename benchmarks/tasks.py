@@ -10,18 +10,15 @@ busy machine does not stretch. Prints a table and writes tasks.json beside this 
 
 from __future__ import annotations
 
-import json
-import platform
 import time
 from itertools import pairwise
-from pathlib import Path
 from statistics import median
 
 import torch
-from overhead import PROMPT, bare_pipeline, settings_of, timed
+from measuring import report, timed
+from overhead import PROMPT, bare_pipeline, settings_of
 
 import ltx_nb
-from ltx_nb.files import whole_file
 from ltx_nb.pipeline.encode import encode_audio, encode_video
 from ltx_nb.pipeline.preview import Preview
 from ltx_nb.trace import StepEvent, Trace
@@ -112,13 +109,7 @@ def main() -> None:
     found = measure_steps(session)
     found |= measure_watching(session, found["step of the session, ms"])
     found |= measure_extension(session)
-    found = {name: round(value, 3) for name, value in found.items()}
-    print("| CPU time | measured | bound |\n|---|---|---|")
-    for name, value in found.items():
-        print(f"| {name} | {value} | {BOUNDS.get(name, '')} |")
-    with whole_file(Path(__file__).with_suffix(".json")) as path:
-        machine = {"machine": platform.machine(), "threads": torch.get_num_threads(), "torch": torch.__version__}
-        path.write_text(json.dumps(found | machine, indent=2) + "\n")
+    report(__file__, found, BOUNDS, clock="CPU time")
 
 
 if __name__ == "__main__":
