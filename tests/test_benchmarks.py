@@ -14,6 +14,7 @@ from ltx_nb.tiny import architecture
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import card_jobs
 import cards
+import presets
 import random_weights
 from peaks import peaks
 
@@ -21,6 +22,12 @@ from peaks import peaks
 def test_the_planner_is_within_a_tenth_of_every_peak_on_the_meta_device():
     ratios = {row["what"]: round(row["ratio"], 3) for row in peaks()}
     assert {what: ratio for what, ratio in ratios.items() if not 0.9 <= ratio <= 1.1} == {}
+
+
+def test_readme_has_the_table_that_the_planner_makes():
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    start, end = presets.MARKERS
+    assert readme.partition(start)[2].partition(end)[0].strip() == f"{presets.HEAD}\n\n{presets.table()}"
 
 
 @pytest.mark.parametrize("weights, dtype", [("int8", torch.int8), ("fp8", torch.float8_e4m3fn)])
