@@ -14,6 +14,7 @@ from ltx_nb.plots.style import (
     QUIET,
     SEQUENTIAL,
     Size,
+    check_results,
     figure,
     from_zero,
     legend,
@@ -21,6 +22,7 @@ from ltx_nb.plots.style import (
     styled,
     time_axis,
 )
+from ltx_nb.shapes import VIDEO_TEMPORAL_COMPRESSION
 
 if TYPE_CHECKING:
     from ltx_nb.inspect.attention_maps import MomentMap, TimeMap, WordMap
@@ -32,10 +34,11 @@ HEAT_ALPHA = 0.5
 @styled
 def time_map(result: TimeMap, size_in: Size = (7.5, 6)) -> Figure:
     """Who looks when: key time across, query time upwards; the dashed diagonal is the same moment."""
+    check_results("TimeMap", result)
     fig = figure(size_in)
     axes = fig.subplots()
     mesh = axes.pcolormesh(result.key_edges_s, result.query_edges_s, result.matrix, cmap=SEQUENTIAL, rasterized=True)
-    mesh.set_clim(0, max(float(result.matrix.max()), 1e-9))
+    mesh.set_clim(0, float(result.matrix.max()) or 1.0)
     fig.colorbar(mesh, ax=axes, label="share of attention")
     end_s = min(result.key_edges_s[-1], result.query_edges_s[-1])
     axes.plot([0, end_s], [0, end_s], "--", color="white", linewidth=1.6)
@@ -55,6 +58,7 @@ def time_map(result: TimeMap, size_in: Size = (7.5, 6)) -> Figure:
 @styled
 def moment_map(result: MomentMap, frames: np.ndarray, size_in: Size = (10, 3.8)) -> Figure:
     """Attention between one moment of sound and the picture: over frames, uint8 [F, H, W, 3], and over time."""
+    check_results("MomentMap", result)
     fig = figure(size_in)
     course = _over_frames(fig, result.heat, frames, result.edges_s)
     steps(course, result.edges_s, result.heat.sum((1, 2)), "video", label="sum over the frame")
@@ -62,7 +66,7 @@ def moment_map(result: MomentMap, frames: np.ndarray, size_in: Size = (10, 3.8))
     from_zero(course, result.heat.sum((1, 2)))
     legend(course)
     asks = "Sound looks at picture" if result.kind == "video_to_audio" else "Picture looks at sound"
-    course.set(title=f"{asks}, at {result.time_s:.2f} s of sound", ylabel="attention")
+    course.set(title=asks, ylabel="attention")
     time_axis(course, result.edges_s)
     return fig
 
@@ -70,6 +74,7 @@ def moment_map(result: MomentMap, frames: np.ndarray, size_in: Size = (10, 3.8))
 @styled
 def word_map(result: WordMap, frames: np.ndarray, size_in: Size = (10, 4.2)) -> Figure:
     """A word over frames, uint8 [F, H, W, 3], and along the time of both lanes."""
+    check_results("WordMap", result)
     fig = figure(size_in)
     course = _over_frames(fig, result.video, frames, result.video_edges_s)
     steps(course, result.video_edges_s, result.video.mean((1, 2)), "video")
@@ -85,17 +90,16 @@ def word_map(result: WordMap, frames: np.ndarray, size_in: Size = (10, 4.2)) -> 
 def _over_frames(fig: Figure, heat: np.ndarray, frames: np.ndarray, edges_s: np.ndarray):
     """Up to 6 frames with their heat on one scale above one pair of axes over time, which are given back."""
     frames = check_frames(frames)
-    if len(frames) != 8 * (len(heat) - 1) + 1:
-        raise ValueError(
-            f"there are {len(frames)} frames; maps of {len(heat)} latent frames go with {8 * len(heat) - 7}"
-        )
+    num_frames = VIDEO_TEMPORAL_COMPRESSION * (len(heat) - 1) + 1
+    if len(frames) != num_frames:
+        raise ValueError(f"there are {len(frames)} frames; maps of {len(heat)} latent frames go with {num_frames}")
     chosen = np.unique(np.linspace(0, len(heat) - 1, NUM_PICTURES).round().astype(int))
     grid = fig.add_gridspec(2, len(chosen), height_ratios=(1.3, 1))
-    norm = Normalize(0, max(float(heat.max()), 1e-9))
+    norm = Normalize(0, float(heat.max()) or 1.0)
     pictures = []
     for column, index in enumerate(chosen):
         axes = fig.add_subplot(grid[0, column])
-        frame = frames[max(8 * index - 4, 0)]
+        frame = frames[max(VIDEO_TEMPORAL_COMPRESSION * index - VIDEO_TEMPORAL_COMPRESSION // 2, 0)]
         extent = (0, frame.shape[1], frame.shape[0], 0)
         axes.imshow(frame.mean(-1), extent=extent, cmap="gray", vmin=0, vmax=255)
         shown = axes.imshow(
@@ -104,5 +108,5 @@ def _over_frames(fig: Figure, heat: np.ndarray, frames: np.ndarray, edges_s: np.
         axes.set_axis_off()
         axes.set_title(f"{(edges_s[index] + edges_s[index + 1]) / 2:.2f} s", fontsize=8.5, fontweight="normal")
         pictures.append(axes)
-    fig.colorbar(shown, ax=pictures, label="attention", pad=0.01, aspect=12)
+    fig.colorbar(shown, ax=pictures, label="attention", pad=0.01, aspect=12, panchor=False)
     return fig.add_subplot(grid[1, :])

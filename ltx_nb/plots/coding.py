@@ -14,6 +14,8 @@ from ltx_nb.plots.style import (
     QUIET,
     SEQUENTIAL,
     Size,
+    check_results,
+    curve,
     figure,
     from_zero,
     map_over_time,
@@ -33,19 +35,20 @@ MEL_STEP_S = 0.01
 @styled
 def cell_footprint(result: CellFootprint, size_in: Size = (9, 3.6)) -> Figure:
     """Where a video latent shows: the sum over time as a picture, the sum over the picture as a curve over time."""
+    check_results("CellFootprint", result)
     fig = figure(size_in)
     place, course = fig.subplots(1, 2, width_ratios=(1, 1.6))
     over_time = result.change.max(0)
     shown = place.imshow(over_time, cmap=SEQUENTIAL, vmin=0, interpolation="nearest")
-    fig.colorbar(shown, ax=place, label="largest change (of 255 levels)", shrink=0.8)
+    fig.colorbar(shown, ax=place, label="largest change (of 255 levels)", location="bottom")
     top, left, bottom, right = result.own_px
     place.add_patch(Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False, edgecolor=MARK, lw=1.5))
     place.grid(False)
-    place.set(title=f"Cell {result.cell}, its 32 x 32 px framed", xlabel="x (px)", ylabel="y (px)")
+    place.set(title=f"Cell {result.cell}, framed", xlabel="x (px)", ylabel="y (px)")
     times = np.arange(len(result.change) + 1) / result.frame_rate
     course.stairs(result.change.mean((1, 2)), times, color=LANE_COLOURS["video"], baseline=None, linewidth=1.4)
     course.axvspan(*result.own_s, color=MARK, alpha=0.15, linewidth=0, label="its own frames")
-    course.set(title=f"{result.own_share:.0%} of the change is in its own place", ylabel="mean change (of 255 levels)")
+    course.set(title=f"{result.own_share:.0%} falls in its own place", ylabel="mean change (of 255 levels)")
     from_zero(course, result.change.mean((1, 2)))
     course.legend(loc="upper right")
     time_axis(course, times)
@@ -55,6 +58,7 @@ def cell_footprint(result: CellFootprint, size_in: Size = (9, 3.6)) -> Figure:
 @styled
 def audio_cell_footprint(result: AudioFootprint, size_in: Size = (9, 4.2)) -> Figure:
     """Where an audio latent is heard: over mel bins and time, and in the waveform."""
+    check_results("AudioFootprint", result)
     fig = figure(size_in)
     mel, wave = fig.subplots(2, sharex=True)
     mel_edges = MEL_STEP_S * np.arange(len(result.mel_change_db) + 1)
@@ -75,28 +79,29 @@ def audio_cell_footprint(result: AudioFootprint, size_in: Size = (9, 4.2)) -> Fi
 @styled
 def round_trip(result: RoundTrip, size_in: Size = (10, 7.5)) -> Figure:
     """Quality over time on both lanes, and the worst places: before, after, and difference."""
+    check_results("RoundTrip", result)
     fig = figure(size_in)
     curves, worst = fig.subfigures(2, 1, height_ratios=(1, 1.2), squeeze=False)[:, 0]
     upper, lower = curves.subplots(2, sharex=True)
     duration_s = result.clip.duration_s
-    upper.set(title="Picture", ylabel="PSNR (dB)")
+    upper.set(title="Picture", ylabel="dB")
     if result.psnr_db is None:
         remark(upper, "no picture")
     else:
         times = np.arange(len(result.psnr_db)) / result.clip.frame_rate
         finite = np.isfinite(result.psnr_db)
-        upper.plot(times[finite], result.psnr_db[finite], color=LANE_COLOURS["video"])
+        curve(upper, times[finite], result.psnr_db[finite], color=LANE_COLOURS["video"])
         upper.set_title(f"Picture: PSNR {result.mean_psnr_db:.1f} dB, SSIM {result.ssim.mean():.3f} (dashed)")
         right = upper.twinx()
-        right.plot(times, result.ssim, "--", color=QUIET, linewidth=1)
+        curve(right, times, result.ssim, linestyle="--", color=QUIET, linewidth=1)
         right.set_ylabel("SSIM")
         right.grid(False)
-    lower.set(title="Sound", ylabel="mel distance (dB)")
+    lower.set(title="Sound", ylabel="dB")
     if result.mel_distance_db is None:
         remark(lower, "no sound")
     else:
         times = MEL_STEP_S * np.arange(len(result.mel_distance_db))
-        lower.plot(times, result.mel_distance_db, color=LANE_COLOURS["audio"])
+        curve(lower, times, result.mel_distance_db, color=LANE_COLOURS["audio"])
         lower.set_title(f"Sound: mel distance {result.mel_distance_db.mean():.1f} dB, worst at {result.worst_s:.2f} s")
         from_zero(lower, result.mel_distance_db)
     time_axis(upper, [0, duration_s], label=False)

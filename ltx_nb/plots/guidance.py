@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
+from ltx_nb.inspect.inputs import check_clip
 from ltx_nb.plots.sound import waveform
 from ltx_nb.plots.style import (
     COLOURS,
     QUIET,
     Size,
+    check_results,
     figure,
     figure_legend,
     filmstrip,
@@ -32,6 +34,7 @@ _TERM_COLOURS = dict(zip(("cfg", "stg", "modality"), (COLOURS[2], COLOURS[4], CO
 @styled
 def guidance_terms(result: GuidanceTerms, size_in: Size = (10, 5.6)) -> Figure:
     """Size and direction of each term per step, video on the left, audio on the right."""
+    check_results("GuidanceTerms", result)
     fig = figure(size_in)
     sizes, directions = fig.subplots(2, 2, sharex=True, sharey="row")
     ticks = np.arange(len(result.steps))
@@ -61,8 +64,10 @@ def guidance_terms(result: GuidanceTerms, size_in: Size = (10, 5.6)) -> Figure:
 @styled
 def clips(named: Mapping[str, Clip], size_in: Size | None = None) -> Figure:
     """Clips below each other, the picture on the left and the sound on the right, each on one time axis."""
-    if not named:
+    if not isinstance(named, Mapping) or not named:
         raise ValueError("no clips are given; give a dict of name to Clip, such as without_terms gives")
+    for clip in named.values():
+        check_clip(clip)
     size_in = size_in or (11, 0.6 + 1.3 * len(named))
     fig = figure(size_in)
     rows = fig.subplots(len(named), 2, sharex="col", squeeze=False, width_ratios=(1.8, 1))

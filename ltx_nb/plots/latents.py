@@ -12,7 +12,9 @@ from ltx_nb.plots.style import (
     LANE_COLOURS,
     QUIET,
     Size,
+    check_results,
     figure,
+    figure_legend,
     filmstrip,
     from_zero,
     legend,
@@ -29,29 +31,30 @@ if TYPE_CHECKING:
 
 
 @styled
-def latent_stats(*stats: LatentStats, size_in: Size = (10, 9)) -> Figure:
+def latent_stats(*stats: LatentStats, size_in: Size = (10, 8)) -> Figure:
     """Statistics of one lane, or of both beside each other: channels, time and spectra."""
     if not stats:
         raise ValueError("no stats are given; give latent_stats of video, of audio, or of both")
+    check_results("LatentStats", *stats)
     fig = figure(size_in)
-    grid = fig.add_gridspec(len(stats) + 3, 2)
+    grid = fig.add_gridspec(len(stats) + 2, 2)
     for row, one in enumerate(stats):
         _channels(fig.add_subplot(grid[row, :]), one)
     longest = max((one.edges_s for one in stats), key=lambda edges: edges[-1])
-    energy = fig.add_subplot(grid[-3, :])
-    change = fig.add_subplot(grid[-2, :], sharex=energy)
+    energy = fig.add_subplot(grid[-2, 0])
+    change = fig.add_subplot(grid[-2, 1], sharex=energy)
     for one in stats:
         steps(energy, one.edges_s, one.energy, one.lane)
         if len(one.change):
             steps(change, one.edges_s[1:], one.change, one.lane)
     energy.set(title="Energy over time", ylabel="mean square")
-    change.set(title="Change from the latent frame before", ylabel="RMS")
+    change.set(title="Change from latent to latent", ylabel="RMS")
     if not any(len(one.change) for one in stats):
         remark(change, "one latent frame: nothing changes")
     from_zero(energy, *(one.energy for one in stats))
     from_zero(change, *(one.change for one in stats))
-    legend(energy)
-    time_axis(energy, longest, label=False)
+    figure_legend(fig, energy)
+    time_axis(energy, longest)
     time_axis(change, longest)
     _spectrum(fig.add_subplot(grid[-1, 0]), stats, "spatial")
     _spectrum(fig.add_subplot(grid[-1, 1]), stats, "temporal")
@@ -65,10 +68,10 @@ def _channels(axes, one: LatentStats) -> None:
     for names, marker, text in ((one.dead, "x", "dead"), (one.outliers, "v", "outlier")):
         if names:
             top = np.maximum(one.std, one.mean)[list(names)]
-            label = f"{text}: {', '.join(map(str, names[:4]))}{' ...' if len(names) > 4 else ''}"
+            label = f"{text}: {', '.join(map(str, names[:2]))}{' ...' if len(names) > 2 else ''}"
             axes.plot(names, top + 0.06 * one.std.max(), marker, color=COLOURS[3], markersize=5, label=label)
     axes.margins(x=0.01)
-    axes.set(title=f"{one.lane.capitalize()} channels", xlabel="channel", ylabel="latent value")
+    axes.set(title=f"{one.lane.capitalize()} channels", xlabel="channel", ylabel="value")
     legend(axes)
 
 
@@ -78,17 +81,14 @@ def _spectrum(axes, stats: tuple[LatentStats, ...], kind: str) -> None:
         frequency = one.spatial_frequency if kind == "spatial" else one.temporal_hz
         power = one.spatial_power if kind == "spatial" else one.temporal_power
         if len(frequency) and power.max() > 0:
-            axes.semilogy(frequency, power, ".-", markersize=3, color=LANE_COLOURS[one.lane], label=one.lane)
+            axes.semilogy(frequency, power, ".-", markersize=3, color=LANE_COLOURS[one.lane])
             drawn = True
     axes.axhline(1, color=QUIET, linewidth=0.8, linestyle=":")
-    axes.set_title(f"{kind.capitalize()} spectrum")
-    axes.set(
-        xlabel="frequency (cycles/latent)" if kind == "spatial" else "frequency (Hz)", ylabel="power (white noise: 1)"
-    )
+    axes.set(title=f"{kind.capitalize()} power (noise: 1)", ylabel="power")
+    axes.set_xlabel("frequency (cycles/latent)" if kind == "spatial" else "frequency (Hz)")
     if drawn:
         low, high = axes.get_ylim()
-        axes.set_ylim(min(low, 0.3), max(high, 3))
-        legend(axes)
+        axes.set_ylim(min(low, 0.1), max(high, 10))
     else:
         remark(axes, "nothing varies")
 
@@ -96,6 +96,7 @@ def _spectrum(axes, stats: tuple[LatentStats, ...], kind: str) -> None:
 @styled
 def compression(table: Compression, size_in: Size = (8, 2.6)) -> Figure:
     """Values, latents and tokens of each lane, as bars over powers of ten."""
+    check_results("Compression", table)
     fig = figure(size_in)
     axes = fig.subplots()
     names = ("raw values", "latent values", "tokens")
@@ -120,6 +121,7 @@ def pca_rgb(*results: PcaRgb, size_in: Size = (10, 3.4)) -> Figure:
     """Latents in three colours over one time axis, of one lane or both: frames of video, mel rows of audio."""
     if not results:
         raise ValueError("no results are given; give pca_rgb of video, of audio, or of both")
+    check_results("PcaRgb", *results)
     fig = figure(size_in)
     all_axes = fig.subplots(len(results), sharex=True, squeeze=False)[:, 0]
     longest = max((one.edges_s for one in results), key=lambda edges: edges[-1])
@@ -143,6 +145,7 @@ def pca_rgb(*results: PcaRgb, size_in: Size = (10, 3.4)) -> Figure:
 @styled
 def preview_rgb(result: PreviewRgb, size_in: Size = (10, 3.2)) -> Figure:
     """The linear preview above what the decoder makes of the same latents, a pixel a cell."""
+    check_results("PreviewRgb", result)
     fig = figure(size_in)
     edges = np.arange(len(result.preview) + 1)
     upper, lower = fig.subplots(2, sharex=True)

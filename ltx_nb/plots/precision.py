@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from ltx_nb.plots.style import COLOURS, Size, figure, styled
+from ltx_nb.plots.style import COLOURS, Size, check_results, figure, styled
 
 if TYPE_CHECKING:
     from ltx_nb.inspect.precision import PrecisionReport
@@ -18,6 +18,7 @@ _LEAST_ERROR = 1e-6  # where an error of 0 is drawn on the logarithmic axis
 @styled
 def precision_report(result: PrecisionReport, size_in: Size = (10, 4.6)) -> Figure:
     """Error of every layer by format, the worst first and named, beside error against bytes of all of them."""
+    check_results("PrecisionReport", result)
     fig = figure(size_in)
     layers, whole = fig.subplots(1, 2, width_ratios=(1.7, 1))
     for row, colour in zip(result.rows, COLOURS, strict=False):

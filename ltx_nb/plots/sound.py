@@ -13,6 +13,7 @@ from ltx_nb.plots.style import (
     DIVERGING,
     LANE_COLOURS,
     Size,
+    check_results,
     figure,
     figure_legend,
     from_zero,
@@ -29,13 +30,14 @@ MODEL_MEL_STEP_S = 0.01
 RANGE_DB = 80
 MOST_POINTS = 4000  # of a drawn waveform: more than a screen has
 SIDE_COLOURS = {"left": COLOURS[0], "right": COLOURS[1]}
-HZ_TICKS = (125, 500, 2000, 8000)
+HZ_TICKS = (100, 1000, 10_000)
 QUIETEST_TOP_DB = -20.0  # so that silence is drawn dark
 
 
 @styled
 def audio_view(view: AudioView, size_in: Size = (10, 13)) -> Figure:
     """Waveform, spectrograms, the model's mel, latents if there are any, and what is heard, on one time axis."""
+    check_results("AudioView", view)
     fig = figure(size_in)
     rows = 7 + (view.latent_grid is not None)
     all_axes = list(
@@ -51,17 +53,15 @@ def audio_view(view: AudioView, size_in: Size = (10, 13)) -> Figure:
         _latents(fig, all_axes[4], view)
     onset, position, pitch = all_axes[-3:]
     onset.plot(view.times_s, view.onset_db, color=LANE_COLOURS["audio"])
-    onset.set(title="Onset strength", ylabel="mean rise (dB)")
+    onset.set(title="Onset strength", ylabel="dB")
     from_zero(onset, view.onset_db)
     position.plot(view.times_s, view.position, color=COLOURS[2])
     position.set(title="Stereo position", ylim=(-1.1, 1.1))
     position.set_yticks([-1, 0, 1], ["left", "centre", "right"])
     position.set_ylabel("position")
-    pitch.plot(view.times_s, view.centroid_hz, color=COLOURS[5], label="spectral centroid")
+    pitch.plot(view.times_s, view.centroid_hz, color=COLOURS[5], label="centroid")
     pitch.plot(view.times_s, view.pitch_hz, ".", markersize=3, color=COLOURS[6], label="pitch")
-    pitch.set(
-        title="Pitch and spectral centroid", ylabel="frequency (Hz)", yscale="log", ylim=(50, view.sample_rate / 2)
-    )
+    pitch.set(title="Pitch, spectral centroid", ylabel="Hz", yscale="log", ylim=(50, view.sample_rate / 2))
     _hz_ticks(pitch, view.sample_rate / 2)
     legend(pitch)
     if np.isnan(view.centroid_hz).all():
@@ -74,6 +74,7 @@ def audio_view(view: AudioView, size_in: Size = (10, 13)) -> Figure:
 @styled
 def compare_audio(result: AudioComparison, size_in: Size = (11, 8)) -> Figure:
     """Two sounds beside each other: waveforms and spectrograms on one scale; then average spectra and mel distance."""
+    check_results("AudioComparison", result)
     fig = figure(size_in)
     grid = fig.add_gridspec(3, 2, height_ratios=(1, 1.8, 1.6))
     views = (result.before, result.after)
@@ -94,14 +95,14 @@ def compare_audio(result: AudioComparison, size_in: Size = (11, 8)) -> Figure:
     average = fig.add_subplot(grid[2, 0])
     for name, view, colour in zip(result.names, views, COLOURS[2:], strict=False):  # not those of left and right
         average.plot(view.frequencies_hz, view.average_db, color=colour, label=name, linewidth=1)
-    average.set(xlabel="frequency (Hz)", ylabel="level (dB)")
+    average.set(xlabel="frequency (Hz)", ylabel="dB")
     average.set_title("Average spectrum", pad=18)  # points: room for the legend below it, in a narrow figure too
     average.set_xlim(0, most_hz)
     legend(average)
     distance = fig.add_subplot(grid[2, 1])
     times = MODEL_MEL_STEP_S * np.arange(len(result.mel_distance_db))
     distance.plot(times, result.mel_distance_db, color=LANE_COLOURS["audio"])
-    distance.set(title=f"Mel distance: {result.mel_distance_db.mean():.1f} dB in the mean", ylabel="distance (dB)")
+    distance.set(title=f"Mel distance: mean {result.mel_distance_db.mean():.1f} dB", ylabel="dB")
     from_zero(distance, result.mel_distance_db)
     time_axis(distance, [0, max(times[-1], 0.01)])
     return fig
@@ -126,8 +127,8 @@ def spectrogram(fig: Figure, axes, view: AudioView, top_db: float | None = None)
     half = view.frequencies_hz[1] / 2
     edges = np.append(view.frequencies_hz - half, view.frequencies_hz[-1] + half)
     norm = Normalize(top_db - RANGE_DB, top_db)
-    map_over_time(fig, axes, _edges(view.times_s), edges, view.spectrogram_db, "level (dB)", norm=norm)
-    axes.set(title="Spectrogram", ylabel="frequency (Hz)")
+    map_over_time(fig, axes, _edges(view.times_s), edges, view.spectrogram_db, "dB", norm=norm)
+    axes.set(title="Spectrogram", ylabel="Hz")
     axes.set_ylim(0, view.sample_rate / 2)
 
 
@@ -135,11 +136,11 @@ def _mel(fig: Figure, axes, view: AudioView) -> None:
     top_db = max(view.mel_db.max(), QUIETEST_TOP_DB)
     edges = np.concatenate([view.mel_hz[:1], (view.mel_hz[1:] + view.mel_hz[:-1]) / 2, view.mel_hz[-1:]])
     norm = Normalize(top_db - RANGE_DB, top_db)
-    map_over_time(fig, axes, _edges(view.times_s), edges, view.mel_db, "level (dB)", norm=norm)
+    map_over_time(fig, axes, _edges(view.times_s), edges, view.mel_db, "dB", norm=norm)
     axes.set_yscale("symlog", linthresh=1000, linscale=1)  # linear up to 1 kHz, then logarithmic, as the mel scale
-    axes.set(title="Mel spectrogram", ylabel="frequency (Hz)")
+    axes.set(title="Mel spectrogram", ylabel="Hz")
     axes.set_ylim(0, view.sample_rate / 2)
-    axes.set_yticks([tick for tick in (0, 500, 1000, 4000, 16_000) if tick <= view.sample_rate / 2])
+    axes.set_yticks([tick for tick in (0, 1000, 4000, 16_000) if tick <= view.sample_rate / 2])
     axes.yaxis.set_major_formatter("{x:.0f}")
     axes.minorticks_off()
 
@@ -181,5 +182,5 @@ def _end_s(view: AudioView) -> float:
 
 def _loudness(view: AudioView) -> str:
     if view.loudness_lufs is None:
-        return "too short for a loudness"
+        return "under 0.4 s"
     return "silent" if np.isneginf(view.loudness_lufs) else f"{view.loudness_lufs:.1f} LUFS"

@@ -18,6 +18,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from ltx_nb.checks import finite_number
+from ltx_nb.inspect.inputs import listed
+
 P = ParamSpec("P")
 Size = tuple[float, float]
 
@@ -29,6 +32,7 @@ QUIET = "#767676"
 SEQUENTIAL = "viridis"
 DIVERGING = "PuOr_r"
 MOST_THUMBNAILS = 24
+SIDES_IN = (2, 200)  # what a figure may measure: room for its labels, and no more pixels than can be drawn
 
 _RC: dict[Any, Any] = {
     "axes.facecolor": "#ffffff",
@@ -57,6 +61,8 @@ _RC: dict[Any, Any] = {
     "ytick.labelsize": 8,
 }
 
+_LEGEND: dict[str, Any] = {"borderaxespad": 0, "framealpha": 0, "handlelength": 1.5, "columnspacing": 1.2}
+
 
 class Plot(Figure):
     """A matplotlib Figure that a notebook shows without pyplot."""
@@ -78,9 +84,21 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     return drawn
 
 
+def check_results(kind: str, *results: Any) -> None:
+    """Raises ValueError for what is not a result of this class, such as the array that an inspector makes one of."""
+    for result in results:
+        if type(result).__name__ != kind:
+            given = type(result).__name__
+            raise ValueError(f"this draws {kind}, which ltx_nb.inspect gives, not {given}; inspect it first")
+
+
 def figure(size_in: Size) -> Plot:
-    """An empty figure, width and height in inches, that lays itself out."""
-    return Plot(figsize=size_in, layout="constrained")
+    """An empty figure that lays itself out. Raises ValueError unless its width and height are 2 to 200 inches."""
+    least, most = SIDES_IN
+    sides = [finite_number("size_in", side, least=least, most=most) for side in listed("size_in", size_in)]
+    if len(sides) != 2:
+        raise ValueError(f"size_in={size_in} has {len(sides)} numbers; give width and height in inches")
+    return Plot(figsize=(sides[0], sides[1]), layout="constrained")
 
 
 def time_axis(axes: Axes, edges_s: Sequence[float] | np.ndarray, label: bool = True) -> None:
@@ -90,6 +108,11 @@ def time_axis(axes: Axes, edges_s: Sequence[float] | np.ndarray, label: bool = T
         axes.set_xlabel("time (s)")
     else:
         axes.tick_params(labelbottom=False)
+
+
+def curve(axes: Axes, x: np.ndarray, y: np.ndarray, **style: Any) -> None:
+    """A line through the values; a dot for a single one, of which a line shows nothing."""
+    axes.plot(x, y, marker="." if len(x) == 1 else None, clip_on=len(x) > 1, **style)
 
 
 def steps(axes: Axes, edges_s: np.ndarray, values: np.ndarray, lane: str, label: str | None = None) -> None:
@@ -123,19 +146,20 @@ def picture(axes: Axes, image: np.ndarray, title: str = "", **style: Any) -> Any
 
 def from_zero(axes: Axes, *values: np.ndarray) -> None:
     """The y axis from 0 to a little over the largest of the values."""
-    largest = max((float(np.nanmax(one)) for one in values if np.isfinite(one).any()), default=0.0)
+    largest = max((float(one[np.isfinite(one)].max()) for one in values if np.isfinite(one).any()), default=0.0)
     axes.set_ylim(0, 1.08 * largest if largest > 0 else 1.0)
 
 
 def legend(axes: Axes) -> None:
     """Above the axes on the right, where it hides no data; the title is on the left."""
-    axes.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=4, borderaxespad=0, framealpha=0)
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=4, **_LEGEND)
 
 
-def figure_legend(fig: Figure, axes: Axes) -> None:
+def figure_legend(fig: Figure, *axes: Axes) -> None:
     """The legend of these axes for the whole figure: once, above everything on the right."""
-    handles, labels = axes.get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside upper right", ncols=len(labels), borderaxespad=0, framealpha=0)
+    named = [pair for one in axes for pair in zip(*one.get_legend_handles_labels(), strict=True)]
+    handles, labels = zip(*named, strict=True)
+    fig.legend(handles, labels, loc="outside upper right", ncols=len(labels), **_LEGEND)
 
 
 def filmstrip(axes: Axes, frames: np.ndarray, edges_s: np.ndarray, height_in: float, width_share: float = 0.95) -> None:
