@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 from diffusers import LTX2VideoTransformer3DModel
+from diffusers.models.transformers.transformer_ltx2 import LTX2Attention
+from torch.profiler import ProfilerActivity, profile
 
 from ltx_nb import ClipRequest, Sampling
 from ltx_nb.inspect import attention_rows, capture_attention, capture_bytes, moment_map, time_map, word_map
@@ -128,12 +130,44 @@ def test_guidance_passes_are_left_out(random_session):
     np.testing.assert_allclose(maps.rows("video_to_audio").sum(1), 1, atol=1e-5)
 
 
-def test_memory_is_what_the_formula_says(random_session, captured):
+def test_a_block_that_is_named_twice_counts_once(random_session):
+    with capture_attention(random_session, blocks=(1, 1), kinds=("text", "text")) as maps:
+        random_session.run(REQUEST, progress=False)
+    np.testing.assert_allclose(maps.rows("video_text").sum(1), 1, atol=1e-5)
+
+
+def test_memory_that_is_kept_is_what_the_formula_says(random_session, captured):
     maps, _ = captured
     assert maps.num_bytes == 4 * 2 * (2 * CELLS * AUDIO + (CELLS + AUDIO) * (TEXT + 1))
     config = random_session.pipe.transformer.config
     formula = capture_bytes(config, CELLS, AUDIO, 2, text_tokens=TEXT)
     assert formula - maps.num_bytes == 3 * attention_rows.CHUNK_BYTES + 16 * TEXT * 192
+
+
+def peak_bytes(work):
+    """The most memory that torch held at once for what `work` makes, in bytes."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        work()
+    events = [event for event in profiler.profiler.kineto_results.events() if event.name() == "[memory]"]
+    sizes = [event.nbytes() for event in sorted(events, key=lambda event: event.start_ns())]
+    return int(np.cumsum(sizes).max())
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_memory_that_is_worked_with_is_within_the_formula(monkeypatch, dtype):
+    monkeypatch.setattr(attention_rows, "CHUNK_BYTES", 2**20)
+    module = LTX2Attention(256, 4, kv_heads=4, dim_head=64, rope_type="split").to(dtype).requires_grad_(False)
+    queries, keys = torch.randn(1, 900, 256, dtype=dtype), torch.randn(1, 3000, 256, dtype=dtype)
+    ropes = [
+        (torch.ones(1, 4, tokens.shape[1], 32), torch.zeros(1, 4, tokens.shape[1], 32)) for tokens in (queries, keys)
+    ]
+
+    def look():
+        for _ in attention_rows.softmax_rows(module, queries, keys, None, *ropes, heads=[0, 1, 2, 3]):
+            pass
+
+    worked_with = 3 * 2**20 + 16 * 3000 * 256
+    assert worked_with / 4 < peak_bytes(look) <= worked_with
 
 
 def test_the_real_model_fits_into_a_gigabyte():
@@ -154,6 +188,16 @@ def test_what_the_model_has_not_is_refused(random_session, captured):
     with (
         pytest.raises(ValueError, match="kinds='words' is not one of"),
         capture_attention(random_session, kinds=("words",)),
+    ):
+        pass
+    with (
+        pytest.raises(ValueError, match=r"blocks=3 is a int; give a list: \[3\]"),
+        capture_attention(random_session, blocks=3),
+    ):
+        pass
+    with (
+        pytest.raises(ValueError, match="heads is empty; give at least one"),
+        capture_attention(random_session, heads=()),
     ):
         pass
     maps, _ = captured

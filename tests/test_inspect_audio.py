@@ -107,12 +107,34 @@ def test_what_is_no_sound_is_said(audio, message):
         audio_view(audio, RATE)
 
 
+@pytest.mark.parametrize(
+    ("rate", "message"),
+    [(100, "too small; the least is 8000"), (10**7, "too large; the most is 384000"), (48e3, "try 48000")],
+)
+def test_a_rate_that_is_none_is_said(rate, message):
+    with pytest.raises(ValueError, match=message):
+        audio_view(tone(440, seconds=0.1), rate)
+
+
+@pytest.mark.parametrize("rate", [8000, 11_025, 16_000, 22_050, 44_100])
+def test_every_mel_band_hears_something_at_any_rate(rate):
+    noise = np.random.default_rng(0).normal(0, 0.1, (2, rate // 2)).astype(np.float32)
+    assert audio_view(noise, rate).mel_db.max(1).min() > -60
+
+
 def test_a_comparison_measures_what_was_changed(view_of_440):
     same = compare_audio(view_of_440, view_of_440)
     assert (same.mel_distance_db == 0).all()
     softer = compare_audio(view_of_440, audio_view(tone(440, level=0.05), RATE))
     loud_bins = view_of_440.model_mel.mean(1).max(0) > -5
     assert loud_bins.any() and 0 < softer.mel_distance_db.mean() <= 20.01
+
+
+def test_what_cannot_be_compared_is_said(view_of_440):
+    with pytest.raises(ValueError, match=r"a ndarray is no AudioView; give audio_view\(audio, sample_rate\) of both"):
+        compare_audio(view_of_440, tone(440))
+    with pytest.raises(ValueError, match=r"names=\('before',\) are 1; give one for each"):
+        compare_audio(view_of_440, view_of_440, names=("before",))
 
 
 def test_bandwidth_extension_is_seen_at_both_rates(random_session):

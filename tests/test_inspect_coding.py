@@ -91,6 +91,7 @@ def test_a_round_trip_compares_both_lanes(random_session, scene_clip):
     place = (slice(worst.y_px, worst.y_px + 32), slice(worst.x_px, worst.x_px + 32))
     error = np.square(scene_clip.frames[worst.frame][place].astype(float) - result.back.frames[worst.frame][place])
     assert worst.psnr_db == pytest.approx(10 * np.log10(255**2 / error.mean()), abs=0.01)
+    assert len(result.worst_places) == 2, "one for each latent frame"
     assert result.back.audio.shape == scene_clip.audio.shape
 
 
@@ -113,6 +114,21 @@ def test_the_shortest_clip_makes_a_round_trip(random_session, scene_clip):
     assert result.psnr_db.shape == (1,) and result.mel_distance_db.shape == (1,)
     with pytest.raises(ValueError, match=r"clip is a str; give a Clip, such as session.run"):
         round_trip(random_session, "clip.mp4")
+
+
+def test_latents_of_another_model_are_refused(random_session):
+    with pytest.raises(ValueError, match="latents have 16 channels; this model's have 128"):
+        decode(random_session, np.zeros((16, 2, 2, 2), np.float32))
+    with pytest.raises(ValueError, match=r"\[8, 5, 8\]; this model's have 8 channels and 16 rows"):
+        decode(random_session, audio_latents=np.zeros((8, 5, 8), np.float32))
+
+
+def test_a_frame_rate_that_is_none_is_said(random_session):
+    latents = np.zeros((128, 2, 1, 1), np.float32)
+    with pytest.raises(ValueError, match=r"frame_rate=0\.0 is too small"):
+        decode(random_session, latents, frame_rate=0)
+    with pytest.raises(ValueError, match=r"frame_rate=0\.0 is too small"):
+        cell_footprint(random_session, latents, 0, 0, 0, frame_rate=0)
 
 
 def test_decoding_is_the_sessions_own(random_session):

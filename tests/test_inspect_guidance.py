@@ -55,6 +55,17 @@ def test_clips_without_a_term_differ_and_only_its_own_are_left_out(random_sessio
     assert not torch.equal(latents[0], latents[1]) and not torch.equal(latents[0], latents[2])
 
 
+def test_what_makes_no_grid_is_said_before_the_first_run(random_session):
+    with pytest.raises(ValueError, match=r"guidance_scales=3 is a int; give a list: \[3\]"):
+        scale_grid(random_session, REQUEST, guidance_scales=3, stg_scales=(0,))
+    with pytest.raises(ValueError, match="stg_scales is empty; give at least one"):
+        scale_grid(random_session, REQUEST, guidance_scales=(3,), stg_scales=())
+    with pytest.raises(ValueError, match=r"stg_scales=-1\.0 is too small; the least is 0"):
+        scale_grid(random_session, REQUEST, guidance_scales=(3,), stg_scales=(0, -1))
+    with pytest.raises(ValueError, match="request is a str; give a ClipRequest"):
+        without_terms(random_session, "a red ball")
+
+
 def test_a_grid_has_every_pair_of_scales(random_session):
     clips = scale_grid(random_session, REQUEST, guidance_scales=(1, 3), stg_scales=(0,))
     assert list(clips) == ["cfg 1, stg 0", "cfg 3, stg 0"]

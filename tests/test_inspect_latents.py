@@ -98,12 +98,29 @@ def test_one_latent_is_enough():
         (VIDEO[:, :0], "holds no value"),
         ([1.0], "is a list; give a tensor or a numpy array"),
         (np.full((8, 2, 16), np.nan, np.float32), "256 of 256 latents are NaN or infinite"),
+        (np.full((8, 2, 16), -1e20, np.float32), r"latents reach 1.0e\+20, where 1 is usual"),
+        (np.full((8, 2, 16), 1j), "latents are complex128, not real numbers"),
+        (np.full((8, 2, 16), "a"), "latents are <U1, not real numbers"),
+        (torch.zeros(8, 2, 16, dtype=torch.bool), "latents are bool, not real numbers"),
     ],
 )
 def test_what_are_no_latents_is_said(bad, message):
-    for inspect in (latent_stats, pca_rgb):
+    edits = (lambda one: noise_to(one, 0.5), lambda one: zero_channel(one, 0), lambda one: shift_time(one, 0))
+    for inspect in (latent_stats, pca_rgb, *edits):
         with pytest.raises(ValueError, match=message):
             inspect(bad)
+
+
+@pytest.mark.parametrize("inspect", [latent_stats, pca_rgb])
+@pytest.mark.parametrize("latents", [VIDEO, AUDIO], ids=["video", "audio"])
+def test_a_frame_rate_that_is_none_is_said(inspect, latents):
+    for frame_rate, message in (
+        (0, "too small; the least is 0.1"),
+        (float("nan"), "not finite"),
+        ("24", "not a number"),
+    ):
+        with pytest.raises(ValueError, match=f"frame_rate=.* is .*{message}"):
+            inspect(latents, frame_rate)
 
 
 def test_components_are_those_of_numpy():
@@ -130,6 +147,8 @@ def test_a_basis_is_used_again():
     np.testing.assert_allclose(again.rgb, first.rgb[:2], atol=1e-5)
     with pytest.raises(ValueError, match="basis is of 128 video channels, latents have 8 of audio"):
         pca_rgb(AUDIO, basis=first)
+    with pytest.raises(ValueError, match="basis is a ndarray; give what pca_rgb returned"):
+        pca_rgb(VIDEO, basis=first.components)
 
 
 def test_constant_latents_are_grey():
@@ -158,6 +177,11 @@ def test_compression_counts_both_lanes():
     assert video.value_ratio == pytest.approx(121 * 512 * 768 * 3 / (128 * 6144))
     assert "6,144" in str(table)
     assert "<td>126</td>" in table._repr_html_()
+
+
+def test_compression_of_no_request_is_refused():
+    with pytest.raises(ValueError, match="request is a str; give a ClipRequest"):
+        compression("a ball")
 
 
 def test_edits_change_what_they_say():

@@ -92,8 +92,12 @@ def test_the_clip_of_the_same_seed_is_compared_and_the_model_left_as_it_was(rand
 def test_an_unknown_format_is_refused(random_session):
     with pytest.raises(ValueError, match="dtypes='int4' is not one of bf16, fp8, fp8-scaled, int8-row, nf4"):
         precision_report(random_session, ("int4",))
-    with pytest.raises(ValueError, match="dtypes is empty; give some of bf16"):
+    with pytest.raises(ValueError, match="dtypes is empty; give at least one"):
         precision_report(random_session, ())
+    with pytest.raises(ValueError, match=r"dtypes='fp8' is a str; give a list: \['fp8'\]"):
+        precision_report(random_session, "fp8")
+    with pytest.raises(ValueError, match="request is a str; give a ClipRequest"):
+        precision_report(random_session, ("fp8",), "a red ball")
 
 
 def test_weights_that_stream_are_refused(random_session):

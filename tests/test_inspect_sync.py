@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import soxr
 
 from ltx_nb import Clip
 from ltx_nb.inspect import av_sync
@@ -53,6 +54,26 @@ def test_contacts_that_are_known_better_are_used(scene):
 def test_times_that_are_none_are_refused(scene):
     with pytest.raises(ValueError, match="visible_s=nan is not finite"):
         av_sync(clip_of(scene.frames(), scene.audio()), visible_s=[0.5, float("nan")])
+    with pytest.raises(ValueError, match=r"visible_s=0.5 is a float; give a list: \[0.5\]"):
+        av_sync(clip_of(scene.frames(), scene.audio()), visible_s=0.5)
+
+
+def test_events_that_are_known_not_to_be_there_are_none(scene):
+    result = av_sync(clip_of(scene.frames(), scene.audio()), visible_s=[])
+    assert result.lag_ms is None and result.note == "nothing is seen to happen"
+
+
+def test_sounds_at_other_rates_are_measured(scene):
+    for rate in (8000, 16_000, 44_100):
+        audio = soxr.resample(scene.audio(0.1).T, 48_000, rate).T.clip(-1, 1)
+        clip = Clip(frames=scene.frames(), audio=np.ascontiguousarray(audio), frame_rate=24.0, sample_rate=rate)
+        assert av_sync(clip).lag_ms == pytest.approx(100, abs=20), rate
+
+
+def test_a_rate_too_low_to_hear_an_onset_is_said(scene):
+    clip = Clip(frames=scene.frames(), audio=scene.audio(), frame_rate=24.0, sample_rate=100)
+    with pytest.raises(ValueError, match="sample_rate=100 is too small; the least is 8000"):
+        av_sync(clip)
 
 
 def test_each_event_has_its_own_lag(scene):

@@ -23,6 +23,7 @@ import torch
 
 from ltx_nb.checks import choice, whole_number
 from ltx_nb.inspect.attention_rows import CHUNK_BYTES, softmax_rows
+from ltx_nb.inspect.inputs import listed
 
 if TYPE_CHECKING:
     from ltx_nb.pipeline.session import Session
@@ -95,14 +96,15 @@ def capture_attention(
     blocks: indices of transformer blocks, all if left out. heads: "mean", or the indices of those to average.
     kinds: of "video_to_audio", "audio_to_video" and "text".
 
-    Raises ValueError for blocks, heads or kinds that the model has not. The model is as before when the block ends,
-    also by an error.
+    Raises ValueError for blocks, heads or kinds that the model has not, or none. The model is as before when the block
+    ends, also by an error.
     """
     transformer = session.pipe.transformer
     count = len(transformer.transformer_blocks)
-    chosen = range(count) if blocks is None else blocks
-    chosen = tuple(whole_number("blocks", block, least=0, most=count - 1) for block in chosen)
-    kinds = tuple(choice("kinds", kind, KINDS) for kind in kinds)
+    chosen = range(count) if blocks is None else listed("blocks", blocks)
+    # Each once: a block recorded twice would count double.
+    chosen = tuple(dict.fromkeys(whole_number("blocks", block, least=0, most=count - 1) for block in chosen))
+    kinds = tuple(dict.fromkeys(choice("kinds", kind, KINDS) for kind in listed("kinds", kinds)))
     maps = AttentionMaps(chosen, kinds, session.pipe.tokenizer)
     recorder = _Recorder(maps, _checked_heads(heads, transformer.config.num_attention_heads))
     replaced = []
@@ -210,9 +212,7 @@ def _checked_heads(heads: str | Sequence[int], count: int) -> list[int]:
     if isinstance(heads, str):
         choice("heads", heads, ["mean"])
         return list(range(count))
-    if len(heads) == 0:
-        raise ValueError("heads is empty; give indices of heads, or 'mean' for all")
-    return [whole_number("heads", head, least=0, most=count - 1) for head in heads]
+    return [whole_number("heads", head, least=0, most=count - 1) for head in listed("heads", heads)]
 
 
 def _grid_of(video_coords: torch.Tensor, audio_coords: torch.Tensor) -> TokenGrid:

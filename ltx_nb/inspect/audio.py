@@ -15,13 +15,13 @@ import pyloudnorm
 import soxr
 
 from ltx_nb.arrays import check_audio
-from ltx_nb.checks import whole_number
-from ltx_nb.inspect.inputs import check_latents, edges_s
+from ltx_nb.checks import items
+from ltx_nb.inspect.inputs import check_latents, check_sample_rate, edges_s
 from ltx_nb.inspect.quality import mel_distance_db
 from ltx_nb.mel import log_mel
 
 HOP_S = 0.01
-WINDOW_S = 0.043  # 2048 samples at 48 kHz
+WINDOW_S = 2048 / 48_000  # rounded up to a power of 2: the least in which every mel band has a frequency
 NUM_MELS = 128
 FLOOR_DB = -100.0
 AUDIBLE_DB = -60.0  # below this level there is no centroid, position or pitch
@@ -79,13 +79,12 @@ class AudioComparison:
 def audio_view(audio: np.ndarray, sample_rate: int, audio_latents: Any = None) -> AudioView:
     """Look at a sound, float32 [2, N] in [-1, 1], and at its latents [C, L, M] if given.
 
-    Raises ValueError for other shapes, dtypes and ranges, NaN, or a rate below 8 kHz.
+    Raises ValueError for other shapes, dtypes and ranges, NaN, or a rate outside 8 .. 384 kHz.
     """
-    audio = check_audio(audio)
-    sample_rate = whole_number("sample_rate", sample_rate, least=8000)
+    audio, sample_rate = check_audio(audio), check_sample_rate(sample_rate)
     padded = np.pad(audio, ((0, 0), (0, max(0, round(SHORTEST_S * sample_rate) - audio.shape[1]))))
     hop = round(HOP_S * sample_rate)
-    n_fft = 2 ** round(np.log2(WINDOW_S * sample_rate))
+    n_fft = window_length(WINDOW_S, sample_rate)
     # A sine of amplitude 1 has a peak of half the window's sum, which is n_fft / 2 for Hann.
     sides = np.stack([np.square(np.abs(librosa.stft(side, n_fft=n_fft, hop_length=hop))) for side in padded])
     power = sides.mean(0) / (n_fft / 4) ** 2
@@ -117,10 +116,19 @@ def audio_view(audio: np.ndarray, sample_rate: int, audio_latents: Any = None) -
 
 
 def compare_audio(before: AudioView, after: AudioView, names: tuple[str, str] = ("before", "after")) -> AudioComparison:
-    """Two views beside each other, as before and after a VAE, or of a vocoder with and without extension."""
+    """Two views beside each other, as before and after a VAE, or of a vocoder with and without extension.
+
+    Raises ValueError for sounds that are not looked at yet, or other than two names.
+    """
+    for view in (before, after):
+        if not isinstance(view, AudioView):
+            raise ValueError(f"a {type(view).__name__} is no AudioView; give audio_view(audio, sample_rate) of both")
+    names = items("names", names, str)
+    if len(names) != 2:
+        raise ValueError(f"names={names!r} are {len(names)}; give one for each of the two sounds")
     count = min(before.model_mel.shape[1], after.model_mel.shape[1])
     distance = mel_distance_db(before.model_mel[:, :count], after.model_mel[:, :count])
-    return AudioComparison(names, before, after, distance)
+    return AudioComparison((names[0], names[1]), before, after, distance)
 
 
 def loudness_lufs(audio: np.ndarray, sample_rate: int) -> float | None:
@@ -143,6 +151,11 @@ def pitch_hz(audio: np.ndarray, sample_rate: int, times_s: np.ndarray) -> np.nda
     steady = [_periodicity(*one) >= MIN_PERIODICITY for one in zip(around, PITCH_RATE_HZ / found, strict=False)]
     nearest = np.minimum(np.rint(times_s / HOP_S).astype(int), len(steady) - 1)
     return np.where(steady, found[: len(steady)], np.nan)[nearest]
+
+
+def window_length(seconds: float, sample_rate: int) -> int:
+    """Samples of the shortest analysis window that lasts so long and is a power of 2."""
+    return 2 ** int(np.ceil(np.log2(seconds * sample_rate)))
 
 
 def onset_strength_db(mel_db: np.ndarray, sample_rate: int, n_fft: int, hop: int) -> np.ndarray:

@@ -12,7 +12,7 @@ import torch
 
 from ltx_nb.clip import Clip
 from ltx_nb.inspect.audio import AudioComparison, audio_view, compare_audio
-from ltx_nb.inspect.inputs import check_latents
+from ltx_nb.inspect.inputs import check_frame_rate, check_latents
 from ltx_nb.pipeline.compose import fit_samples
 from ltx_nb.pipeline.decode import decoded_frames
 from ltx_nb.pipeline.encode import audio_statistics, video_statistics
@@ -36,8 +36,14 @@ def decode_video(session: Session, latents: Any) -> np.ndarray:
 def decode_mel(session: Session, audio_latents: Any) -> np.ndarray:
     """Audio latents [C, L, M] as the log-mel picture of both channels, float32 [2, 4(L - 1) + 1, 64]."""
     latents = _on_device(session, check_latents(audio_latents, "audio_latents", "audio"))
-    mean, std = audio_statistics(session.pipe, latents)
     audio_vae = session.pipe.audio_vae
+    channels = audio_vae.config.latent_channels
+    rows = session.pipe.audio_latents_mean.numel() // channels  # statistics are of the values of a packed token
+    if (latents.shape[1], latents.shape[3]) != (channels, rows):
+        raise ValueError(
+            f"audio_latents have shape {list(latents.shape[1:])}; this model's have {channels} channels and {rows} rows"
+        )
+    mean, std = audio_statistics(session.pipe, latents)
     return audio_vae.decode((latents * std + mean).to(audio_vae.dtype), return_dict=False)[0][0].float().cpu().numpy()
 
 
@@ -74,8 +80,9 @@ def bandwidth_extension(session: Session, audio_latents: Any) -> AudioComparison
 def decode(session: Session, latents: Any = None, audio_latents: Any = None, frame_rate: float = 24.0) -> Clip:
     """The clip of these latents, of one lane or both, as a session decodes them: sound as long as the picture.
 
-    Raises ValueError for malformed latents, or none.
+    Raises ValueError for malformed latents, or none, or those of another model.
     """
+    frame_rate = check_frame_rate(frame_rate)
     frames = audio = None
     if latents is not None:
         frames = np.concatenate(list(decoded_frames(session.pipe.vae, _denormalised_video(session, latents))))
@@ -95,6 +102,9 @@ def decode(session: Session, latents: Any = None, audio_latents: Any = None, fra
 
 def _denormalised_video(session: Session, latents: Any) -> torch.Tensor:
     latents = _on_device(session, check_latents(latents, lane="video"))
+    channels = session.pipe.vae.config.latent_channels
+    if latents.shape[1] != channels:
+        raise ValueError(f"latents have {latents.shape[1]} channels; this model's have {channels}")
     mean, std = video_statistics(session.pipe, latents)
     return latents * std + mean
 

@@ -47,6 +47,8 @@ def pca_rgb(latents: Any, frame_rate: float = 24.0, basis: PcaRgb | None = None)
     points = latents.reshape(len(latents), -1)
     if len(points) < 3:
         raise ValueError(f"latents have {len(points)} channels; three colours need at least 3")
+    if basis is not None and not isinstance(basis, PcaRgb):
+        raise ValueError(f"basis is a {type(basis).__name__}; give what pca_rgb returned for other latents")
     if basis is not None and (basis.lane, len(basis.mean)) != (lane_of(latents), len(points)):
         raise ValueError(
             f"basis is of {len(basis.mean)} {basis.lane} channels, latents have {len(points)} of {lane_of(latents)}"

@@ -117,15 +117,18 @@ def round_trip(session: Session, clip: Clip) -> RoundTrip:
 
 def _worst_places(a: np.ndarray, b: np.ndarray) -> tuple[WorstPlace, ...]:
     side = VIDEO_SPATIAL_COMPRESSION
-    frames, height, width = len(a), a.shape[1] // side, a.shape[2] // side
-    error = np.stack([np.square(x.astype(np.float32) - y) for x, y in zip(a, b, strict=True)])
-    cells = error.reshape(frames, height, side, width, side, 3).mean((2, 4, 5))
+    height, width = a.shape[1] // side, a.shape[2] // side
+    # A frame at a time: the error of all pixels would take four times the memory of the clip.
+    by_frame = (np.square(x.astype(np.float32) - y) for x, y in zip(a, b, strict=True))
+    cells = np.stack([error.reshape(height, side, width, side, 3).mean((1, 3, 4)) for error in by_frame])
     places: list[WorstPlace] = []
     taken: set[int] = set()
     for index in np.argsort(cells, axis=None)[::-1]:
         frame, row, column = map(int, np.unravel_index(index, cells.shape))
+        if len(places) == NUM_WORST or cells[frame, row, column] == 0:
+            break
         latent_frame = -(-frame // VIDEO_TEMPORAL_COMPRESSION)
-        if latent_frame in taken or len(places) == NUM_WORST or cells[frame, row, column] == 0:
+        if latent_frame in taken:
             continue
         taken.add(latent_frame)
         level = float(10 * np.log10(255**2 / cells[frame, row, column]))

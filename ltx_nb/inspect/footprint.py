@@ -12,7 +12,7 @@ import numpy as np
 
 from ltx_nb.checks import whole_number
 from ltx_nb.inspect.coding import decode_mel, decode_video, vocode
-from ltx_nb.inspect.inputs import check_latents
+from ltx_nb.inspect.inputs import check_frame_rate, check_latents
 from ltx_nb.inspect.quality import DB_PER_NEPER
 from ltx_nb.shapes import VIDEO_SPATIAL_COMPRESSION, audio_token_interval_s, video_token_interval_s
 
@@ -57,7 +57,7 @@ def cell_footprint(session: Session, latents: Any, t: int, y: int, x: int, frame
 
     Raises ValueError for a cell that is not there.
     """
-    latents = check_latents(latents, lane="video")
+    latents, frame_rate = check_latents(latents, lane="video"), check_frame_rate(frame_rate)
     t, y, x = (
         whole_number(name, index, least=0, most=size - 1)
         for name, index, size in zip("tyx", (t, y, x), latents.shape[1:], strict=True)

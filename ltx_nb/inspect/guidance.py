@@ -14,7 +14,7 @@ import numpy as np
 
 from ltx_nb.checks import finite_number, whole_number
 from ltx_nb.clip import LANES, Clip
-from ltx_nb.inspect.inputs import check_latents
+from ltx_nb.inspect.inputs import check_latents, check_request, listed
 from ltx_nb.trace import Trace
 
 if TYPE_CHECKING:
@@ -82,7 +82,11 @@ def guidance_terms(trace: Trace, stage: int = 1) -> GuidanceTerms:
 
 
 def without_terms(session: Session, request: ClipRequest) -> dict[str, Clip]:
-    """The request's clip as it is ("all terms"), and without each of the terms that it has, on both lanes."""
+    """The request's clip as it is ("all terms"), and without each of the terms that it has, on both lanes.
+
+    Raises ValueError for what is no ClipRequest, or not one that this model can run.
+    """
+    check_request(request)
     sampling = session.model.complete(request.sampling)
     clips = {"all terms": session.run(request, progress=False)}
     for name, off in OFF.items():
@@ -94,14 +98,17 @@ def without_terms(session: Session, request: ClipRequest) -> dict[str, Clip]:
 def scale_grid(
     session: Session, request: ClipRequest, guidance_scales: Sequence[float], stg_scales: Sequence[float]
 ) -> dict[str, Clip]:
-    """The request's clip at every pair of scales, which both lanes take, by "cfg 3, stg 1"."""
+    """The request's clip at every pair of scales, which both lanes take, by "cfg 3, stg 1".
+
+    Raises ValueError, before the first run, for what is no ClipRequest, and scales that are no list of numbers from 0.
+    """
+    check_request(request)
+    cfg_scales = [finite_number("guidance_scales", one, least=0) for one in listed("guidance_scales", guidance_scales)]
+    stg_scales = [finite_number("stg_scales", one, least=0) for one in listed("stg_scales", stg_scales)]
     clips = {}
-    for cfg in guidance_scales:
+    for cfg in cfg_scales:
         for stg in stg_scales:
-            scales = {
-                "guidance_scale": finite_number("guidance_scales", cfg, least=0),
-                "stg_scale": finite_number("stg_scales", stg, least=0),
-            }
+            scales = {"guidance_scale": cfg, "stg_scale": stg}
             both = scales | {f"audio_{name}": value for name, value in scales.items()}
             clips[f"cfg {cfg:g}, stg {stg:g}"] = session.run(_changed(request, both), progress=False)
     return clips

@@ -52,10 +52,10 @@ class LatentStats:
 def latent_stats(latents: Any, frame_rate: float = 24.0) -> LatentStats:
     """Measure video latents [C, F, H, W] or audio latents [C, L, M]; frame_rate (frames/s) counts for video only.
 
-    Raises ValueError for another rank, no values, NaN or infinity.
+    Raises ValueError for another rank, no values, NaN or infinity, and a frame rate that is none.
     """
     latents = check_latents(latents)
-    lane = lane_of(latents)
+    lane, edges = lane_of(latents), edges_s(latents, frame_rate)
     channels = latents if lane == "video" else latents.transpose(0, 2, 1).reshape(-1, latents.shape[1])
     mean, std, kurtosis = _moments(channels)
     dead = std < DEAD_SHARE * np.median(std) if np.median(std) else std == 0
@@ -78,7 +78,7 @@ def latent_stats(latents: Any, frame_rate: float = 24.0) -> LatentStats:
         outliers=tuple(map(int, np.flatnonzero(outliers))),
         energy=energy,
         change=change,
-        edges_s=edges_s(latents, frame_rate),
+        edges_s=edges,
         spatial_frequency=spatial_frequency,
         spatial_power=spatial_power,
         temporal_hz=temporal_hz,

@@ -16,6 +16,7 @@ from torch import nn
 
 from ltx_nb.checks import choice
 from ltx_nb.clip import Clip
+from ltx_nb.inspect.inputs import check_request, listed
 from ltx_nb.inspect.quality import mel_distance_db, psnr_db, ssim
 from ltx_nb.loading.quantised import ScaledLinear
 from ltx_nb.loading.streaming import check_not_streamed
@@ -101,9 +102,10 @@ def precision_report(
 
     Raises ValueError for another format or none, or a transformer whose weights are already quantised, or stream.
     """
-    dtypes = [choice("dtypes", dtype, ROUNDINGS) for dtype in (ROUNDINGS if dtypes is None else dtypes)]
-    if not dtypes:
-        raise ValueError(f"dtypes is empty; give some of {', '.join(ROUNDINGS)}, or leave it out for all")
+    chosen = ROUNDINGS if dtypes is None else listed("dtypes", dtypes)
+    chosen = list(dict.fromkeys(choice("dtypes", dtype, ROUNDINGS) for dtype in chosen))
+    if request is not None:
+        check_request(request)
     transformer = session.pipe.transformer
     check_not_streamed(transformer)
     linears = {name: module for name, module in transformer.named_modules() if isinstance(module, nn.Linear)}
@@ -111,7 +113,7 @@ def precision_report(
         raise ValueError("the transformer's weights are already quantised; load it in bf16 or fp32 to compare formats")
     reference = None if request is None else session.run(request, progress=False)
     rows = []
-    for dtype in dtypes:
+    for dtype in chosen:
         clip_error = None
         if request is not None:
             with _rounded_weights(linears, dtype):

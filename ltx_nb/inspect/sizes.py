@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from html import escape
 from math import prod
 
+from ltx_nb.inspect.inputs import check_request
 from ltx_nb.request import ClipRequest
 
 VIDEO_CHANNELS = 128
@@ -70,7 +71,8 @@ class Compression:
 
 
 def compression(request: ClipRequest) -> Compression:
-    """Pixels and samples of a request against its latents and tokens."""
+    """Pixels and samples of a request against its latents and tokens. Raises ValueError for what is no ClipRequest."""
+    check_request(request)
     video, audio = request.video_latent_shape, request.audio_latent_shape
     pixels = (request.num_frames, request.height, request.width, 3)
     samples = (2, round(request.duration_s * OUTPUT_RATE_HZ))

@@ -16,8 +16,8 @@ from scipy import ndimage, signal
 
 from ltx_nb.checks import finite_number
 from ltx_nb.clip import Clip
-from ltx_nb.inspect.audio import FLOOR_DB, onset_strength_db
-from ltx_nb.inspect.inputs import need_lane
+from ltx_nb.inspect.audio import FLOOR_DB, onset_strength_db, window_length
+from ltx_nb.inspect.inputs import check_sample_rate, listed, need_lane
 
 MAX_LAG_S = 0.5
 TOLERANCE_S = 0.06  # what two events may be apart, after the common lag, and still belong together
@@ -91,17 +91,17 @@ class AvSync:
 def av_sync(clip: Clip, visible_s: Sequence[float] | np.ndarray | None = None) -> AvSync:
     """Measure a clip. visible_s: times of visible events, if they are known better than motion tells.
 
-    Raises ValueError for a clip without picture or without sound, and for times that are no numbers from 0 on. Lags
-    over 500 ms are not looked for.
+    Raises ValueError for a clip without picture or without sound, a sample rate outside 8 .. 384 kHz, and times that
+    are no list of numbers from 0 on. Lags over 500 ms are not looked for.
     """
     frames, frame_rate = need_lane(clip, "video").frames, clip.frame_rate
-    audio, sample_rate = need_lane(clip, "audio").audio, clip.sample_rate
+    audio, sample_rate = need_lane(clip, "audio").audio, check_sample_rate(clip.sample_rate)
     motion, change = motion_of(frames)
     change_s = np.arange(1, len(change) + 1) / frame_rate
     if visible_s is None:
         seen = _peaks_of_change(change) / frame_rate
     else:
-        seen = np.sort([finite_number("visible_s", time_s, least=0) for time_s in visible_s])
+        seen = np.sort([finite_number("visible_s", one, least=0) for one in listed("visible_s", visible_s, least=0)])
     onset_s, onset_db = onset_envelope(audio, sample_rate)
     heard = _onsets(onset_s, onset_db)
     lag_s, uniqueness = _best_lag(seen, heard)
@@ -148,7 +148,7 @@ def motion_of(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def onset_envelope(audio: np.ndarray, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
     """Times in seconds, every 5 ms, and the mean rise over mel bands in dB; what is below -70 dB counts as silence."""
     hop = round(ONSET_HOP_S * sample_rate)
-    n_fft = 2 ** round(np.log2(ONSET_WINDOW_S * sample_rate))
+    n_fft = window_length(ONSET_WINDOW_S, sample_rate)
     padded = np.pad(audio, ((0, 0), (0, max(0, n_fft - audio.shape[1]))))
     sides = [np.square(np.abs(librosa.stft(side, n_fft=n_fft, hop_length=hop))) for side in padded]
     power = np.mean(sides, axis=0) / (n_fft / 4) ** 2
