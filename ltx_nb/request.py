@@ -241,7 +241,7 @@ class ClipRequest:
 
         source = read_request_json(path)
         if source is None:
-            raise ValueError(f"{os.fspath(path)!r} holds no request; only clips saved by ltx_nb do")
+            raise ValueError(f"{os.fspath(path)!r} holds no request; only clips that one request made do")
         return cls.from_json(source)
 
 

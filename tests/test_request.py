@@ -258,7 +258,7 @@ def test_a_request_is_read_back_from_the_mp4_it_is_stored_in(tmp_path):
 
 def test_an_mp4_without_a_request_is_refused(tmp_path):
     write_video(tmp_path / "other.mp4", np.zeros((9, 64, 64, 3), np.uint8), 24.0, None, None)
-    with pytest.raises(ValueError, match=r"other.mp4' holds no request; only clips saved by ltx_nb do"):
+    with pytest.raises(ValueError, match=r"other.mp4' holds no request; only clips that one request made do"):
         ClipRequest.from_file(tmp_path / "other.mp4")
 
 
