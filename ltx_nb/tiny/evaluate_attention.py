@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 
 from ltx_nb.inspect.attention import AttentionMaps, TokenGrid, capture_attention
 from ltx_nb.inspect.attention_maps import time_map, word_map
+from ltx_nb.shapes import VIDEO_TEMPORAL_COMPRESSION
 
 from .detect import Seen
 from .evaluate import Case, seen_in
@@ -80,8 +81,8 @@ def colour_on_object(maps: AttentionMaps, case: Case, seen: Seen) -> np.ndarray:
 def object_cells(grid: TokenGrid, scene: Scene, seen: Seen) -> np.ndarray:
     """Which cells [F, H, W] hold the middle of the object's box, or more than half of its width and height."""
     frames, rows, columns = grid.video_shape
-    last = np.minimum(8 * np.arange(frames), len(seen.track_px) - 1)
-    middle = np.maximum(last - 4, 0)  # a latent frame after the first is made of eight frames
+    last = np.minimum(VIDEO_TEMPORAL_COMPRESSION * np.arange(frames), len(seen.track_px) - 1)
+    middle = np.maximum(last - VIDEO_TEMPORAL_COMPRESSION // 2, 0)
     x, y = np.nan_to_num(seen.track_px[middle], nan=-1e6).T
     reach_x, reach_y = scene.width / columns / 2, scene.height / rows / 2
     centre_x = (2 * np.arange(columns) + 1) * reach_x
