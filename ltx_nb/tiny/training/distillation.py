@@ -21,7 +21,7 @@ GUIDANCE_SCALE, MODALITY_SCALE = 2.0, 3.0
 
 class DistillationStage(TransformerStage):
     name = "distillation"
-    phases = ((850, 4000),)
+    phases = ((1100, 4000),)
 
     def __init__(self, workdir: Path):
         super().__init__(workdir)
@@ -41,17 +41,28 @@ class DistillationStage(TransformerStage):
 
     @torch.no_grad()
     def targets(
-        self, inputs: dict[str, Any], captions: list[str], video: torch.Tensor, audio: torch.Tensor
+        self,
+        inputs: dict[str, Any],
+        captions: list[str],
+        silent: torch.Tensor,
+        video: torch.Tensor,
+        audio: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The teacher's velocities, guided; the true ones are not looked at."""
+        """The teacher's velocities, guided where nothing is given; the true ones for sound where there is none.
+
+        What follows from given frames or sound is nearly certain, and guidance would overshoot it.
+        """
         conditional = self.velocities(self.teacher, inputs, captions)
         unconditional = self.velocities(self.teacher, inputs, [""] * len(captions))
         isolated = self.velocities(self.teacher, inputs, captions, isolate_modalities=True)
+        is_free = (inputs["timestep"] > 0).all(1) & (inputs["audio_timestep"] > 0).all(1)
         guided_video, guided_audio = (
-            whole + (GUIDANCE_SCALE - 1) * (whole - without_prompt) + (MODALITY_SCALE - 1) * (whole - alone)
+            whole
+            + is_free[:, None, None]
+            * ((GUIDANCE_SCALE - 1) * (whole - without_prompt) + (MODALITY_SCALE - 1) * (whole - alone))
             for whole, without_prompt, alone in zip(conditional, unconditional, isolated, strict=True)
         )
-        return guided_video, guided_audio
+        return guided_video, torch.where(silent[:, None, None], audio, guided_audio)
 
 
 if __name__ == "__main__":

@@ -89,9 +89,11 @@ def load_bucket(folder: Path, bucket: tuple[int, int, int]) -> tuple[list[Scene]
 
 @dataclass(frozen=True)
 class ClipBatch:
-    """captions: B of them; video: [B, f, h, w, 128]; audio: [B, l, 128]; image: [B, h, w, 128]; image_frame: [B]."""
+    """captions: B of them; silent: bool [B], scenes without a sound; video: [B, f, h, w, 128]; audio: [B, l, 128];
+    image: [B, h, w, 128]; image_frame: [B]."""
 
     captions: list[str]
+    silent: torch.Tensor
     video: torch.Tensor
     audio: torch.Tensor
     image: torch.Tensor
@@ -123,6 +125,7 @@ class LatentClips:
         index = torch.from_numpy(rng.integers(0, len(scenes), max(1, tokens // clip_tokens)))
         return ClipBatch(
             captions=[scenes[i].caption(rng) for i in index],
+            silent=torch.tensor([not scenes[i].sounds for i in index]),
             video=latents["video"][index, :latent_frames].float(),
             audio=latents["audio"][index, :audio_latents].float(),
             image=latents["image"][index].float(),

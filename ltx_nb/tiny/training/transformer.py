@@ -123,9 +123,17 @@ class TransformerStage(Stage):
         )
 
     def targets(
-        self, inputs: dict[str, Any], captions: list[str], video: torch.Tensor, audio: torch.Tensor
+        self,
+        inputs: dict[str, Any],
+        captions: list[str],
+        silent: torch.Tensor,
+        video: torch.Tensor,
+        audio: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """What is to be predicted, where these are the true velocities."""
+        """What is to be predicted, where video and audio are the true velocities.
+
+        silent: bool [B], whether there is a caption and what it tells of makes no sound.
+        """
         return video, audio
 
     def loss(self, rng: np.random.Generator, step: int):
@@ -167,7 +175,8 @@ class TransformerStage(Stage):
             "video_coords": coords,
         }
         video_out, audio_out = self.velocities(self.modules, inputs, captions)
-        video_target, audio_target = self.targets(inputs, captions, video_noise - video, audio_noise - audio)
+        silent = clips.silent & torch.tensor([caption != "" for caption in captions])
+        video_target, audio_target = self.targets(inputs, captions, silent, video_noise - video, audio_noise - audio)
         video_loss = _masked_mse(video_out, video_target, video_new)
         audio_loss = _masked_mse(audio_out, audio_target, audio_new)
         self._update_ema(step)
