@@ -29,15 +29,16 @@ PARTS = ("peaks", "blocks", "cards")
 MARKERS = "<!-- presets:start -->", "<!-- presets:end -->"
 HEAD = (
     f"{MODEL}, one stage, text to video. Projected from the configs by `python benchmarks/presets.py --plan`, not "
-    "measured on these cards: peak accelerator memory, transformer blocks that stay (of 48), seconds as the preset's "
-    "speed assumes; - does not fit."
+    "measured on these cards: peak accelerator memory, transformer blocks that stay on the card (of 48; the others "
+    "stream), seconds as the preset's speed assumes; - does not fit."
 )
 
 
 def cell(made: Plan) -> str:
     if not made.fits:
         return "-"
-    return f"{made.peak.gb:.1f} GB, {made.resident_blocks} blocks, {made.seconds:,.0f} s"
+    stay = made.resident_blocks
+    return f"{made.peak.gb:.1f} GB, {stay} block{'s' * (stay != 1)}, {made.seconds:,.0f} s"
 
 
 def table() -> str:
