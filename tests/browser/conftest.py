@@ -14,7 +14,8 @@ if "clip" not in globals():
     from ltx_nb.inspect import capture_attention
     session = ltx_nb.load("tiny")
     with capture_attention(session) as attention:
-        clip = session.text_to_video("A red ball bounces on the floor.", seconds=2, seed=7, trace=True)
+        prompt = "A red ball bounces on the floor in front of a navy background."
+        clip = session.text_to_video(prompt, seconds=2, seed=12, trace=True)
 """
 
 

@@ -9,11 +9,12 @@ STUDIO = """
 import threading
 from ltx_widgets import studio
 may_go_on = threading.Event()
-shot = studio(session)
+shot = studio(session, clip.request)
 # The thread of a run waits here in its second step.
 shot.run_panel.observe(lambda change: change["new"].get("step") == 2 and may_go_on.wait(60), "progress")
 shot
 """
+PROMPT = "A red ball bounces on the floor in front of a navy background. Each bounce makes a deep thump."
 GO_ON = "may_go_on.set()"
 LOG = "[line['text'] for line in shot.run_panel.log]"
 IS_PLAYING = "() => document.querySelector('.ltx-player video').currentTime > 0.3"
@@ -28,8 +29,8 @@ def page(tiny_notebook):
 
 
 def generate(notebook, page):
-    page.locator(".ltx-prompt").get_by_label("Prompt", exact=True).fill("a red ball bounces on the floor")
-    notebook.wait_until("shot.run_panel.request and 'red ball' in shot.run_panel.request.prompt")
+    page.locator(".ltx-prompt").get_by_label("Prompt", exact=True).fill(PROMPT)
+    notebook.wait_until("shot.run_panel.request and 'deep thump' in shot.run_panel.request.prompt")
     page.locator(".ltx-run-panel").get_by_role("button", name="Generate").click()
 
 
