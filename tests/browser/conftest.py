@@ -1,4 +1,4 @@
-"""One Jupyter server, one Chromium, and one notebook in each front end for all browser tests."""
+"""One Chromium, and in each front end one Jupyter server and one notebook for all browser tests."""
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
@@ -20,8 +20,14 @@ if "clip" not in globals():
 
 
 # Package scope, since Playwright's event loop must not outlive these tests: the others run loops of their own.
+@pytest.fixture(scope="package", params=PATHS)
+def frontend(request):
+    return request.param
+
+
+# Not one server for both: it remembers where a file is by its name alone, and both front ends have the same fonts.
 @pytest.fixture(scope="package")
-def server(tmp_path_factory):
+def server(frontend, tmp_path_factory):
     with running_server(tmp_path_factory.mktemp("jupyter")) as server:
         yield server
 
@@ -39,9 +45,9 @@ def browser():
         chrome.close()
 
 
-@pytest.fixture(scope="package", params=PATHS)
-def tab(request, server, browser):
-    opened = NotebookPage(browser, server, request.param)
+@pytest.fixture(scope="package")
+def tab(frontend, server, browser):
+    opened = NotebookPage(browser, server, frontend)
     yield opened
     opened.page.close()
 

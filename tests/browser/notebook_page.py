@@ -106,7 +106,10 @@ class NotebookPage:
         self.page = browser.new_page()
         self.page.set_default_timeout(TIMEOUT_S * 1000)
         self.page.add_init_script(COUNT_OBJECT_URLS)
-        self.page.on("console", lambda message: message.type == "error" and self._note(message.text))
+        self.page.on(
+            "console",
+            lambda message: message.type == "error" and self._note(f"{message.text} ({message.location.get('url')})"),
+        )
         self.page.on("pageerror", lambda error: self._note(error.stack or error.message))
         self.start()
 
