@@ -155,10 +155,13 @@ def test_a_distilled_model_begins_as_its_teacher_and_learns_what_guidance_adds(w
     stage = DistillationStage(workdir)
     stage.build()
 
-    def loss() -> float:
+    def loss(task: str) -> float:
+        monkeypatch.setattr("ltx_nb.tiny.training.transformer.TASKS", {task: 1.0})
         return stage.loss(np.random.default_rng(0), 0)[0].item()
 
-    assert loss() > 0
+    monkeypatch.setattr("ltx_nb.tiny.training.transformer.KEYFRAME_SHARE", 0.0)
+    assert loss("nothing") > 0
+    assert loss("prefix") == 0  # what is given says enough
     for scale in ("GUIDANCE_SCALE", "MODALITY_SCALE"):
         monkeypatch.setattr(f"ltx_nb.tiny.training.distillation.{scale}", 1.0)
-    assert loss() == 0
+    assert loss("nothing") == 0
