@@ -27,7 +27,11 @@ class Broken(Words):
 
 
 def from_browser(prompt, **message):
-    prompt._receive(prompt, message, [])
+    """A message; what was sent in answer to it."""
+    answers = []
+    prompt.send = lambda content, buffers=None: answers.append(content)
+    prompt._receive(prompt, {"type": "edit", "id": "7"} | message, [])
+    return answers
 
 
 @pytest.fixture
@@ -97,7 +101,7 @@ def test_python_and_browser_are_told_which_rule_was_broken(value, rule):
     before = prompt.value
     with pytest.raises(ValueError, match=rule):
         prompt.value = value
-    from_browser(prompt, type="edit", value=value)
+    from_browser(prompt, value=value)
     assert prompt.value == before
     assert re.search(rule, prompt.error)
 
@@ -125,7 +129,7 @@ def test_a_misspelt_trait_is_a_type_error():
 
 def test_the_browser_edits_prompt_and_parts_together():
     prompt = Prompt()
-    from_browser(prompt, type="edit", value={"prompt": "A ball. Dark."}, parts={"action": "A ball", "look": "Dark"})
+    from_browser(prompt, value={"prompt": "A ball. Dark."}, parts={"action": "A ball", "look": "Dark"})
     assert (prompt.error, prompt.request.prompt) == ("", "A ball. Dark.")
     assert prompt.parts == {"action": "A ball", "look": "Dark"}
 
@@ -142,9 +146,10 @@ def test_parts_are_texts_by_the_names_of_parts(parts, rule):
 @pytest.mark.parametrize(
     ("message", "rule"),
     [
-        ({"type": "edit"}, "edit needs 'value', which is missing"),
-        ({"type": "edit", "value": "a ball"}, "value is a str, not a mapping"),
-        ({"type": "edit", "value": {}, "parts": 1}, "parts is a int, not a mapping"),
+        ({}, "edit needs 'value', which is missing"),
+        ({"value": "a ball"}, "value is a str, not a mapping"),
+        ({"value": {}, "parts": 1}, "parts is a int, not a mapping"),
+        ({"value": {}, "id": 7}, "id=7 is a int, not a str"),
         ({"type": "erase"}, "Prompt knows no message 'erase'"),
     ],
 )
@@ -154,11 +159,17 @@ def test_what_is_no_edit_is_refused(message, rule):
     assert rule in prompt.error
 
 
+@pytest.mark.parametrize(("seed", "accepted"), [(8, True), (-1, False)])
+def test_every_edit_is_answered_with_whether_it_holds(seed, accepted):
+    answers = from_browser(Prompt(), value={"seed": seed})
+    assert answers == [{"type": "edited", "id": "7", "accepted": accepted}]
+
+
 def test_the_next_edit_that_is_right_takes_the_error_away():
     prompt = Prompt()
-    from_browser(prompt, type="edit", value={"seed": -1})
+    from_browser(prompt, value={"seed": -1})
     assert prompt.error
-    from_browser(prompt, type="edit", value={"seed": 1})
+    from_browser(prompt, value={"seed": 1})
     assert (prompt.error, prompt.request.seed) == ("", 1)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import traitlets
 
-from ltx_nb.checks import keys
+from ltx_nb.checks import keys, text
 from ltx_nb.models import TINY, Model, named_model
 from ltx_nb.request import ClipRequest, Sampling
 from ltx_widgets.base import KitWidget
@@ -143,10 +143,16 @@ class Prompt(KitWidget):
     def _on_message(self, kind: str, content: dict[str, Any], buffers: list[bytes]) -> None:
         if kind != "edit":
             return super()._on_message(kind, content, buffers)
-        keys("edit", content, ("type", "value", "parts"), required=("value",))
-        self.value = dict(keys("value", content["value"], EDITED))
-        if "parts" in content:
-            self.parts = dict(keys("parts", content["parts"], PARTS))
+        keys("edit", content, ("type", "id", "value", "parts"), required=("id", "value"))
+        accepted = False
+        try:
+            self.value = dict(keys("value", content["value"], EDITED))
+            if "parts" in content:
+                self.parts = dict(keys("parts", content["parts"], PARTS))
+            accepted = True
+        finally:
+            # A view keeps what was typed over `value` until this comes, lest an answer to an earlier edit undo it.
+            self.send_bytes("edited", {"id": text("id", content["id"]), "accepted": accepted})
 
 
 def _edited(request: ClipRequest) -> dict[str, Any]:

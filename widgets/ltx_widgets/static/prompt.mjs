@@ -1,13 +1,12 @@
 // The prompt and its settings. Edits are drawn at once and sent to Python, which checks them; what it accepts comes
 // back as `value`, what it refuses as `error`.
 
-import { button, createDisposer, debounce, field, h, s, showError, widgetRoot } from "./lib/dom.mjs";
+import { button, createDisposer, field, h, s, showError, widgetRoot } from "./lib/dom.mjs";
+import { createEdits } from "./prompt/edits.mjs";
 import { usesNegative } from "./prompt/guidance.mjs";
 import { samplingView } from "./prompt/sampling_view.mjs";
 import { shapeView } from "./lib/shape_view.mjs";
 import { MOST_WORDS, PARTS, editParts, joinParts, partsOf, wordCount } from "./prompt/words.mjs";
-
-const TYPING_MS = 300;
 
 const EXAMPLES = {
   action: "who or what does what, in order",
@@ -88,42 +87,22 @@ function textView(disposer, onText, onPart) {
 function render({ model, el }) {
   const disposer = createDisposer();
   const root = widgetRoot(el, "prompt", "Prompt");
-  // Edits that Python has not been told of, and those that it has not answered yet.
-  let pending = {};
-  let sent = {};
-  let parts = {};
-  const current = () => ({ ...model.get("value"), ...sent, ...pending });
-  const send = () => {
-    if (Object.keys(pending).length === 0) return;
-    sent = { ...sent, ...pending };
-    pending = {};
-    model.send({ type: "edit", value: sent, parts });
-  };
-  const sendSoon = debounce(send, TYPING_MS);
-  const edit = (changes, { soon = false, drawOnly = false } = {}) => {
-    pending = { ...pending, ...changes };
-    fill();
-    if (soon) sendSoon();
-    else if (!drawOnly) send();
-  };
+  const edits = createEdits(model, disposer, () => fill());
+  const { edit } = edits;
 
   const words = textView(
     disposer,
     (text) => {
-      parts = editParts(parts, current().prompt, text);
-      edit({ prompt: text }, { soon: true });
+      edit({ prompt: text }, { soon: true, newParts: editParts(edits.parts, edits.value.prompt, text) });
     },
     (name, part) => {
-      parts = { ...partsOf(parts, current().prompt), [name]: part };
-      edit({ prompt: joinParts(parts) }, { soon: true });
+      const newParts = { ...partsOf(edits.parts, edits.value.prompt), [name]: part };
+      edit({ prompt: joinParts(newParts) }, { soon: true, newParts });
     },
   );
   const last = h("select", { "aria-label": "Last prompts" });
   disposer.listen(last, "change", () => {
-    if (last.value !== "") {
-      parts = {};
-      edit({ prompt: model.get("last")[Number(last.value)] });
-    }
+    if (last.value !== "") edit({ prompt: model.get("last")[Number(last.value)] }, { newParts: {} });
     last.value = "";
   });
   const meter = h("meter", { min: 0, max: MOST_WORDS, high: MOST_WORDS, "aria-hidden": "true" });
@@ -155,10 +134,10 @@ function render({ model, el }) {
   );
 
   const fill = () => {
-    const value = current();
+    const { value } = edits;
     if (value.prompt === undefined) return;
     const count = wordCount(value.prompt);
-    words.fill(value.prompt, partsOf(parts, value.prompt));
+    words.fill(value.prompt, partsOf(edits.parts, value.prompt));
     meter.value = count;
     const known = value.prompt === model.get("value").prompt;
     counts.textContent = countText(count, known ? model.get("tokens") : null);
@@ -180,20 +159,10 @@ function render({ model, el }) {
     );
     last.disabled = prompts.length === 0;
   };
-  disposer.onChange(model, "value", () => {
-    sent = {};
-    fill();
-  });
   for (const name of ["tokens", "unknown", "defaults"]) disposer.onChange(model, name, fill);
-  disposer.onChange(model, "parts", () => {
-    if (!("prompt" in pending)) parts = model.get("parts");
-    fill();
-  });
   disposer.onChange(model, "last", fillLast);
   // What was typed is told before the click that left the field, such as on Generate.
-  disposer.listen(root, "focusout", () => sendSoon.flush());
-  disposer.add(() => sendSoon.flush());
-  parts = model.get("parts");
+  disposer.listen(root, "focusout", edits.flush);
   fill();
   fillLast();
   return () => {

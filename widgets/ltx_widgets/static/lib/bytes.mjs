@@ -9,6 +9,11 @@ export function bytesOf(buffer) {
   return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
 }
 
+// Names an upload or a message among those of all views; pages that do not come over HTTPS have no randomUUID.
+export function newId() {
+  return crypto.randomUUID?.() ?? String(Math.random());
+}
+
 // [start, end) of every chunk of a file of this size; an empty file has none.
 export function chunkRanges(size_bytes, chunk_bytes = CHUNK_BYTES) {
   const ranges = [];
@@ -21,7 +26,7 @@ export function chunkRanges(size_bytes, chunk_bytes = CHUNK_BYTES) {
 // Send a File or Blob to Python's _on_upload(name, data, detail). onProgress(share in 0..1) after every chunk.
 export async function uploadFile(model, file, detail = {}, onProgress = () => {}) {
   const ranges = chunkRanges(file.size);
-  const id = crypto.randomUUID?.() ?? String(Math.random());
+  const id = newId();
   for (const [index, [start, end]] of ranges.entries()) {
     const chunk = await file.slice(start, end).arrayBuffer();
     const message = { type: "chunk", id, name: file.name ?? "", index, count: ranges.length, detail };

@@ -1,17 +1,14 @@
 // The state of one view: the plan, what is being dragged, the selection, undo; and its exchange with Python.
 //
 // An edit is shown at once and sent; Python answers every one. What it refuses is taken back.
+import { newId } from "../lib/bytes.mjs";
 import { createHistory } from "../lib/undo.mjs";
 import { duration_s, parts } from "./plan.mjs";
-
-let views = 0;
 
 // lengths_s(sha256, lane): how long a source is; onChange() after every change of state.
 export function createEditor(model, disposer, lengths_s, onChange) {
   const history = createHistory(model.get("value"));
-  const prefix = `${Date.now()}-${(views += 1)}`;
   let draft = null;
-  let sent = 0;
   let awaited = null;
 
   const isSame = (a, b) => JSON.stringify(a) === JSON.stringify(b);
@@ -26,7 +23,7 @@ export function createEditor(model, disposer, lengths_s, onChange) {
   }
 
   function send() {
-    awaited = `${prefix}-${(sent += 1)}`;
+    awaited = newId();
     model.send({ type: "edit", id: awaited, value: history.present });
     onChange();
   }

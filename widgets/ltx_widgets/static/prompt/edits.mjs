@@ -1,0 +1,69 @@
+// What a view has edited and Python has not taken over yet, and the exchange of both.
+//
+// An edit lies over Python's value until Python has answered the last one that was sent: an answer to an earlier one,
+// which comes late from a busy kernel, would take back what was typed since.
+
+import { newId } from "../lib/bytes.mjs";
+import { debounce } from "../lib/dom.mjs";
+
+const TYPING_MS = 300;
+
+// onChange() after every change of what is to be shown.
+export function createEdits(model, disposer, onChange) {
+  let pending = {};
+  let sent = {};
+  let awaited = null;
+  let parts = model.get("parts");
+
+  function send() {
+    if (Object.keys(pending).length === 0) return;
+    // What was refused goes along again: it may be right together with this.
+    sent = { ...sent, ...pending };
+    pending = {};
+    awaited = newId();
+    model.send({ type: "edit", id: awaited, value: sent, parts });
+  }
+  const sendSoon = debounce(send, TYPING_MS);
+
+  function takeParts() {
+    if (awaited === null && !("prompt" in pending)) parts = model.get("parts");
+  }
+
+  disposer.onChange(model, "value", () => {
+    if (awaited === null) sent = {};
+    onChange();
+  });
+  disposer.onChange(model, "parts", () => {
+    takeParts();
+    onChange();
+  });
+  disposer.onMessage(model, "edited", ({ id, accepted }) => {
+    if (id !== awaited) return;
+    awaited = null;
+    if (accepted) {
+      sent = {};
+      takeParts();
+    }
+    onChange();
+  });
+  disposer.add(sendSoon.flush);
+
+  return {
+    get value() {
+      return { ...model.get("value"), ...sent, ...pending };
+    },
+    get parts() {
+      return parts;
+    },
+    // soon: once typing pauses. drawOnly: with the next edit, as while a slider is dragged.
+    edit(changes, { soon = false, drawOnly = false, newParts = parts } = {}) {
+      pending = { ...pending, ...changes };
+      parts = newParts;
+      onChange();
+      if (soon) sendSoon();
+      else if (!drawOnly) send();
+    },
+    // Tell what was typed now, before a click elsewhere is told.
+    flush: sendSoon.flush,
+  };
+}
