@@ -23,6 +23,17 @@ def test_request_from_the_kernel_is_shown(notebook, prompt):
     expect(prompt.get_by_label("Seed", exact=True)).to_have_value("11")
 
 
+def test_request_from_the_kernel_leaves_what_is_being_typed(notebook, prompt):
+    seed = prompt.get_by_label("Seed", exact=True)
+    seed.press("Control+a")
+    seed.press_sequentially("77")  # and neither Enter nor Tab
+    notebook.value("None", code="prompt.request = prompt.request.replace(prompt='a blue square slides', seed=11)")
+    expect(prompt.get_by_label("Prompt", exact=True)).to_have_value("a blue square slides")
+    expect(seed).to_have_value("77")
+    seed.press("Tab")
+    notebook.wait_until("prompt.request.seed == 77")
+
+
 def test_refused_value_is_said_and_changes_nothing(notebook, prompt):
     before = notebook.value("prompt.request.to_json()")
     seed = prompt.get_by_label("Seed", exact=True)

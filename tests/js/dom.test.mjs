@@ -1,7 +1,7 @@
 // What a view collects, it releases.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createDisposer, debounce } from "../../widgets/ltx_widgets/static/lib/dom.mjs";
+import { createDisposer, debounce, noteTyping, showIn } from "../../widgets/ltx_widgets/static/lib/dom.mjs";
 import { createFakeModel } from "./fake_model.mjs";
 
 test("a disposed view hears nothing more", () => {
@@ -54,3 +54,17 @@ test("a debounced call comes once, with the last values", (context) => {
   context.mock.timers.tick(999);
   assert.deepEqual(calls, [2, 3]);
 });
+
+for (const end of ["change", "focusout"]) {
+  test(`what is being typed stays in its field until ${end}`, () => {
+    const field = Object.assign(new EventTarget(), { value: "1" });
+    noteTyping(field);
+    field.value = "12";
+    field.dispatchEvent(new Event("input"));
+    showIn(field, "1");
+    assert.equal(field.value, "12");
+    field.dispatchEvent(new Event(end));
+    showIn(field, "3");
+    assert.equal(field.value, "3");
+  });
+}

@@ -1,7 +1,7 @@
 // The prompt and its settings. Edits are drawn at once and sent to Python, which checks them; what it accepts comes
 // back as `value`, what it refuses as `error`.
 
-import { button, createDisposer, field, h, s, showError, widgetRoot } from "./lib/dom.mjs";
+import { button, createDisposer, field, h, s, showError, showIn, widgetRoot } from "./lib/dom.mjs";
 import { createEdits } from "./prompt/edits.mjs";
 import { usesNegative } from "./prompt/guidance.mjs";
 import { samplingView } from "./prompt/sampling_view.mjs";
@@ -148,7 +148,7 @@ function render({ model, el }) {
     negative.placeholder = defaults.negative_prompt || "what to steer away from";
     if (negative.value !== (value.negative_prompt ?? "")) negative.value = value.negative_prompt ?? "";
     shape.fill(value, model.get("sizes"));
-    seed.value = value.seed;
+    showIn(seed, value.seed);
     sampling.fill(value, defaults);
   };
   const fillLast = () => {

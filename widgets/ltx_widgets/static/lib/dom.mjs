@@ -75,8 +75,22 @@ export function createDisposer() {
 export function widgetRoot(el, name, label) {
   const root = h("section", { class: `ltx ltx-${name}`, "aria-label": label });
   root.addEventListener("focusin", ({ target }) => target.setAttribute("data-lm-suppress-shortcuts", "true"));
+  noteTyping(root);
   el.append(root);
   return root;
+}
+
+const beingTyped = new WeakSet();
+
+// Tell fields of a root with something typed that is not given yet, by Enter or by leaving the field, from the others.
+export function noteTyping(root) {
+  root.addEventListener("input", ({ target }) => beingTyped.add(target), true);
+  for (const end of ["change", "focusout"]) root.addEventListener(end, ({ target }) => beingTyped.delete(target), true);
+}
+
+// A value in a field, unless something is being typed there: news from Python must not take it away.
+export function showIn(field, value) {
+  if (!beingTyped.has(field)) field.value = value;
 }
 
 // A key that the widget acts on: the page does not scroll by it, and the front end takes no command from it.

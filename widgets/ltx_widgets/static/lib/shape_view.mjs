@@ -1,6 +1,6 @@
 // Size by name or in pixels, length with the frame rule, frame rate: each control snaps as it is left.
 
-import { field, h } from "./dom.mjs";
+import { field, h, showIn } from "./dom.mjs";
 import { lengthText, sizeLabel, sizeOf, sizeText } from "./sizes.mjs";
 import { MAX_SIDE_PX, VIDEO_SPATIAL_COMPRESSION, maxNumFrames, snapNumFrames, snapSide } from "./time.mjs";
 
@@ -70,15 +70,15 @@ export function shapeView(disposer, onEdit) {
     inPixels = inPixels || size === null;
     named.value = inPixels ? "pixels" : String(sizes.indexOf(size));
     pixels.hidden = !inPixels;
-    width.value = value.width;
-    height.value = value.height;
+    showIn(width, value.width);
+    showIn(height, value.height);
     sizeNote.textContent = sizeText(value) + (inPixels ? wasSnapped : "");
     slider.max = (maxNumFrames(value.frame_rate) - 1) / 8;
     slider.value = (value.num_frames - 1) / 8;
     const duration_s = value.num_frames / value.frame_rate;
     slider.setAttribute("aria-valuetext", `${duration_s.toFixed(2)} seconds, ${value.num_frames} frames`);
-    seconds.value = Number(duration_s.toFixed(3));
-    rate.value = value.frame_rate;
+    showIn(seconds, Number(duration_s.toFixed(3)));
+    showIn(rate, value.frame_rate);
     lengthNote.textContent = lengthText(value.num_frames, value.frame_rate);
   };
   const elements = [

@@ -1,6 +1,6 @@
 // The folded table of sampling and guidance: one column a lane, what is left empty is the model's own.
 
-import { button, field, h } from "../lib/dom.mjs";
+import { button, field, h, showIn } from "../lib/dom.mjs";
 import { GUIDANCE, numbersOf, samplingText } from "./guidance.mjs";
 
 const LANES = [
@@ -80,7 +80,7 @@ export function samplingView(disposer, onEdit) {
     sampling = value.sampling ?? {};
     for (const [name, input] of inputs) {
       const own = defaults.sampling[name];
-      input.value = [sampling[name] ?? ""].flat().join(", ");
+      showIn(input, [sampling[name] ?? ""].flat().join(", "));
       input.placeholder = own === undefined ? "model's own" : [own].flat().join(", ");
     }
     twoStage.checked = value.two_stage === true;
