@@ -35,6 +35,11 @@ VOCODER_GB_PER_SECOND = 0.0432
 PROCESS_GB = 2.5
 
 
+def needs_int8_files(model: Model, preset: Preset, num_streamed: int) -> bool:
+    """Whether blocks are to be read from int8 files, which nobody publishes: `load` writes them once."""
+    return num_streamed > 0 and preset.offload == "disk" and preset.weight_bytes == 1 and not model.is_fp8
+
+
 @dataclass(frozen=True)
 class Budget:
     """The sums for one model, preset and job. Every method takes the number of blocks that stay on the accelerator."""
@@ -96,25 +101,35 @@ class Budget:
             lines.append(Line(f"{streamed} streamed blocks, pinned", streamed * self.block_gb))
         return tuple(lines)
 
-    def download(self) -> tuple[Line, ...]:
-        if os.path.isabs(self.model.weights):  # a folder here, not a repository
-            return ()
+    def download(self, resident: int) -> tuple[Line, ...]:
+        """What goes to the disk: what is downloaded, unless it lies here, and what `load` makes of it."""
         sizes = self.sizes
         rest = sizes.around_blocks + sizes.connectors + sizes.vae_encoder + sizes.vae_decoder
         rest += sizes.audio_vae + sizes.vocoder
+        copy = (2 * (rest + sizes.latent_upsampler) + sizes.blocks * sizes.block) / GB
+        is_copied = needs_int8_files(self.model, self.preset, sizes.blocks - resident)
+        copies = (Line("int8 copy, which streams", copy, "all but the text encoder"),) * is_copied
+        text_bytes, text_dtype = (2, "bf16") if self.model.file else (4, "float32, as the folder has it")
+        text = Line("Gemma 3 12B, the text encoder", text_bytes * sizes.text_encoder_file / GB, text_dtype)
+        if os.path.isabs(self.model.weights):  # a place here, not a repository; a single file has no text encoder
+            return (text,) * (self.model.file is not None) + copies
         in_bf16 = 5 if self.model.is_fp8 else sizes.blocks  # four or five blocks of the fp8 files are
         weights = 2 * (rest + in_bf16 * sizes.block) + (sizes.blocks - in_bf16) * sizes.block
-        text_bytes, text_dtype = (2, "bf16") if self.model.file else (4, "float32, as the folder has it")
         return (
             Line(self.model.file or f"{self.model.weights} without its text encoder", weights / GB),
             Line("spatial upscaler", 2 * sizes.latent_upsampler / GB, "bf16"),
-            Line("Gemma 3 12B, the text encoder", text_bytes * sizes.text_encoder_file / GB, text_dtype),
+            text,
+            *copies,
         )
 
     @property
     def _parts_stay(self) -> bool:
         """Whether VAE, vocoder and upsampler do."""
         return self.preset.keeps_all or self.preset.kind == "mps"
+
+    @property
+    def _connectors_stay(self) -> bool:
+        return self.preset.keeps_all or self.preset.keeps_text
 
     def _stays(self, resident: int) -> list[Line]:
         """What lies on the accelerator in every stage."""
@@ -125,7 +140,7 @@ class Budget:
         if self._parts_stay:
             gb = (compute * (sizes.vae_encoder + sizes.vae_decoder + sizes.latent_upsampler) + 4 * sizes.vocoder) / GB
             lines.append(Line("video VAE, vocoder, upsampler", gb))
-        if self.preset.keeps_all:
+        if self._connectors_stay:
             lines.append(Line("connectors", compute * sizes.connectors / GB))
         if self.preset.keeps_text:
             lines.append(Line("text encoder", compute * sizes.text_encoder_file / GB))
@@ -141,11 +156,11 @@ class Budget:
     def _text(self, resident: int) -> Stage:
         """The peak is in the connectors; Gemma before them, two layers at a time, takes about half as much."""
         sizes, lines = self.sizes, self._stays(resident)
-        if not self.preset.keeps_all:
+        if not self._connectors_stay:
             gb = self.preset.compute_bytes * sizes.largest_connector / GB
             lines.append(Line("largest part of the connectors", gb))
         # Hidden states of a prompt and its negative, apart and joined. Where the connectors stream, one runs at a time.
-        rows = 2 if self.preset.keeps_all else 1
+        rows = 2 if self._connectors_stay else 1
         activations = self._scaled(4 * HIDDEN_STATES_GB + rows * CONNECTOR_ACTIVATIONS_GB)
         lines.append(Line("their activations", activations, "1,024 tokens of the prompt and of its negative"))
         read_gb = 2 * (sizes.text_encoder + sizes.connectors) / GB

@@ -136,7 +136,7 @@ def doctor(as_json: AsJson = False) -> None:
 
 @app.command()
 def plan(
-    model: Annotated[str, typer.Option(help="Name of the model, or the path of its file.")] = "2.3-distilled",
+    model: Annotated[str, typer.Option(help="Name of the model, or the path of its file or folder.")] = "2.3-distilled",
     preset: Annotated[str, typer.Option(help="Name of a memory preset, or auto for what is free here.")] = "auto",
     size: Annotated[str | None, typer.Option(help="1080p, 720p, ... or WIDTHxHEIGHT; default: the model's.")] = None,
     frames: Annotated[int | None, typer.Option(help="Length in frames, 8k + 1; default: the model's.")] = None,
@@ -153,16 +153,19 @@ def plan(
 
         entry = find_model(model)
         width, height = (entry.width, entry.height) if size is None else parsed_size(size)
-        made = planner.plan(
-            entry,
-            preset,
-            width=width,
-            height=height,
-            num_frames=entry.num_frames if frames is None else frames,
-            frame_rate=frame_rate,
-            two_stage=two_stage,
-            task=task,
-        )
+        job: dict[str, Any] = {
+            "width": width,
+            "height": height,
+            "num_frames": entry.num_frames if frames is None else frames,
+            "frame_rate": frame_rate,
+            "two_stage": two_stage,
+            "task": task,
+        }
+        made = planner.plan(entry, preset, **job)
+        if made.download and not made.fits:
+            from ltx_nb.loading.files import is_downloaded  # seconds to import, so only where it matters
+
+            made = planner.plan(entry, preset, **job, has_files=is_downloaded(entry))
         outcome.data, outcome.text = made.to_dict(), made.text()
     if not made.fits:
         raise typer.Exit(Status.DOES_NOT_FIT)

@@ -97,8 +97,8 @@ class Plan:
     """All figures are projected from configs, not measured.
 
     resident_blocks: of `blocks` transformer blocks, those that stay on the accelerator; the others stream.
-    limit_gb, ram_limit_gb: what may be used. reasons: how resident_blocks came about. would_fit: where the plan does
-    not fit, what would.
+    limit_gb, ram_limit_gb: what may be used. download: all that goes to the disk. reasons: how resident_blocks came
+    about. would_fit: where the plan does not fit, what would.
     """
 
     model: str
@@ -146,7 +146,7 @@ class Plan:
         if self.ram_gb > self.ram_limit_gb:
             found.append(f"{self.ram_gb:.1f} GB of RAM are needed, {self.ram_limit_gb:.1f} GB can be used")
         if self.disk_free_gb is not None and self.download_gb > self.disk_free_gb:
-            found.append(f"{self.download_gb:.1f} GB are to be downloaded, {self.disk_free_gb:.1f} GB of disk are free")
+            found.append(f"{self.download_gb:.1f} GB go to the disk, {self.disk_free_gb:.1f} GB of disk are free")
         return tuple(found)
 
     @property

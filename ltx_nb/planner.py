@@ -13,7 +13,7 @@ from ltx_nb import shapes
 from ltx_nb.budget import GB, Budget
 from ltx_nb.checks import choice, finite_number, flag, whole_number
 from ltx_nb.machine import Machine, this_machine
-from ltx_nb.models import Model, named_model
+from ltx_nb.models import MODELS, Model, named_model
 from ltx_nb.plan import TASKS, DoesNotFit, Job, Plan, task_of
 from ltx_nb.presets import ALL_BLOCKS, PRESETS, Preset, named_preset
 from ltx_nb.sizes import Sizes, sizes_of
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 RAM_SHARE = 0.9  # the rest is the system's
 SMALL_SHARE = 0.05  # of the free memory: weights below it leave room for everything else as it is
 SIZES_TO_LOAD_FOR = ("1080p", "720p")
+FULL_SIZE = "2.3-distilled"
+CARDS = sorted((preset for preset in PRESETS.values() if preset.kind == "cuda"), key=lambda preset: preset.vram_gb)
 
 
 def plan(
@@ -38,12 +40,14 @@ def plan(
     task: str = "text-to-video",
     machine: Machine | None = None,
     sizes: Sizes | None = None,
+    has_files: bool = False,
 ) -> Plan:
     """The projected memory, download and time of one clip.
 
     preset: a name in `ltx_nb.presets`, "auto" for what this machine has free, or a Preset of your own.
     sizes: of the model, where they are not the catalogue's.
     machine: what "auto" goes by, and whose disk is checked; with "auto", this machine unless given.
+    has_files: the model's files are here already, so that there is nothing to download.
 
     Raises ValueError for names that are unknown and for sizes that no clip can have. A plan that does not fit is no
     error: see `Plan.fits` and `Plan.would_fit`.
@@ -54,8 +58,11 @@ def plan(
     if preset == "auto":
         machine = machine or this_machine()
     chosen = chosen_preset(preset, sizes, machine)
-    made = _planned(entry, sizes, chosen, job, machine)
-    return made if made.fits else replace(made, would_fit=_alternatives(entry, sizes, chosen, job, machine))
+    disk_free_gb = None if machine is None or has_files else machine.disk_free_gb
+    made = _planned(entry, sizes, chosen, job, disk_free_gb)
+    if has_files:
+        made = replace(made, download=())
+    return made if made.fits else replace(made, would_fit=_alternatives(entry, sizes, chosen, job, disk_free_gb))
 
 
 def plan_request(model: Model, preset: str | Preset, request: ClipRequest, sizes: Sizes | None = None) -> Plan:
@@ -77,7 +84,7 @@ def chosen_preset(preset: str | Preset, sizes: Sizes, machine: Machine | None = 
     """The preset meant by a name, by "auto" for `machine` (this one unless given), or by itself."""
     if preset == "auto":
         return preset_of(machine or this_machine(), sizes)
-    return named_preset(preset) if isinstance(preset, str) else preset
+    return preset if isinstance(preset, Preset) else named_preset(preset)
 
 
 def plan_to_load(model: Model, preset: Preset, sizes: Sizes) -> Plan:
@@ -97,35 +104,37 @@ def plan_to_load(model: Model, preset: Preset, sizes: Sizes) -> Plan:
 def preset_of(machine: Machine, sizes: Sizes) -> Preset:
     """A preset named "auto" for what this machine has free, in the form of the nearest smaller preset.
 
-    A model that is small beside the memory, as the tiny one always is, stays as it is.
+    A model that is small beside the memory, as the tiny one always is, stays as it is. Blocks stream from the disk
+    where RAM has no room for them.
     """
     accelerator, ram_gb = machine.accelerator, machine.ram_free_gb / RAM_SHARE
     if accelerator is None:
-        preset, free_gb = replace(PRESETS["cpu"], ram_gb=ram_gb), machine.ram_free_gb
+        preset, free_gb = replace(PRESETS["cpu"], card="this CPU", ram_gb=ram_gb), machine.ram_free_gb
     elif accelerator.kind == "mps":
-        preset, free_gb = replace(PRESETS["mps"], vram_gb=accelerator.free_gb, ram_gb=ram_gb), accelerator.free_gb
+        free_gb = accelerator.free_gb
+        preset = replace(PRESETS["mps"], card=accelerator.name, vram_gb=free_gb, ram_gb=ram_gb)
     else:
-        cards = sorted((p for p in PRESETS.values() if p.kind == "cuda"), key=lambda preset: preset.vram_gb)
-        like = [cards[0], *(card for card in cards if card.vram_gb <= accelerator.total_gb)][-1]
+        like = [CARDS[0], *(card for card in CARDS if card.vram_gb <= accelerator.total_gb)][-1]
         free_gb = accelerator.free_gb
         preset = replace(
             like,
-            card=f"{accelerator.name}, as fast as the {like.name} preset's {like.card}",
+            card=f"{accelerator.name} with what is free now, as fast as the {like.name} preset's {like.card}",
             vram_gb=free_gb,
             ram_gb=ram_gb,
             resident_blocks=ALL_BLOCKS,
-            compute_bytes=2 if accelerator.dtypes["bf16"] else 4,
-        )
+        ).computing_in(2 if accelerator.dtypes["bf16"] else 4)
     preset = replace(preset, name="auto")
     if preset.compute_bytes * sizes.parameters / GB < SMALL_SHARE * free_gb:
-        return replace(preset, weight_bytes=preset.compute_bytes, keeps_all=True, lean=False)
+        return replace(preset, weight_bytes=preset.compute_bytes, keeps_all=True, keeps_text=True, lean=False)
+    made = _planned(named_model(FULL_SIZE), sizes, preset, _smallest_job(named_model(FULL_SIZE)))
+    if preset.kind == "cuda" and made.ram_gb > made.ram_limit_gb:
+        return replace(preset, offload="disk")
     return preset
 
 
 def fitting_presets(machine: Machine) -> list[str]:
     """Names of the presets with which this machine, as it is now, makes the smallest size of the full-size model."""
-    model, found = named_model("2.3-distilled"), []
-    job = Job(model.width, model.height, model.num_frames, 24.0, two_stage=False, task="text-to-video")
+    model, found = named_model(FULL_SIZE), []
     it = machine.accelerator
     for preset in PRESETS.values():
         if preset.kind != "cpu" and (it is None or preset.kind != it.kind):
@@ -134,11 +143,15 @@ def fitting_presets(machine: Machine) -> list[str]:
             if preset.vram_gb > it.total_gb or (preset.compute_bytes == 2 and not it.dtypes["bf16"]):
                 continue
             preset = replace(preset, vram_gb=min(preset.vram_gb, it.free_gb))
-        made = _planned(model, sizes_of(model), preset, job, None)
+        made = _planned(model, sizes_of(model), preset, _smallest_job(model))
         has_memory = preset.kind == "cpu" or made.peak.gb <= made.limit_gb
         if has_memory and made.ram_gb <= machine.ram_free_gb:
             found.append(preset.name)
     return found
+
+
+def _smallest_job(model: Model) -> Job:
+    return Job(model.width, model.height, model.num_frames, 24.0, two_stage=False, task="text-to-video")
 
 
 def _checked_job(width: int, height: int, num_frames: int, frame_rate: float, two_stage: bool, task: str) -> Job:
@@ -150,7 +163,7 @@ def _checked_job(width: int, height: int, num_frames: int, frame_rate: float, tw
     return Job(width, height, num_frames, frame_rate, two_stage, choice("task", task, TASKS))
 
 
-def _planned(model: Model, sizes: Sizes, preset: Preset, job: Job, machine: Machine | None) -> Plan:
+def _planned(model: Model, sizes: Sizes, preset: Preset, job: Job, disk_free_gb: float | None = None) -> Plan:
     budget = Budget(model, sizes, preset, job)
     is_one_memory = preset.kind != "cuda"
     ram_limit_gb = preset.ram_gb * RAM_SHARE
@@ -172,8 +185,8 @@ def _planned(model: Model, sizes: Sizes, preset: Preset, job: Job, machine: Mach
         limit_gb=limit_gb,
         ram=budget.ram(resident, stages),
         ram_limit_gb=ram_limit_gb,
-        download=budget.download(),
-        disk_free_gb=None if machine is None else machine.disk_free_gb,
+        download=budget.download(resident),
+        disk_free_gb=disk_free_gb,
         reasons=_reasons(budget, resident, limit_gb),
     )
 
@@ -191,21 +204,31 @@ def _peak_gb(budget: Budget, resident: int) -> float:
 def _reasons(budget: Budget, resident: int, limit_gb: float) -> tuple[str, ...]:
     preset, blocks = budget.preset, budget.sizes.blocks
     if preset.kind != "cuda":
-        return (f"{preset.card}: one memory for everything, so that nothing streams.",)
+        one_memory = "one memory for everything, so that nothing streams"
+        return (f"{preset.card}: {one_memory}; {limit_gb:.1f} GB can be used.",)
     others_gb = sum(line.gb for line in budget.denoise_lines(resident)) - resident * budget.block_gb
     form = {1: "one byte", 2: "bf16", 4: "float32"}[round(budget.block_gb * GB / budget.sizes.block)]
-    return (
+    found = [
         f"{preset.card}: {preset.vram_gb:.1f} GB less {preset.spare_gb:.1f} GB to spare is {limit_gb:.1f} GB.",
         f"Denoising takes {others_gb:.2f} GB beside the blocks; of {blocks} blocks of {budget.block_gb:.3f} GB "
         f"({form}), {resident} stay and {blocks - resident} stream.",
-    )
+    ]
+    if resident < min(blocks, preset.resident_blocks):
+        most = max(budget.stages(resident + 1), key=lambda stage: stage.gb)
+        found.append(f"With one more, {most.name} would take {most.gb:.2f} GB.")
+    elif resident < blocks:
+        found.append("The preset keeps no more.")
+    if resident < blocks and preset.offload == "disk":
+        found.append("Those that stream are read from the disk in every forward.")
+    return tuple(found)
 
 
-def _alternatives(model: Model, sizes: Sizes, preset: Preset, job: Job, machine: Machine | None) -> tuple[str, ...]:
-    """The longest clip of this size, the largest named size of this length and the smallest card, where they fit."""
+def _alternatives(model: Model, sizes: Sizes, preset: Preset, job: Job, disk_free_gb: float | None) -> tuple[str, ...]:
+    """Where they fit: the longest clip of this size, the largest named size of this length, other files of the model,
+    blocks from the disk, the smallest card."""
 
     def fits(job: Job, preset: Preset = preset) -> bool:
-        return _planned(model, sizes, preset, job, machine).fits
+        return _planned(model, sizes, preset, job, disk_free_gb).fits
 
     found = []
     shorter = range(job.num_frames - shapes.VIDEO_TEMPORAL_COMPRESSION, 0, -shapes.VIDEO_TEMPORAL_COMPRESSION)
@@ -220,8 +243,13 @@ def _alternatives(model: Model, sizes: Sizes, preset: Preset, job: Job, machine:
         if size.width * size.height < pixels and legal and fits(smaller):
             found.append(f"{name} ({size.width}x{size.height}) with {job.num_frames} frames")
             break
-    cards = sorted((p for p in PRESETS.values() if p.kind == "cuda"), key=lambda preset: preset.vram_gb)
-    card = next((card for card in cards if card.vram_gb > preset.vram_gb and fits(job, card)), None)
+    alike = (it for it in MODELS.values() if it.sampling == model.sampling and it.name != model.name)
+    other = next((it for it in alike if _planned(it, sizes, preset, job, disk_free_gb).fits), None)
+    if other is not None:
+        found.append(f"model {other.name}")
+    if preset.kind == "cuda" and preset.offload == "ram" and fits(job, replace(preset, offload="disk")):
+        found.append("load(..., offload='disk'), which reads blocks from the disk in every forward")
+    card = next((card for card in CARDS if card.vram_gb > preset.vram_gb and fits(job, card)), None)
     if card is not None:
         found.append(f"preset {card.name} ({card.card})")
     return tuple(found)

@@ -6,11 +6,13 @@ GB is 1e9 bytes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ltx_nb.checks import choice
+from ltx_nb.checks import choice, finite_number, whole_number
 
 ALL_BLOCKS = 1000  # more than any model has
+KINDS = ("cuda", "mps", "cpu")
+OFFLOADS = ("ram", "disk")
 
 
 @dataclass(frozen=True)
@@ -25,10 +27,12 @@ class Preset:
     resident_blocks: the most transformer blocks that stay on the card; the others stream through two slots.
     offload: where blocks wait that do not stay: page-locked "ram", or "disk", read anew in every forward.
     keeps_all: connectors, VAEs, vocoder and upsampler stay on the card too.
-    lean: tokens go through the transformer in chunks, which bounds what it takes beside the weights. Where that is not
-        needed, the model is small beside the card, and with keeps_all the text encoder stays as well.
+    keeps_text: the text encoder and the connectors stay on the card too.
+    lean: tokens go through the transformer in chunks, which bounds what it takes beside the weights.
     tflops, bus_gb_s, disk_gb_s: what estimates of seconds assume of matrix products, of copies to the card and of
         reading files.
+
+    Raises ValueError for values that no card can be used by.
     """
 
     name: str
@@ -45,12 +49,26 @@ class Preset:
     spare_gb: float = 0.8
     offload: str = "ram"
     keeps_all: bool = False
+    keeps_text: bool = False
     lean: bool = True
 
-    @property
-    def keeps_text(self) -> bool:
-        """Whether the text encoder stays, unless `load` is told otherwise."""
-        return self.keeps_all and not self.lean
+    def __post_init__(self) -> None:
+        choice("kind", self.kind, KINDS)
+        choice("offload", self.offload, OFFLOADS)
+        whole_number("resident_blocks", self.resident_blocks, least=0)
+        for name in ("vram_gb", "ram_gb", "spare_gb"):
+            finite_number(name, getattr(self, name))
+        for name in ("tflops", "bus_gb_s", "disk_gb_s"):
+            finite_number(name, getattr(self, name), least=1e-3)
+        if self.compute_bytes not in (2, 4) or self.weight_bytes not in (1, self.compute_bytes):
+            raise ValueError(
+                f"weight_bytes={self.weight_bytes!r} with compute_bytes={self.compute_bytes!r}; compute_bytes is 2 or "
+                "4, and weight_bytes is 1 or the same"
+            )
+
+    def computing_in(self, num_bytes: int) -> Preset:
+        """The preset with activations, and weights unless they have one byte, of another dtype."""
+        return replace(self, compute_bytes=num_bytes, weight_bytes=1 if self.weight_bytes == 1 else num_bytes)
 
 
 # tflops: half of what the vendor states for dense bf16 with float32 sums (float32 for the T4); for the H100, what a

@@ -1,11 +1,13 @@
 """The commands `doctor` and `plan`: what they print, and their exit status."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
 
 from ltx_nb.cli import app
+from ltx_nb.machine import this_machine
 from ltx_nb.plan import Plan
 
 
@@ -18,6 +20,7 @@ def test_plan_prints_its_sums():
     assert done.exit_code == 0, done.output
     assert "2.3-distilled, preset 8gb: text-to-video, 1920x1088 px, 121 frames at 24/s" in done.stdout
     assert "3 stay and 45 stream" in done.stdout
+    assert "With one more, text would take 7.50 GB" in done.stdout
     assert "It fits: peak 7.1 of 7.2 GB in text" in done.stdout
 
 
@@ -41,6 +44,16 @@ def test_a_plan_for_this_machine_is_about_this_machine():
     data = json.loads(invoke("plan", "--model", "tiny", "--json").stdout)
     assert (data["preset"], data["width"], data["num_frames"]) == ("auto", 128, 49)
     assert data["disk_free_gb"] > 0
+
+
+@pytest.mark.parametrize("is_downloaded, exit_code", [(False, 3), (True, 0)])
+def test_a_small_disk_is_enough_for_files_that_are_here(monkeypatch, is_downloaded, exit_code):
+    machine = replace(this_machine(), ram_free_gb=64.0, disk_free_gb=10.0, accelerator=None)
+    monkeypatch.setattr("ltx_nb.planner.this_machine", lambda: machine)
+    monkeypatch.setattr("ltx_nb.loading.files.is_downloaded", lambda model: is_downloaded)
+    done = invoke("plan", "--size", "768x512", "--frames", 9)
+    assert done.exit_code == exit_code, done.output
+    assert ("95.9 GB go to the disk, 10.0 GB of disk are free" in done.stdout) is not is_downloaded
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import ltx_nb
 from ltx_nb.cli import app
 from ltx_nb.loading import download
 from ltx_nb.loading.download import Files, fetch, missing_downloads
+from ltx_nb.loading.files import is_downloaded
 from ltx_nb.models import MODELS, TINY
 
 WANTED = [Files("acme/model", ("config.json", "*.safetensors"))]
@@ -88,6 +89,18 @@ def test_an_interrupted_download_goes_on_where_it_was(online, repository):
     assert len(ranges) == 2 and ranges[1] not in (None, "bytes=0-")
 
 
+def test_half_a_download_is_not_taken_for_a_whole_one(online, repository):
+    """What a process leaves that ended between two files: the next one gets the other, and that alone."""
+    hub = online({"acme/model": repository})
+    (folder,) = fetch(WANTED)
+    (folder / "weights.safetensors").resolve().unlink()
+    (folder / "weights.safetensors").unlink()
+    before = len(hub.file_requests())
+    assert [download.num_files for download in missing_downloads(WANTED)] == [1]
+    fetch(WANTED)
+    assert [path.rpartition("/")[2] for _, path, _ in hub.file_requests()[before:]] == ["weights.safetensors"]
+
+
 def test_a_file_of_another_size_is_not_kept(online, repository):
     online({"acme/model": repository}, lies=("weights.safetensors",))
     with pytest.raises((OSError, ValueError)):
@@ -130,12 +143,17 @@ def test_without_a_network_what_is_missing_is_named():
         fetch(WANTED)
 
 
-def test_a_model_is_loaded_from_its_repository(online, monkeypatch):
-    online({"acme/tiny": Path(TINY.weights)})
+def test_a_model_is_loaded_from_its_repository_and_then_without_a_network(online, monkeypatch):
+    hub = online({"acme/tiny": Path(TINY.weights)})
     monkeypatch.setitem(MODELS, "hub-tiny", replace(TINY, name="hub-tiny", weights="acme/tiny"))
     session = ltx_nb.load("hub-tiny", "80gb", device="cpu")
     assert session.pipe.latent_upsampler is not None
     assert sum(p.numel() for p in session.pipe.transformer.parameters()) > 5e6
+    asked = len(hub.requests)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert is_downloaded(MODELS["hub-tiny"])
+    ltx_nb.load("hub-tiny", "80gb", device="cpu")
+    assert len(hub.requests) == asked
 
 
 def test_the_command_line_asks_for_yes_with_licence_and_size(online, monkeypatch, tmp_path):

@@ -155,6 +155,8 @@ def test_a_conversion_without_room_is_refused_before_it_is_written(tmp_path, mon
         ({"preset": "9gb"}, r"preset='9gb' is not one of .*; did you mean '8gb'"),
         ({"preset": "8gb"}, r"preset '8gb' is for a cuda device, which this machine has not; .*device='cpu'"),
         ({"offload": "disc"}, r"offload='disc' is not one of none, ram, disk; did you mean 'disk'"),
+        ({"dtype": "bf16"}, r"dtype='bf16' is not one of torch\.bfloat16, torch\.float16, torch\.float32"),
+        ({"dtype": torch.int8}, r"dtype=torch\.int8 is not one of .*a preset's"),
         ({"text": "streamed"}, r"text='streamed' is not one of cached, stream, resident; did you mean 'stream'"),
         ({"text_encoder": "gemma"}, r"text_encoder is for official single files; the folder of 'tiny' has its own"),
         ({"loras": ["none.bin"]}, r"no file none\.bin|none\.bin does not end in \.safetensors"),
@@ -174,6 +176,11 @@ def test_a_preset_without_room_says_what_would_fit():
 def test_the_real_model_is_refused_before_its_download_where_it_does_not_fit():
     with pytest.raises(DoesNotFit, match=r"2\.3-distilled does not fit with preset '8gb': .* can be used"):
         load("2.3-distilled", replace(PRESETS["8gb"], vram_gb=3), device="cpu")
+
+
+def test_a_text_encoder_that_is_to_stay_needs_room():
+    with pytest.raises(DoesNotFit, match=r"with preset '24gb': text needs 3\d\.\d GB, 23\.2 GB can be used"):
+        load("2.3-distilled", "24gb", text="resident", device="cpu")
 
 
 # Models by path

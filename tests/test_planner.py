@@ -80,8 +80,8 @@ def test_a_request_is_planned_for_its_task():
 def test_a_text_encoder_that_stays_is_counted():
     sizes = sizes_of(named_model("2.3-distilled"))
     resident, streamed = (
-        plan("2.3-distilled", replace(PRESETS["80gb"], vram_gb=140, lean=lean), **SMALL, num_frames=121)
-        for lean in (False, True)
+        plan("2.3-distilled", replace(PRESETS["80gb"], keeps_text=keeps), **SMALL, num_frames=121)
+        for keeps in (True, False)
     )
     assert resident.stages[0].gb - streamed.stages[0].gb == pytest.approx(2 * sizes.text_encoder_file / 1e9)
 
@@ -183,6 +183,54 @@ def test_auto_takes_what_is_free_now():
         assert f"{made.resident_blocks} stay and {48 - made.resident_blocks} stream" in made.reasons[1]
 
 
+def test_reasons_name_what_keeps_the_next_block_off_the_card():
+    made = plan("2.3-distilled", "8gb", **FHD, num_frames=121)
+    one_more = made.peak.gb + 0.387
+    assert made.reasons[2:] == (f"With one more, text would take {one_more:.2f} GB.",) and one_more > made.limit_gb
+    few = replace(PRESETS["8gb"], resident_blocks=2)
+    assert plan("2.3-distilled", few, **FHD, num_frames=121).reasons[2:] == ("The preset keeps no more.",)
+    assert plan("2.3-distilled", "80gb", **FHD, num_frames=121).reasons[2:] == ()
+
+
+def test_auto_streams_from_the_disk_where_ram_is_short():
+    short, enough = (machine_with("RTX 3070", (8, 6), 8.2, 7.9, ram_free_gb=ram_gb) for ram_gb in (14.0, 26.0))
+    made = plan("2.3-distilled", **FHD, num_frames=121, machine=short)
+    assert made.fits and made.reasons[-1] == "Those that stream are read from the disk in every forward."
+    assert "pinned" in " ".join(line.what for line in plan("2.3-distilled", **FHD, num_frames=121, machine=enough).ram)
+
+
+def test_a_preset_that_lacks_ram_says_that_blocks_can_come_from_the_disk():
+    made = plan("2.3-distilled", replace(PRESETS["8gb"], ram_gb=16), **FHD, num_frames=121)
+    assert made.shortages == ("24.4 GB of RAM are needed, 14.4 GB can be used",)
+    assert made.would_fit[0] == "load(..., offload='disk'), which reads blocks from the disk in every forward"
+
+
+def test_an_int8_copy_that_streams_from_the_disk_is_counted():
+    """Of the blocks at one byte, and of all else but the text encoder at two."""
+    plans = [
+        plan(name, "colab-t4", **SMALL, num_frames=121) for name in ("2.3-distilled", "2.3-distilled-official-fp8")
+    ]
+    sizes = sizes_of(named_model("2.3-distilled"))
+    around = sizes.parameters - sizes.text_encoder - sizes.blocks * sizes.block
+    copies = [[line.gb for line in made.download if "int8 copy" in line.what] for made in plans]
+    assert copies == [[pytest.approx((sizes.blocks * sizes.block + 2 * around) / 1e9)], []]
+
+
+def test_files_that_are_here_need_no_disk():
+    machine = machine_with("RTX 4090", (8, 9), 25.3, 24.9, disk_free_gb=10.0)
+    without, with_files = (
+        plan("2.3-distilled", **SMALL, num_frames=121, machine=machine, has_files=it) for it in (False, True)
+    )
+    assert not without.fits and with_files.fits
+    assert with_files.download == () and with_files.stages == without.stages
+
+
+def test_a_small_disk_is_told_of_smaller_files():
+    machine = machine_with("RTX 4090", (8, 9), 25.3, 24.9, disk_free_gb=60.0)
+    made = plan("2.3-distilled", **SMALL, num_frames=121, machine=machine)
+    assert made.would_fit == ("model 2.3-distilled-official-fp8",)
+
+
 @pytest.mark.parametrize(
     "name, capability, total_gb, weight_bytes, compute_bytes, keeps_all",
     [
@@ -209,6 +257,7 @@ def test_auto_without_a_card_uses_the_cpu():
     machine = replace(machine_with("", (0, 0), 0, 0), accelerator=None)
     made = plan("2.3-distilled", **SMALL, num_frames=9, machine=machine)
     assert made.preset == "auto" and made.resident_blocks == 48 and made.fits
+    assert made.reasons == ("this CPU: one memory for everything, so that nothing streams; 32.0 GB can be used.",)
 
 
 def test_a_full_disk_and_a_small_ram_are_shortages():
@@ -223,10 +272,34 @@ def test_a_preset_of_ones_own():
     assert plan("2.3-distilled", mine, **SMALL, num_frames=121).resident_blocks == 0
 
 
+def test_blocks_of_more_than_one_byte_are_in_the_dtype_of_activations():
+    large = replace(PRESETS["80gb"], vram_gb=140)
+    bf16, fp32 = (plan("2.3-distilled", large.computing_in(it), **FHD, num_frames=121) for it in (2, 4))
+    blocks = [next(line.gb for line in made.peak.lines if "48 blocks" in line.what) for made in (bf16, fp32)]
+    assert blocks[1] == 2 * blocks[0]
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"kind": "gpu"}, r"kind='gpu' is not one of cuda, mps, cpu"),
+        ({"offload": "none"}, r"offload='none' is not one of ram, disk"),
+        ({"vram_gb": "8"}, r"vram_gb='8' is a str, not a number; try 8"),
+        ({"tflops": 0}, r"tflops=0\.0 is too small"),
+        ({"resident_blocks": -1}, r"resident_blocks=-1 is too small; the least is 0"),
+        ({"weight_bytes": 2, "compute_bytes": 4}, r"weight_bytes=2 with compute_bytes=4; .* 1 or the same"),
+    ],
+)
+def test_a_preset_that_no_card_can_follow_is_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        replace(PRESETS["8gb"], **changes)
+
+
 @pytest.mark.parametrize(
     "changes, message",
     [
         ({"preset": "9gb"}, r"preset='9gb' is not one of .*; did you mean '8gb'"),
+        ({"preset": None}, r"preset=None is not one of 8gb"),
         ({"model": "2.3-destilled"}, r"model='2\.3-destilled' is not one of .*did you mean '2\.3-distilled'"),
         ({"task": "text-to-speech"}, r"task='text-to-speech' is not one of"),
         ({"num_frames": 120}, r"num_frames=120 is not 8k \+ 1; nearest: 113, 121"),

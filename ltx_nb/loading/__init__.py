@@ -1,7 +1,7 @@
 """load(): a model of the catalogue, a folder or an official file, as a Session that fits where it is to run.
 
 Puts the steps in their order; each is a module of its own: which files (`files`, `download`), what is in them
-(`folder`, `single_file`), what becomes of the weights (`loras`, `quantised`), where they lie (`place`).
+(`folder`, `single_file`, `text_encoder`), what becomes of the weights (`loras`, `quantised`), where they lie (`place`).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any
 import torch
 from diffusers.utils import logging as diffusers_logging
 from huggingface_hub import constants
-from transformers import AutoTokenizer, Gemma3ForConditionalGeneration
 from transformers.utils import logging as transformers_logging
 
+from ltx_nb.budget import needs_int8_files
 from ltx_nb.checkpoints import find_model
 from ltx_nb.checks import choice
 from ltx_nb.loading.files import Located, converted_folder, files_of, located
@@ -26,12 +26,12 @@ from ltx_nb.loading.folder import read_folder, write_folder
 from ltx_nb.loading.loras import LoraSource
 from ltx_nb.loading.place import change_weights, place
 from ltx_nb.loading.single_file import single_file_components
+from ltx_nb.loading.text_encoder import read_text_encoder
 from ltx_nb.models import Model
 from ltx_nb.pipeline.blocks import ClipBlocks
 from ltx_nb.pipeline.out_of_memory import Fit
 from ltx_nb.pipeline.prompt_cache import PromptCache, fingerprint
 from ltx_nb.pipeline.session import Session
-from ltx_nb.plan import Plan
 from ltx_nb.planner import chosen_preset, plan_to_load
 from ltx_nb.presets import ALL_BLOCKS, Preset
 from ltx_nb.sizes import sizes_of, sizes_of_parts, text_dimensions
@@ -40,6 +40,7 @@ OFFLOADS = ("none", "ram", "disk")
 TEXTS = ("cached", "stream", "resident")
 KEPT = Path(constants.HF_HOME) / "ltx-nb"  # what is made here, as long as nobody removes it
 COMPUTE_DTYPES = {2: torch.bfloat16, 4: torch.float32}
+DTYPES = (torch.bfloat16, torch.float16, torch.float32)
 
 
 def load(
@@ -87,15 +88,19 @@ def load(
         choice("offload", offload, OFFLOADS)
     if text is not None:
         choice("text", text, TEXTS)
+    if dtype is not None and dtype not in DTYPES:
+        raise ValueError(
+            f"dtype={dtype!r} is not one of {', '.join(map(str, DTYPES))}; one-byte weights are a preset's"
+        )
     if files_of(entry, text_encoder):  # before anything is downloaded, by the catalogue's sizes
-        plan_to_load(entry, _adapted(chosen_preset(preset, sizes_of(entry)), dtype, offload), sizes_of(entry))
+        plan_to_load(entry, _adapted(chosen_preset(preset, sizes_of(entry)), dtype, offload, text), sizes_of(entry))
     with _quiet_libraries():
         found = located(entry, text_encoder)
         components = _read(entry, found)
         sizes = sizes_of_parts(components, text_dimensions(components["text_encoder"].config.text_config))
-        chosen = _adapted(chosen_preset(preset, sizes), dtype, offload)
+        chosen = _adapted(chosen_preset(preset, sizes), dtype, offload, text)
         plan = plan_to_load(entry, chosen, sizes)
-        if converted is None and _needs_files(chosen, entry, plan):
+        if converted is None and needs_int8_files(entry, chosen, plan.blocks - plan.resident_blocks):
             converted = KEPT / "converted"
         runs_on = _device(chosen, device)
         if converted is None:
@@ -146,12 +151,7 @@ def _read(entry: Model, found: Located) -> dict[str, Any]:
         components = read_folder(found.model)
     else:
         components = single_file_components(entry, found.model, found.upscaler)
-    return components | {
-        "text_encoder": Gemma3ForConditionalGeneration.from_pretrained(
-            found.text_encoder, dtype="auto", use_safetensors=True
-        ),
-        "tokenizer": AutoTokenizer.from_pretrained(found.tokenizer),
-    }
+    return components | read_text_encoder(found.text_encoder, found.tokenizer, components["connectors"].config)
 
 
 def _converted(kept: Path, components: dict[str, Any], loras: Sequence[LoraSource], preset: Preset) -> dict[str, Any]:
@@ -162,19 +162,15 @@ def _converted(kept: Path, components: dict[str, Any], loras: Sequence[LoraSourc
     return read_folder(kept)
 
 
-def _adapted(preset: Preset, dtype: torch.dtype | None, offload: str | None) -> Preset:
+def _adapted(preset: Preset, dtype: torch.dtype | None, offload: str | None, text: str | None) -> Preset:
     """The preset with what else was asked for."""
     if dtype is not None:
-        preset = replace(preset, compute_bytes=dtype.itemsize)
+        preset = preset.computing_in(dtype.itemsize)
+    if text is not None:
+        preset = replace(preset, keeps_text=text == "resident")
     if offload == "none":
         return replace(preset, resident_blocks=ALL_BLOCKS, keeps_all=True)
     return preset if offload is None else replace(preset, offload=offload)
-
-
-def _needs_files(preset: Preset, model: Model, plan: Plan) -> bool:
-    """Whether blocks are to be read from int8 files, which nobody publishes."""
-    is_streamed = plan.resident_blocks < plan.blocks
-    return is_streamed and preset.offload == "disk" and preset.weight_bytes == 1 and not model.is_fp8
 
 
 def _device(preset: Preset, device: str | torch.device | None) -> torch.device:

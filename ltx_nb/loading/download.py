@@ -57,7 +57,7 @@ def missing_downloads(wanted: Sequence[Files]) -> list[Download]:
 
     Raises as `fetch`, but for the disk.
     """
-    return [_asked(files) for files in wanted if _local(files) is None]
+    return [_asked(files) for files in wanted if local_snapshot(files) is None]
 
 
 def fetch(wanted: Sequence[Files]) -> list[Path]:
@@ -72,7 +72,7 @@ def fetch(wanted: Sequence[Files]) -> list[Path]:
     if downloads:
         print(summary(downloads), file=sys.stderr)
         check_disk(downloads)
-    return [_local(files) or _downloaded(files) for files in wanted]
+    return [local_snapshot(files) or _downloaded(files) for files in wanted]
 
 
 def summary(downloads: Sequence[Download]) -> str:
@@ -93,7 +93,7 @@ def check_disk(downloads: Sequence[Download]) -> None:
         )
 
 
-def _local(files: Files) -> Path | None:
+def local_snapshot(files: Files) -> Path | None:
     """The snapshot here, if it has all that is wanted; no request is made."""
     try:
         found = Path(snapshot_download(files.repository, allow_patterns=list(files.patterns), local_files_only=True))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ltx_nb.components import CLASSES
-from ltx_nb.loading.download import Files, fetch
+from ltx_nb.loading.download import Files, fetch, local_snapshot
 from ltx_nb.loading.loras import LoraSource, path_and_scale
 from ltx_nb.loading.tensors import opened
 from ltx_nb.models import TEXT_ENCODER, UPSCALER, Model
@@ -61,6 +61,11 @@ def files_of(model: Model, text_encoder: str | os.PathLike[str] | None = None) -
     if model.file is not None and not Path(source).is_dir():
         wanted.append(Files(source, TEXT_PATTERNS))
     return wanted
+
+
+def is_downloaded(model: Model) -> bool:
+    """Whether all that a model needs of the hub lies in its cache; no request is made."""
+    return not any(local_snapshot(files) is None for files in files_of(model))
 
 
 def located(model: Model, text_encoder: str | os.PathLike[str] | None = None) -> Located:

@@ -38,7 +38,7 @@ def read_folder(folder: str | os.PathLike[str]) -> dict[str, Any]:
         raise FileNotFoundError(f"no weights in {os.fspath(folder)!r}: it has no model_index.json")
     names = [name for name in CLASSES if name != "latent_upsampler" or (folder / name).is_dir()]
     components: dict[str, Any] = {name: _read_component(folder / name, name) for name in names}
-    scheduler = _json(folder / "scheduler" / "scheduler_config.json")
+    scheduler = json_object(folder / "scheduler" / "scheduler_config.json")
     return components | {"scheduler": FlowMatchEulerDiscreteScheduler.from_config(scheduler)}
 
 
@@ -64,7 +64,7 @@ def _sharding(component: Any) -> dict[str, Any]:
 
 
 def _read_component(folder: Path, name: str) -> torch.nn.Module:
-    model = empty_component(name, _json(folder / "config.json"))
+    model = empty_component(name, json_object(folder / "config.json"))
     with ExitStack() as files:
         stored = {}
         for shard in _shards(folder):
@@ -77,12 +77,13 @@ def _shards(folder: Path) -> list[Path]:
     index = folder / INDEX_NAME
     if not index.is_file():
         return [folder / WEIGHTS_NAME]
-    names = sorted(set(_json(index).get("weight_map", {}).values()))
+    names = sorted(set(json_object(index).get("weight_map", {}).values()))
     present = [path.name for path in folder.iterdir()]
     return [folder / choice("shard", name, present) for name in names]  # a plain name, never a path out of the folder
 
 
-def _json(path: Path) -> dict[str, Any]:
+def json_object(path: Path) -> dict[str, Any]:
+    """What a JSON file holds. Raises FileNotFoundError, and WeightsError for anything but an object."""
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}")
     try:

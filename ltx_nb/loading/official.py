@@ -34,7 +34,9 @@ def read_components(path: str | os.PathLike[str]) -> dict[str, torch.nn.Module]:
                 unknown,
             )
         try:
-            configs = component_configs(_config(file))
+            configs = component_configs(_config(path, file))
+        except (AttributeError, TypeError) as error:
+            raise WeightsError(f"{path} has a config in its metadata that is not LTX-2.3's: {error}") from None
         except ValueError as error:
             raise WeightsError(f"{path}: {error}") from None
         projection = stored.get("connectors", {}).get("video_text_proj_in.weight")
@@ -49,13 +51,16 @@ def read_components(path: str | os.PathLike[str]) -> dict[str, torch.nn.Module]:
 def read_latent_upsampler(path: str | os.PathLike[str]) -> torch.nn.Module:
     """The latent upsampler of an official upscaler file, whose names are diffusers'. Raises as `read_components`."""
     with opened(path) as file:
-        model = empty_component("latent_upsampler", latent_upsampler_config(_config(file)))
+        model = empty_component("latent_upsampler", latent_upsampler_config(_config(path, file)))
         fill(path, {"latent_upsampler": model}, {"latent_upsampler": stored_tensors(file)})
         return model
 
 
-def _config(file: Any) -> Mapping[str, Any]:
-    return json.loads((file.metadata() or {}).get("config", "{}"))
+def _config(path: str | os.PathLike[str], file: Any) -> Mapping[str, Any]:
+    try:
+        return dict(json.loads((file.metadata() or {}).get("config", "{}")))
+    except (ValueError, TypeError) as error:
+        raise WeightsError(f"{path} has a config in its metadata that is no JSON object: {error}") from None
 
 
 def _by_component(tensors: Mapping[str, Stored]) -> tuple[dict[str, dict[str, Stored]], list[str]]:

@@ -105,10 +105,11 @@ def _running_blocks(error: BaseException) -> Iterator[tuple[str, int]]:
 def _advice(preset: Preset, plan: Plan) -> str:
     """The next smaller choice: fewer blocks that stay, the lean forward, a shorter or smaller clip."""
     if preset.kind == "cuda" and plan.resident_blocks:
-        stay = f"resident_blocks={plan.resident_blocks // 2}{', keeps_all=False' * preset.keeps_all}"
+        kept = "".join(f", {name}=False" for name in ("keeps_all", "keeps_text") if getattr(preset, name))
+        stay = f"resident_blocks={plan.resident_blocks // 2}{kept}"
         return f"next: load with preset=dataclasses.replace(session.fit.preset, {stay})"
     if not preset.lean:
-        return "next: load with preset=dataclasses.replace(session.fit.preset, lean=True)"
+        return "next: load with preset=dataclasses.replace(session.fit.preset, keeps_text=False, lean=True)"
     frames = max((plan.num_frames - 1) // 2 // 8 * 8 + 1, 9)
     if frames < plan.num_frames:
         return f"next: num_frames={frames} instead of {plan.num_frames}"

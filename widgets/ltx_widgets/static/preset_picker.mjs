@@ -89,7 +89,7 @@ function planView(plan) {
     h("div", { class: "ltx-sums" }, stages.map((stage) => sumView(stage, plan.limit_gb, end_gb))),
     headed("Memory of the machine", limitKey(plan.ram_limit_gb)),
     h("div", { class: "ltx-sums" }, sumView({ name: "RAM", lines: plan.ram }, plan.ram_limit_gb, ramEnd_gb)),
-    download_gb > 0 ? h("p", {}, `To download, once: ${gbText(download_gb)}${disk}.`) : null,
+    download_gb > 0 ? h("p", {}, `Download and disk, once: ${gbText(download_gb)}${disk}.`) : null,
     h("p", { class: "ltx-muted" }, `Projected from the configs, not measured. ${plan.reasons.join(" ")}`),
   ];
 }
