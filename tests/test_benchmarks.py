@@ -1,5 +1,6 @@
 """What the benchmarks measure with: peaks that the planner is held to, random weights, stages of a run."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import torch
 
 from ltx_nb.components import CONFIGS
 from ltx_nb.loading.quantised import ScaledLinear
+from ltx_nb.planner import plan
 from ltx_nb.sampling import Sampling
 from ltx_nb.tiny import architecture
 
@@ -28,6 +30,33 @@ def test_readme_has_the_table_that_the_planner_makes():
     readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
     start, end = presets.MARKERS
     assert readme.partition(start)[2].partition(end)[0].strip() == f"{presets.HEAD}\n\n{presets.table()}"
+
+
+def test_readme_has_the_sum_that_the_plan_prints():
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    block = readme.partition(presets.MARKERS[1])[2].split("```")[1].strip("\n")
+    assert "stage 1" in block
+    assert block in plan(presets.MODEL, "8gb", width=1920, height=1088, num_frames=121).text()
+
+
+def test_a_file_without_markers_is_left_alone(tmp_path):
+    path = tmp_path / "README.md"
+    path.write_text("no table here")
+    with pytest.raises(ValueError, match=r"has no <!-- presets:start --> \.\.\. <!-- presets:end --> for the table"):
+        presets.write_between_markers(path, "a table")
+    assert path.read_text() == "no table here"
+
+
+def test_without_a_card_it_is_said_that_cards_were_not_measured(monkeypatch, tmp_path):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    path = tmp_path / "presets.json"
+    presets.measure(path, ["cards"], seconds=1)
+    found = json.loads(path.read_text())
+    assert found["cards"] == {"gpu": None, "jobs": [], "why": "not measured: no CUDA device"}
+    measured = {"gpu": "a card", "jobs": [{"job": {"card": "8gb"}, "rows": [], "ended": "done"}]}
+    path.write_text(json.dumps(found | {"cards": measured}))
+    presets.measure(path, ["cards"], seconds=1)
+    assert json.loads(path.read_text())["cards"] == measured
 
 
 @pytest.mark.parametrize("weights, dtype", [("int8", torch.int8), ("fp8", torch.float8_e4m3fn)])
