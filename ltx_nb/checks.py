@@ -87,6 +87,13 @@ def keys(what: str, mapping: object, known: Iterable[str], required: Iterable[st
     return mapping
 
 
+def one_of_two(given: Mapping[str, Any], name: str, others: Iterable[str]) -> None:
+    """Raises ValueError where `given` has `name` and one of `others`, which say the same."""
+    for other in others:
+        if name in given and other in given:
+            raise ValueError(f"{name} and {other} are both given; give one of the two")
+
+
 def _in_range(name: str, number: float, least: float | None, most: float | None) -> None:
     if least is not None and number < least:
         raise ValueError(f"{name}={shown(number)} is too small; the least is {least}")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ltx_nb.arrays import check_audio, check_frames
 from ltx_nb.checks import choice, finite_number, keys, whole_number
+from ltx_nb.given import LANES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from ltx_nb.request import ClipRequest
 
-LANES = ("video", "audio")
 ORIGINS = ("source", "blended", "generated")
 
 Span = tuple[float, float, str]
@@ -36,7 +36,8 @@ class Clip:
     audio: float32 [2, N] in [-1, 1], left and right; sample_rate in Hz. None if there is only picture.
     request: what the clip was made from, if it was made.
     provenance: where each lane comes from, as {"video": [(start_s, end_s, origin), ...], "audio": [...]} with an origin
-        of "source" (given, unchanged), "blended" (given and generated mixed) or "generated"; all generated if left out.
+        of "source" (given, changed only as `notes` say), "blended" (given and generated mixed) or "generated"; all
+        generated if left out.
     notes: what of the given media was converted, in words.
     latents, audio_latents: what the frames and the sound were decoded from, if kept.
     trace: what the run recorded, if it did.
@@ -200,7 +201,7 @@ class Clip:
         request = None
         if request_json := media.read_request_json(path):
             try:
-                request = ClipRequest.from_json(request_json)
+                request = ClipRequest.from_json(request_json).found_beside(path)
             except ValueError as error:
                 notes.append(f"its request cannot be read: {error}")
         return cls(

@@ -14,9 +14,10 @@ import numpy as np
 import soxr
 import torch
 
-SAMPLE_RATE_HZ = 16_000
+from ltx_nb.shapes import AUDIO_SAMPLING_RATE_HZ as SAMPLE_RATE_HZ
+from ltx_nb.shapes import MEL_HOP_LENGTH as HOP
+
 N_FFT = 1024
-HOP = 160
 NUM_BINS = 64
 FLOOR = 1e-5
 

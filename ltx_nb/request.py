@@ -9,11 +9,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from ltx_nb import shapes
-from ltx_nb.checks import choice, finite_number, flag, items, keys, text, whole_number
+from ltx_nb.checks import choice, finite_number, flag, items, keys, one_of_two, text, whole_number
 from ltx_nb.given import LANES, Given, Keyframe, check_timelines, generated_spans_s, keyframes
 from ltx_nb.sampling import Sampling
 from ltx_nb.source import Media, Source, read_back, written_once
@@ -27,9 +28,6 @@ FORMAT = "ltx-nb/1"
 
 # The largest whole number that JSON keeps exact in a browser.
 MAX_SEED = 2**53 - 1
-
-# From time lapse to the fastest screens; outside it, 8k + 1 frames and 25 audio latents/s make no sensible clip.
-FRAME_RATES = (1, 120)
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ class ClipRequest:
             "width": whole_number("width", self.width),
             "height": whole_number("height", self.height),
             "num_frames": whole_number("num_frames", self.num_frames),
-            "frame_rate": _frame_rate(self.frame_rate),
+            "frame_rate": shapes.checked_frame_rate(self.frame_rate),
             "seed": whole_number("seed", self.seed, least=0, most=MAX_SEED),
             "two_stage": flag("two_stage", self.two_stage),
             "given": items("given", self.given, Given),
@@ -93,17 +91,9 @@ class ClipRequest:
         for name in ("width", "height"):
             side_px, crop_px = getattr(self, name), getattr(self, f"crop_{name}")
             shapes.check_side(name, side_px, _side_multiple(self.two_stage))
-            if crop_px is not None and (crop_px % 2 or not 2 <= crop_px <= side_px):
-                nearest = min(max(crop_px // 2 * 2, 2), side_px)
-                raise ValueError(
-                    f"crop_{name}={crop_px} is not an even number from 2 to {name}={side_px}; nearest: {nearest}"
-                )
+            if crop_px is not None:
+                shapes.check_crop(name, crop_px, side_px)
         shapes.check_num_frames(self.num_frames, self.frame_rate)
-        if self.audio_latent_shape.num_latents == 0:
-            raise ValueError(
-                f"num_frames={self.num_frames} at {self.frame_rate:g} frames/s is too short for one audio latent "
-                f"(1/25 s); nearest: {shapes.VIDEO_TEMPORAL_COMPRESSION + 1}"
-            )
 
     @classmethod
     def snapped(
@@ -111,16 +101,11 @@ class ClipRequest:
     ) -> ClipRequest:
         """A request with the nearest legal width, height and num_frames.
 
-        seconds: the length, instead of num_frames. size: a name in shapes.NAMED_SIZES, instead of width, height and
-        crop. Everything else as in ClipRequest, and checked alike: a length over 20 s is refused, not shortened.
+        seconds, size: as in `spelt_out`. Everything else as in ClipRequest, and checked alike: a length over 20 s is
+        refused, not shortened.
         """
-        if size is not None:
-            _refuse_both("size", settings, ("width", "height", "crop_width", "crop_height"))
-            settings |= dataclasses.asdict(shapes.named_size(size))
-        if seconds is not None:
-            _refuse_both("seconds", settings, ("num_frames",))
-            frame_rate = _frame_rate(settings.get("frame_rate", cls.frame_rate))
-            settings["num_frames"] = finite_number("seconds", seconds, least=0) * frame_rate
+        named = {name: value for name, value in (("seconds", seconds), ("size", size)) if value is not None}
+        settings = spelt_out(settings | named)
         if "num_frames" in settings:
             settings["num_frames"] = shapes.snap_num_frames(finite_number("num_frames", settings["num_frames"]))
         multiple_px = _side_multiple(settings.get("two_stage") is True)
@@ -193,10 +178,17 @@ class ClipRequest:
         return mask
 
     def saved_beside(self, path: str | os.PathLike[str]) -> ClipRequest:
-        """This request, with given media in memory that are too large to embed written to files beside `path`."""
-        given = tuple(dataclasses.replace(item, source=item.source.saved_beside(path)) for item in self.given)
-        first_stage = self.first_stage and self.first_stage.saved_beside(path)
-        return self.replace(given=given, first_stage=first_stage)
+        """This request as it goes into the file `path`: given media in memory that are too large to embed are written
+        to files beside it, and named without a folder."""
+        return self._with_sources(lambda source: source.saved_beside(path))
+
+    def found_beside(self, path: str | os.PathLike[str]) -> ClipRequest:
+        """This request as it comes out of the file `path`: what it names without a folder lies beside that file."""
+        return self._with_sources(lambda source: source.found_beside(path))
+
+    def _with_sources(self, changed: Callable[[Source], Source]) -> ClipRequest:
+        given = tuple(dataclasses.replace(item, source=changed(item.source)) for item in self.given)
+        return self.replace(given=given, first_stage=self.first_stage and changed(self.first_stage))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON. Raises ValueError for large media in memory, as Source.to_dict."""
@@ -242,15 +234,29 @@ class ClipRequest:
         source = read_request_json(path)
         if source is None:
             raise ValueError(f"{os.fspath(path)!r} holds no request; only clips that one request made do")
-        return cls.from_json(source)
+        return cls.from_json(source).found_beside(path)
+
+
+def spelt_out(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of a ClipRequest, with what stands for others put as those.
+
+    seconds: the length, for the nearest num_frames. size: a name in shapes.NAMED_SIZES, for width, height and crop.
+    Raises ValueError for either beside what it stands for.
+    """
+    spelt = dict(settings)
+    one_of_two(spelt, "size", ("width", "height", "crop_width", "crop_height"))
+    one_of_two(spelt, "seconds", ("num_frames",))
+    if "size" in spelt:
+        spelt |= dataclasses.asdict(shapes.named_size(spelt.pop("size")))
+    if "seconds" in spelt:
+        seconds = finite_number("seconds", spelt.pop("seconds"), least=0)
+        num_frames = seconds * shapes.checked_frame_rate(spelt.get("frame_rate", ClipRequest.frame_rate))
+        spelt["num_frames"] = shapes.snap_num_frames(finite_number("num_frames", num_frames))
+    return spelt
 
 
 def _side_multiple(two_stage: bool) -> int:
     return shapes.VIDEO_SPATIAL_COMPRESSION * (2 if two_stage else 1)
-
-
-def _frame_rate(value: object) -> float:
-    return finite_number("frame_rate", value, *FRAME_RATES)
 
 
 def _outputs(value: object) -> tuple[str, ...]:
@@ -258,9 +264,3 @@ def _outputs(value: object) -> tuple[str, ...]:
     if not lanes:
         raise ValueError("outputs is empty; want at least one of video, audio")
     return tuple(lane for lane in LANES if lane in lanes)
-
-
-def _refuse_both(name: str, settings: dict[str, Any], others: tuple[str, ...]) -> None:
-    for other in others:
-        if other in settings:
-            raise ValueError(f"{name} and {other} are both given; give one of the two")

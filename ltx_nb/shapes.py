@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ltx_nb.checks import choice
+from ltx_nb.checks import choice, finite_number
 
 VIDEO_TEMPORAL_COMPRESSION = 8
 VIDEO_SPATIAL_COMPRESSION = 32
@@ -26,6 +26,9 @@ MAX_SECONDS = 20
 MAX_EXTRA_FRAMES = 4
 # Twice what rotary positions are laid out for (2048 px), so that 4K fits and a slip of the finger does not.
 MAX_SIDE_PX = 4096
+
+# From time lapse to the fastest screens; outside it, 8k + 1 frames and 25 audio latents/s make no sensible clip.
+FRAME_RATES = (1, 120)
 
 # Spans that differ by less count as touching: far below one sample at 48 kHz (21 µs), far above float rounding at 20 s.
 TIME_TOLERANCE_S = 1e-6
@@ -194,8 +197,13 @@ def snap_side(side_px: float, multiple_px: int = VIDEO_SPATIAL_COMPRESSION) -> i
     return multiple_px * max(math.floor(side_px / multiple_px + 0.5), 1)
 
 
+def checked_frame_rate(value: object) -> float:
+    """`value` as a float in FRAME_RATES. Raises ValueError for anything else."""
+    return finite_number("frame_rate", value, *FRAME_RATES)
+
+
 def check_num_frames(num_frames: int, frame_rate: float | None = None) -> None:
-    """Raises ValueError unless num_frames is 8k + 1 and, where frame_rate is given, fits in one pass."""
+    """Raises ValueError unless num_frames is 8k + 1 and, where frame_rate is given, one pass makes such a length."""
     most = None if frame_rate is None else max_num_frames(frame_rate)
     if most is not None and frame_rate is not None and num_frames > MAX_SECONDS * frame_rate + MAX_EXTRA_FRAMES:
         raise ValueError(
@@ -206,6 +214,11 @@ def check_num_frames(num_frames: int, frame_rate: float | None = None) -> None:
     if num_frames < 1 or num_frames != below:
         works = [n for n in (below, below + VIDEO_TEMPORAL_COMPRESSION) if n >= 1 and (most is None or n <= most)]
         raise ValueError(f"num_frames={num_frames} is not 8k + 1; nearest: {', '.join(map(str, works or [1]))}")
+    if frame_rate is not None and audio_num_latents(num_frames / frame_rate) == 0:
+        raise ValueError(
+            f"num_frames={num_frames} at {frame_rate:g} frames/s is too short for one audio latent (1/25 s); "
+            f"nearest: {VIDEO_TEMPORAL_COMPRESSION + 1}"
+        )
 
 
 def check_side(name: str, side_px: int, multiple_px: int = VIDEO_SPATIAL_COMPRESSION) -> None:
@@ -217,6 +230,13 @@ def check_side(name: str, side_px: int, multiple_px: int = VIDEO_SPATIAL_COMPRES
             f"{name}={side_px} is not a multiple of {multiple_px} from {multiple_px} to {MAX_SIDE_PX}; "
             f"nearest: {', '.join(map(str, works))}"
         )
+
+
+def check_crop(name: str, crop_px: int, side_px: int) -> None:
+    """Raises ValueError unless crop_{name} is even, as H.264 has it, and no more than the side called `name`."""
+    if crop_px % 2 or not 2 <= crop_px <= side_px:
+        nearest = min(max(crop_px // 2 * 2, 2), side_px)
+        raise ValueError(f"crop_{name}={crop_px} is not an even number from 2 to {name}={side_px}; nearest: {nearest}")
 
 
 def _floor_num_frames(num_frames: int) -> int:

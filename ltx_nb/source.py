@@ -11,7 +11,7 @@ import io
 import mimetypes
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -20,6 +20,8 @@ from ltx_nb.checks import finite_number, keys, text, whole_number
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from ltx_nb.media import MediaInfo
 
 EMBED_LIMIT_BYTES = 1_000_000
 
@@ -68,7 +70,8 @@ class Source:
     """Where given media come from: exactly one of `path`, `data` (with its media_type) and `media`.
 
     Two sources are equal when their content is, wherever it lies: `sha256` is that of the file or of the decoded media.
-    Raises ValueError for a malformed field. Use `from_path`, `from_bytes` or `from_media` to make one.
+    A path without a folder, in a request that was stored in a file, lies beside that file.
+    Raises ValueError for a malformed field. Use `of`, `from_path`, `from_bytes` or `from_media` to make one.
     """
 
     sha256: str
@@ -92,13 +95,37 @@ class Source:
             raise ValueError(f"media is a {type(self.media).__name__}, not a Media")
 
     @classmethod
+    def of(cls, media: object) -> Source:
+        """The Source of a Clip, a file's path, Media or a Source, with all the lanes it has. ValueError for others."""
+        from ltx_nb.clip import Clip
+
+        if isinstance(media, Source):
+            return media
+        if isinstance(media, Clip):
+            # A clip of one lane may have a rate for both.
+            media = Media(
+                frames=media.frames,
+                frame_rate=None if media.frames is None else media.frame_rate,
+                audio=media.audio,
+                sample_rate=None if media.audio is None else media.sample_rate,
+            )
+        if isinstance(media, Media):
+            return cls.from_media(media)
+        if isinstance(media, (str, os.PathLike)):
+            return cls.from_path(media)
+        raise ValueError(
+            f"media is a {type(media).__name__}; give a Clip, a file's path or a Source; tasks take arrays and images"
+        )
+
+    @classmethod
     def from_path(cls, path: str | os.PathLike[str]) -> Source:
-        """A media file: up to EMBED_LIMIT_BYTES it is read and held, else its path and SHA-256 are."""
+        """A media file: up to EMBED_LIMIT_BYTES it is read and held, else its absolute path and SHA-256 are."""
         path = os.fspath(path)
         try:
             with open(path, "rb") as file:
                 if os.fstat(file.fileno()).st_size > EMBED_LIMIT_BYTES:
-                    return cls(sha256=hashlib.file_digest(file, "sha256").hexdigest(), path=path)
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+                    return cls(sha256=digest, path=os.path.abspath(path))
                 return cls.from_bytes(file.read(), mimetypes.guess_type(path)[0] or "application/octet-stream")
         except OSError as error:
             raise ValueError(f"cannot read the given file {path!r}: {error.strerror}") from None
@@ -129,10 +156,30 @@ class Source:
             )
         return open(self.path, "rb")
 
+    def info(self) -> MediaInfo:
+        """What is in it. Raises ValueError if it cannot be read."""
+        from ltx_nb.media import MediaInfo, probe
+
+        if self.media is None:
+            with self.open() as file:
+                return probe(file)
+        frames, audio, found = self.media.frames, self.media.audio, {}
+        if audio is not None and self.media.sample_rate is not None:
+            duration_s = audio.shape[1] / self.media.sample_rate
+            found = {"duration_s": duration_s, "sample_rate": self.media.sample_rate, "channels": 2}
+        if frames is not None:
+            height, width = frames.shape[1:3]
+            frame_rate = self.media.frame_rate
+            found |= {"num_frames": len(frames), "frame_rate": frame_rate, "width": width, "height": height}
+            if frame_rate is not None:
+                found["duration_s"] = len(frames) / frame_rate
+        return MediaInfo(**found)
+
     def saved_beside(self, path: str | os.PathLike[str]) -> Source:
         """This source; or, of media in memory that are too large to embed, the file beside `path` they are written to.
 
-        The file is named after `path` and the content, and gives back exactly the media.
+        The file is named after `path` and the content, and gives back exactly the media. Its folder is left out, so
+        that both files can be moved together: `found_beside`.
         """
         if self.media is None or len(self._encoded[0]) <= EMBED_LIMIT_BYTES:
             return self
@@ -141,7 +188,13 @@ class Source:
         beside = Path(path).with_name(f"{Path(path).stem}.given-{self.sha256[:8]}.mkv")
         with whole_file(beside) as unfinished:
             unfinished.write_bytes(self._encoded[0])
-        return Source.from_path(beside)
+        return replace(Source.from_path(beside), path=beside.name)
+
+    def found_beside(self, path: str | os.PathLike[str]) -> Source:
+        """This source, with a path that names no folder taken as the name of a file beside `path`."""
+        if self.path is None or os.path.dirname(self.path):
+            return self
+        return replace(self, path=os.path.join(os.path.dirname(os.path.abspath(path)), self.path))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON. Raises ValueError for media in memory that take more than EMBED_LIMIT_BYTES encoded."""

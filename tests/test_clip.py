@@ -213,6 +213,20 @@ def test_a_record_that_makes_no_sense_is_ignored(clip, clip_json, tmp_path):
     assert Clip.load(path).provenance["video"][0][2] == "source"
 
 
+def test_a_clip_and_the_media_beside_it_can_be_moved_together(clip, tmp_path, monkeypatch):
+    noise = np.random.default_rng(0).integers(0, 256, clip.frames.shape, dtype=np.uint8)
+    source = Source.from_media(Media(frames=noise, frame_rate=24))
+    request = clip.request.replace(given=(Given("video", source, 0, clip.duration_s),))
+    monkeypatch.chdir(tmp_path)
+    dataclasses.replace(clip, request=request).save("there/a.mp4")
+    (tmp_path / "there").rename(tmp_path / "elsewhere")
+    for found in (ClipRequest.from_file("elsewhere/a.mp4"), Clip.load("elsewhere/a.mp4").request):
+        monkeypatch.chdir(tmp_path.parent)
+        with found.given[0].source.open() as file:
+            np.testing.assert_array_equal(media.read_video(file)[0], noise)
+        monkeypatch.chdir(tmp_path)
+
+
 def test_what_cannot_be_saved_or_loaded(clip, tmp_path):
     with pytest.raises(
         ValueError, match=r"suffix='\.mpg' is not one of \.mp4, \.mov, \.webm, \.mkv, \.wav, \.flac, \.mp3, \.png"

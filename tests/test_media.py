@@ -581,31 +581,7 @@ def test_the_poster_is_the_middle_frame(tmp_path, frames):
         media.write_poster(tmp_path / "a.gif", frames)
 
 
-# Other rates and sizes
-
-
-def numbered(num_frames: int) -> np.ndarray:
-    return np.arange(num_frames, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8)
-
-
-@pytest.mark.parametrize(
-    ("from_fps", "to_fps", "shown"),
-    [
-        (24, 24, [0, 1, 2, 3, 4, 5]),
-        (24, 12, [0, 2, 4]),
-        (12, 24, [0, 0, 1, 2, 2, 2, 3, 4, 4, 4, 5, 5]),
-        (24, 16, [0, 2, 3, 4]),
-        (24, 1, [0]),
-    ],
-)
-def test_another_rate_shows_the_nearest_frame(from_fps, to_fps, shown):
-    assert media.change_frame_rate(numbered(6), from_fps, to_fps)[:, 0, 0, 0].tolist() == shown
-
-
-def test_another_rate_keeps_the_length():
-    assert len(media.change_frame_rate(numbered(250), 25, 24)) == 240
-    with pytest.raises(ValueError, match=r"to_fps=0\.0 is too small"):
-        media.change_frame_rate(numbered(2), 24, 0)
+# Other sizes
 
 
 def bar_columns(frame: np.ndarray) -> tuple[int, int]:

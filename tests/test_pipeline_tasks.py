@@ -1,6 +1,7 @@
 """Tasks as requests, what is given put back exactly, conversions, and bad input."""
 
 import random
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -17,6 +18,7 @@ from ltx_nb.models import TINY
 from ltx_nb.pipeline import tasks
 from ltx_nb.pipeline.compose import BLEND_FRAMES, put_back_frames, put_back_samples
 from ltx_nb.pipeline.conditions import conditions_of
+from ltx_nb.pipeline.stages import first_stage_as_given
 from ltx_nb.request import ClipRequest, Given, Media, Sampling, Source
 
 PROMPT = "A red ball bounces."
@@ -146,6 +148,19 @@ def test_storyboard_goes_on_from_shot_to_shot(random_session):
     assert made.notes == (f"0 s, seed 0: {PROMPT}", f"{first.duration_s:.4g} s, seed 1: {PROMPT}")
 
 
+def test_storyboard_goes_past_what_one_pass_makes(random_session):
+    options = {"frame_rate": 4.0, "width": 32, "height": 32, **OPTIONS}
+    made = random_session.storyboard([(PROMPT, 17), (PROMPT, 5)], context_s=1.0, **options)
+    assert made.duration_s > shapes.MAX_SECONDS + 1
+    assert made.audio.shape[1] == round(made.duration_s * RATE)
+
+
+def test_storyboard_of_a_named_size_is_cropped_as_a_shot_is(random_session, monkeypatch):
+    monkeypatch.setitem(shapes.NAMED_SIZES, "small", shapes.Size(64, 64, crop_height=56))
+    made = random_session.storyboard([PROMPT, PROMPT], context_s=0.6, seconds=0.7, size="small", **OPTIONS)
+    assert (made.width, made.height) == (64, 56)
+
+
 def test_storyboard_saves_its_shots_and_no_request(random_session, tmp_path):
     made = random_session.storyboard([PROMPT], seconds=0.4, seed=7, width=64, height=64, **OPTIONS)
     assert (made.request, made.latents, made.trace) == (None, None, None)
@@ -159,6 +174,8 @@ def test_storyboard_saves_its_shots_and_no_request(random_session, tmp_path):
     ("shots", "context_s", "message"),
     [
         ([], 2.0, "shots is empty; give prompts"),
+        (PROMPT, 2.0, "shots is a str; give a list of prompts"),
+        ([PROMPT, (PROMPT, "1")], 2.0, "the seconds of a shot='1' is a str, not a number; try 1"),
         ([PROMPT, 3], 2.0, r"shots\[1\] is 3; give a prompt, or \(prompt, seconds\)"),
         ([PROMPT, (PROMPT, 19)], 2.0, r"shots\[1\] lasts 19 s; a pass adds at most 18 s .*; nearest: 18"),
         ([PROMPT, PROMPT], 0.5, r"context_s=0.5 is not over the 0.5 s .*; nearest: 1"),
@@ -171,6 +188,38 @@ def test_storyboard_refuses_a_shot_before_it_makes_any(random_session, shots, co
 
     with pytest.raises(ValueError, match=message):
         random_session.storyboard(shots, context_s=context_s, on_step=made_one, width=64, height=64, **OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"), [({"seconds": "2"}, "seconds='2' is a str"), ({"seed": "7"}, "seed='7'")]
+)
+def test_storyboard_refuses_options_before_it_makes_any(random_session, options, message):
+    with pytest.raises(ValueError, match=message):
+        random_session.storyboard([PROMPT, PROMPT], **options, **OPTIONS)
+
+
+def test_request_of_a_named_size_is_cropped_on_export():
+    request = tasks.text_to_video(TINY, PROMPT, size="1080p")
+    assert (request.width, request.height, request.crop_width, request.crop_height) == (1920, 1088, 1920, 1080)
+    with pytest.raises(ValueError, match="size and width are both given; give one of the two"):
+        tasks.text_to_video(TINY, PROMPT, size="1080p", width=64)
+
+
+def test_what_is_made_of_a_cropped_clip_is_cropped_alike(clip):
+    cropped = replace(clip, request=clip.request.replace(crop_width=60, crop_height=62))
+    crops = {name: (r.crop_width, r.crop_height) for name, r in requests_of(cropped).items()}
+    assert crops == {"extend": (60, 62), "retake": (60, 62), "foley": (60, 62), "upscale": (120, 124)}
+    other = tasks.extend(TINY, cropped, 0.5, width=96)
+    assert (other.width, other.height, other.crop_width, other.crop_height) == (96, 64, None, 62)
+
+
+def requests_of(clip):
+    return {
+        "extend": tasks.extend(TINY, clip, 0.5),
+        "retake": tasks.retake(TINY, clip, 0.5, 0.8),
+        "foley": tasks.video_to_audio(TINY, clip),
+        "upscale": tasks.upscale(TINY, clip),
+    }
 
 
 def test_request_of_keyframes_names_their_times():
@@ -212,6 +261,18 @@ def test_other_rates_and_sizes_are_converted_and_noted():
     ]
 
 
+def test_what_of_a_source_is_left_out_is_noted():
+    # 37 frames and their sound are 33, the nearest 8k + 1 below, and 4 frames more: 0.167 s.
+    source = noise_clip(num_frames=37)
+    notes = {name: conditions_of(given_whole(request), RATE, 0).notes for name, request in requests_of(source).items()}
+    picture, sound = "picture goes on for 0.167 s, cut off", "sound goes on for 0.167 s, cut off"
+    assert notes == {"extend": [], "retake": [picture, sound], "foley": [picture], "upscale": [picture, sound]}
+
+
+def given_whole(request):
+    return request if request.first_stage is None else first_stage_as_given(request)
+
+
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.mov", "clip.webm", "sound.wav", "sound.flac", "sound.mp3"])
 def test_sources_can_be_files(name, tmp_path, clip):
     path = clip.save(tmp_path / name)
@@ -247,7 +308,15 @@ def test_a_source_beyond_its_span_goes_on_as_the_past_of_what_follows(clip):
 BAD = {
     "unreadable file": (
         lambda clip, folder: tasks.audio_to_video(TINY, PROMPT, _junk(folder / "a.wav")),
-        "is no media file|cannot be read|not",
+        r"cannot read .*a\.wav: it is damaged, or not MP4, .*; export it again",
+    ),
+    "unreadable picture": (
+        lambda clip, folder: tasks.image_to_video(TINY, PROMPT, _junk(folder / "a.png")),
+        r"cannot read .*a\.png: it is damaged",
+    ),
+    "sound as a picture": (
+        lambda clip, folder: tasks.image_to_video(TINY, PROMPT, clip.save(folder / "a.wav")),
+        r"a\.wav has no picture; give a file that has",
     ),
     "missing file": (lambda clip, folder: tasks.image_to_video(TINY, PROMPT, folder / "none.png"), "cannot read"),
     "silent sound": (
@@ -256,7 +325,7 @@ BAD = {
     ),
     "file without sound": (
         lambda clip, folder: tasks.audio_to_video(TINY, PROMPT, _mute(folder / "mute.mp4")),
-        "has no sound",
+        r"mute\.mp4 has no sound; give a file that has",
     ),
     "zero-length span": (lambda clip, folder: tasks.retake(TINY, clip, 0.5, 0.5), "is no stretch of a clip of 1.375 s"),
     "span past the end": (lambda clip, folder: tasks.retake(TINY, clip, 0.5, 9.0), "is no stretch of a clip of 1.375"),
@@ -288,6 +357,14 @@ BAD = {
     "a length besides the clip's": (
         lambda clip, folder: tasks.upscale(TINY, clip, seconds=2),
         "seconds is not an option",
+    ),
+    "a size besides twice the clip's": (
+        lambda clip, folder: tasks.upscale(TINY, clip, width=64),
+        "width is not an option",
+    ),
+    "a second stage without sound": (
+        lambda clip, folder: tasks.upscale(TINY, clip.frames, PROMPT, frame_rate=24.0),
+        "no sound to refine with the picture; nearest: video_to_audio first",
     ),
     "nothing to make": (lambda clip, folder: tasks.retake(TINY, clip, 0, 1, video=False, audio=False), "leave nothing"),
     "no keyframes": (lambda clip, folder: tasks.keyframes_to_video(TINY, PROMPT, {}), "give {0.0: first, -1: last}"),
@@ -337,7 +414,7 @@ def test_sound_that_ends_in_the_last_latent_is_followed_by_silence(tmp_path):
 def test_two_thousand_random_requests_give_plans_or_value_errors(clip):
     rng = random.Random(0)
     # Mostly sensible values, so that some requests are right in all of them.
-    times_s = [0.0, 0.25, 0.5, 1.0, 1.375, 0.04, -1, -0.5, 3.0, 1e9, float("nan"), "1"]
+    times_s = [0.0, 0.25, 0.5, 1.0, 1.375, 0.04, -1, -0.5, 3.0, 1e9, 1e308, float("nan"), "1"]
     things = [
         clip,
         clip,
@@ -351,13 +428,14 @@ def test_two_thousand_random_requests_give_plans_or_value_errors(clip):
     ]
     ends = ["after", "before", "up"]
     options = {
-        "seconds": [None, None, 1.0, 0.5, 0, 25, "2"],
+        "seconds": [None, None, 1.0, 0.5, 0, 25, "2", 1e308],
         "num_frames": [None, None, 9, 49, 10, -1],
         "width": [None, 64, 96, 63],
         "height": [None, 64, 8192],
-        "frame_rate": [None, 24.0, 25, 29.97, 0, 500],
+        "frame_rate": [None, 24.0, 25, 29.97, 0, 500, "24", float("inf"), float("nan")],
         "seed": [0, 7, -1],
         "two_stage": [False, True],
+        "size": [None, "sqare", 64],
     }
     verbs = [
         lambda pick, **o: tasks.text_to_video(TINY, PROMPT, **o),

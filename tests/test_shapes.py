@@ -152,6 +152,19 @@ def test_refused_sides_name_the_nearest(side, multiple, nearest):
         shapes.check_side("height", side, multiple)
 
 
+@pytest.mark.parametrize(
+    ("crop", "message"),
+    [
+        (1, "crop_height=1 is not an even number from 2 to height=64; nearest: 2"),
+        (63, "crop_height=63 is not .* nearest: 62"),
+        (66, "crop_height=66 is not .* nearest: 64"),
+    ],
+)
+def test_a_crop_is_even_and_within_its_side(crop, message):
+    with pytest.raises(ValueError, match=message):
+        shapes.check_crop("height", crop, 64)
+
+
 def test_a_shape_that_cannot_be_is_refused():
     with pytest.raises(ValueError, match="height=500 is not a multiple of 32"):
         shapes.VideoShape(121, 500, 768)

@@ -41,6 +41,14 @@ def test_a_large_file_is_named_by_path_and_sha256(large_file):
         assert file.read() == large_file.read_bytes()
 
 
+def test_a_large_file_is_found_from_any_folder(large_file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    source = Source.from_path("large.mp4")
+    monkeypatch.chdir(tmp_path.parent)
+    with source.open() as file:
+        assert file.read() == large_file.read_bytes()
+
+
 def test_a_missing_file_is_named(large_file):
     source = Source.from_path(large_file)
     large_file.unlink()
@@ -103,6 +111,16 @@ def test_media_of_another_memory_layout_are_the_same(frames):
 def test_refused_media_say_why(media, message):
     with pytest.raises(ValueError, match=message):
         Media(**media)
+
+
+def test_a_source_says_what_is_in_it(frames):
+    audio = np.zeros((2, 24_000), dtype=np.float32)
+    both = Source.from_media(Media(frames=frames, frame_rate=24, audio=audio, sample_rate=48_000)).info()
+    assert (both.num_frames, both.width, both.height, both.frame_rate, both.has_audio) == (2, 6, 4, 24, True)
+    assert both.duration_s == 2 / 24
+    sound = Source.from_media(Media(audio=audio, sample_rate=48_000)).info()
+    assert (sound.num_frames, sound.duration_s, sound.has_video) == (0, 0.5, False)
+    assert Source.from_media(Media(frames=frames[:1])).info().is_image
 
 
 def test_one_frame_needs_no_rate(frames):

@@ -14,7 +14,7 @@ from ltx_nb import media, shapes
 from ltx_nb.clip import Clip
 from ltx_nb.request import ClipRequest, Given, Media, Source
 from ltx_widgets import Timeline
-from ltx_widgets.source_preview import MOST_THUMBNAILS, THUMBNAIL_HEIGHT_PX, facts_of, preview_of, source_of
+from ltx_widgets.source_preview import MOST_THUMBNAILS, THUMBNAIL_HEIGHT_PX, facts_of, preview_of
 from ltx_widgets.timeline import plain_value
 from ltx_widgets.timeline_still import WIDTH_PX
 
@@ -115,7 +115,7 @@ def test_starts_are_the_verbs_requests(clip):
     from ltx_nb.models import TINY
     from ltx_nb.pipeline import tasks
 
-    source = source_of(clip)
+    source = Source.of(clip)
     blank = ClipRequest("a ball", width=128, height=128, num_frames=25)
     case = {"plan": plain_value(blank), "source": facts_of(source) | {"sha256": source.sha256}}
     (plans,) = run_script("timeline_starts.mjs", [case])
@@ -176,7 +176,7 @@ def test_a_malformed_edit_is_refused(content):
 
 
 def test_setting_the_request_sets_the_value_and_keeps_the_rest(clip):
-    request = ClipRequest("a ball", seed=3, num_frames=49, given=[Given("video", source_of(clip), 0, 1)])
+    request = ClipRequest("a ball", seed=3, num_frames=49, given=[Given("video", Source.of(clip), 0, 1)])
     timeline = Timeline()
     timeline.request = request
     assert timeline.value["num_frames"] == 49
@@ -195,7 +195,7 @@ def test_a_value_set_in_python_is_checked():
 
 
 def test_the_browser_gets_no_media_but_small_previews(clip, sent):
-    source = source_of(clip)
+    source = Source.of(clip)
     timeline = Timeline(ClipRequest("a ball", num_frames=49, given=[Given("video", source, 0, 1)]))
     assert timeline.sources == [{"sha256": source.sha256, "name": "clip 1"} | facts_of(source)]
     assert sent == []
@@ -285,7 +285,7 @@ def test_a_file_that_holds_no_media_is_refused(sent):
 
 
 def test_a_preview_has_the_moments_and_the_outline(clip):
-    preview = preview_of(source_of(clip))
+    preview = preview_of(Source.of(clip))
     strip = np.asarray(Image.open(io.BytesIO(preview.strip)).convert("L"))
     assert strip.shape == (THUMBNAIL_HEIGHT_PX, 168 * MOST_THUMBNAILS)
     shown = strip.reshape(THUMBNAIL_HEIGHT_PX, MOST_THUMBNAILS, 168).mean((0, 2))
@@ -296,8 +296,8 @@ def test_a_preview_has_the_moments_and_the_outline(clip):
 
 def test_a_file_is_previewed_as_the_clip_in_memory(clip, tmp_path):
     clip.save(tmp_path / "ball.mp4")
-    source = source_of(tmp_path / "ball.mp4")
-    assert facts_of(source) == pytest.approx(facts_of(source_of(clip)), abs=1e-3)
+    source = Source.of(tmp_path / "ball.mp4")
+    assert facts_of(source) == pytest.approx(facts_of(Source.of(clip)), abs=1e-3)
     preview = preview_of(source)
     assert preview.thumbnails == MOST_THUMBNAILS
     shown = np.asarray(Image.open(io.BytesIO(preview.strip)).convert("L"))
@@ -305,7 +305,7 @@ def test_a_file_is_previewed_as_the_clip_in_memory(clip, tmp_path):
 
 
 def test_the_still_shows_both_lanes(clip):
-    request = ClipRequest("a ball", num_frames=49, given=[Given("video", source_of(clip), 0, 1)])
+    request = ClipRequest("a ball", num_frames=49, given=[Given("video", Source.of(clip), 0, 1)])
     data, _ = Timeline(request)._repr_mimebundle_()
     assert data["text/plain"] == "Timeline(49 frames at 24/s, 2.04 s; video given 1, audio given 0)"
     still = Image.open(io.BytesIO(Timeline(request)._still()))

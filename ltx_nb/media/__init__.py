@@ -8,7 +8,6 @@ from ltx_nb.media.encodings import AUDIO_SUFFIXES, VIDEO_SUFFIXES
 from ltx_nb.media.pictures import (
     POSTER_SUFFIXES,
     MediaSource,
-    change_frame_rate,
     fit_frames,
     poster,
     read_image,
@@ -18,12 +17,11 @@ from ltx_nb.media.reading import (
     MediaInfo,
     probe,
     read_audio,
-    read_clip_json,
-    read_request_json,
     read_still,
     read_thumbnails,
     read_video,
 )
+from ltx_nb.media.records import read_clip_json, read_request_json
 from ltx_nb.media.writing import (
     encode,
     encode_lossless,
@@ -39,7 +37,6 @@ __all__ = [
     "VIDEO_SUFFIXES",
     "MediaInfo",
     "MediaSource",
-    "change_frame_rate",
     "encode",
     "encode_lossless",
     "encode_preview",

@@ -1,4 +1,4 @@
-"""Single pictures, and frames brought to another rate or size. Knows nothing of sound and of video files."""
+"""Single pictures, and frames brought to another size. Knows nothing of sound and of video files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ltx_nb.arrays import check_frames
-from ltx_nb.checks import choice, finite_number, whole_number
+from ltx_nb.checks import choice, whole_number
 from ltx_nb.files import whole_file
 
 MediaSource = str | os.PathLike[str] | bytes | BinaryIO
@@ -67,16 +67,6 @@ def is_image(source: MediaSource) -> bool:
             return True
     except OSError:
         return False
-
-
-def change_frame_rate(frames: np.ndarray, from_fps: float, to_fps: float) -> np.ndarray:
-    """Frames [F, H, W, 3] of rate `from_fps` as [F * to_fps / from_fps, H, W, 3]: at each time the nearest frame."""
-    frames = check_frames(frames)
-    step = finite_number("from_fps", from_fps, least=0.001) / finite_number("to_fps", to_fps, least=0.001)
-    if step == 1:
-        return frames
-    nearest = np.rint(np.arange(max(1, round(len(frames) / step))) * step).astype(int)
-    return frames[np.minimum(nearest, len(frames) - 1)]
 
 
 def fit_frames(frames: np.ndarray, width: int, height: int, fit: str = "crop") -> tuple[np.ndarray, str]:

@@ -1,4 +1,4 @@
-"""Read video and sound files: what is in them, frames, samples, and the request that a clip's file carries.
+"""Read video and sound files: what is in them, frames and samples.
 
 Picture and sound come out on one timeline, which begins where the file begins to play: what encoders put before the
 sound (priming) or after it is gone, and frames of uneven length are brought to a constant rate. Does not know what the
@@ -7,7 +7,6 @@ media are for.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -71,7 +70,7 @@ def probe(source: MediaSource) -> MediaInfo:
     if is_image(source):
         height, width, _ = read_image(source).shape
         return MediaInfo(num_frames=1, width=width, height=height)
-    with _open(source) as container:
+    with open_media(source) as container:
         found: dict[str, Any] = {}
         audio = _stream(container, "audio")
         if audio is not None:
@@ -112,7 +111,7 @@ def read_video(source: MediaSource) -> tuple[np.ndarray, float]:
         raise ValueError(f"{name_of(source)} has sound but no picture; read it with read_audio, or give a video")
     frames = np.empty((info.num_frames, info.height or 0, info.width or 0, 3), np.uint8)
     times_s = []
-    with _open(source) as container:
+    with open_media(source) as container:
         stream = _stream(container, "video")
         stream.thread_type = "AUTO"
         begin_s = _begin_s(container)
@@ -133,7 +132,7 @@ def read_still(source: MediaSource) -> np.ndarray:
     info = probe(source)
     if info.is_image or not info.num_frames:
         raise ValueError(f"{name_of(source)} is no video; give one, or read a picture with read_image")
-    with _open(source) as container:
+    with open_media(source) as container:
         stream = _stream(container, "video")
         container.seek(round((_begin_s(container) + info.duration_s / 2) * av.time_base))
         return np.ascontiguousarray(_pixels(next(container.decode(stream)), stream))
@@ -150,7 +149,7 @@ def read_thumbnails(source: MediaSource, count: int, height_px: int) -> np.ndarr
         raise ValueError(f"{name_of(source)} is no video; give one, or read a picture with read_image")
     count = min(count, info.num_frames)
     wanted = {int((index + 0.5) * info.num_frames / count) for index in range(count)}
-    with _open(source) as container:
+    with open_media(source) as container:
         stream = _stream(container, "video")
         stream.thread_type = "AUTO"
         scale = height_px / (info.height or 1)
@@ -176,7 +175,7 @@ def read_audio(source: MediaSource, sample_rate: int | None = None) -> tuple[np.
         raise ValueError(f"{name_of(source)} is a still picture; give a file with sound: {READABLE}")
     if not info.has_audio:
         raise ValueError(f"{name_of(source)} has no sound; give a file with an audio stream, or go without")
-    with _open(source) as container:
+    with open_media(source) as container:
         stream = _stream(container, "audio")
         resampler = av.AudioResampler(format="fltp", layout="stereo" if stream.channels > 2 else None)
         blocks, first_s = [], None
@@ -203,37 +202,9 @@ def read_audio(source: MediaSource, sample_rate: int | None = None) -> tuple[np.
     return np.ascontiguousarray(np.clip(audio, -1, 1), np.float32), rate
 
 
-def read_request_json(source: MediaSource) -> str | None:
-    """The request that made the clip in this file, as JSON; None if there is none. ValueError if it cannot be read."""
-    return _read_record(source, "ltx_nb_request")
-
-
-def read_clip_json(source: MediaSource) -> str | None:
-    """What else the clip in this file says of itself, as JSON; None if nothing. ValueError if it cannot be read."""
-    return _read_record(source, "ltx_nb_clip")
-
-
-def record(request_json: str | None, clip_json: str | None) -> str:
-    """The text that goes into a file's comment, and comes back through `read_request_json` and `read_clip_json`.
-
-    The comment is the one field that MP4, MOV, WebM, MKV, WAV, MP3 and FLAC all have, and that other programs keep.
-    """
-    parts = {"ltx_nb_request": request_json, "ltx_nb_clip": clip_json}
-    return json.dumps({key: json.loads(text) for key, text in parts.items() if text is not None})
-
-
-def _read_record(source: MediaSource, key: str) -> str | None:
-    with _open(source) as container:
-        comments = [value for name, value in container.metadata.items() if name.lower() == "comment"]
-    try:
-        found = json.loads(comments[0])[key]
-    except (IndexError, KeyError, TypeError, ValueError):  # no comment, or somebody else's
-        return None
-    return json.dumps(found)
-
-
 @contextmanager
-def _open(source: MediaSource) -> Iterator[Any]:
+def open_media(source: MediaSource) -> Iterator[Any]:
+    """PyAV's container of a file. Raises ValueError if it cannot be read."""
     try:
         with av.open(file_of(source), options={"format_whitelist": _DEMUXERS}) as container:
             yield container

@@ -23,7 +23,8 @@ from ltx_nb.checks import finite_number, whole_number
 from ltx_nb.files import whole_file
 from ltx_nb.media.encodings import AUDIO_SUFFIXES, ENCODINGS, LOSSLESS, MP3, MP4, REPEATABLE, VIDEO_SUFFIXES, Encoding
 from ltx_nb.media.pictures import poster
-from ltx_nb.media.reading import EXACT_COLOURS, record
+from ltx_nb.media.reading import EXACT_COLOURS
+from ltx_nb.media.records import record
 
 if TYPE_CHECKING:
     from ltx_nb.source import Media

@@ -11,12 +11,11 @@ from itertools import pairwise
 import numpy as np
 
 from ltx_nb import shapes
+from ltx_nb.clip import Span
 from ltx_nb.request import ClipRequest
 
 BLEND_FRAMES = 2
 BLEND_S = 0.01  # of sound: long enough against a click, too short to hear two sounds at once
-
-Span = tuple[float, float, str]  # start_s, end_s, and "source", "blended" or "generated"
 
 
 def put_back_frames(

@@ -14,7 +14,7 @@ from diffusers.pipelines.ltx2.utils import apply_image_conditioning_crf
 from ltx_nb.media import fit_frames
 from ltx_nb.pipeline.sources import read_frames, read_sound
 from ltx_nb.request import ClipRequest, Given
-from ltx_nb.shapes import VIDEO_TEMPORAL_COMPRESSION
+from ltx_nb.shapes import AUDIO_LATENTS_PER_SECOND, TIME_TOLERANCE_S, VIDEO_TEMPORAL_COMPRESSION
 
 
 @dataclass
@@ -67,6 +67,7 @@ def _frames_over_time(request: ClipRequest, items: list[Given], notes: list[str]
         if frame_rate is None:
             raise ValueError(f"{_where(item)} is a still picture; give it as an image, without end_s")
         _check_length(item, len(frames) / frame_rate, tolerance_s=0.5 / frame_rate)
+        _note(notes, _cut_off("picture", item, len(frames) / frame_rate, request, tolerance_s=0.5 / frame_rate))
         if frame_rate != request.frame_rate:
             _note(notes, f"picture {frame_rate:g} frames/s brought to {request.frame_rate:g}")
         mine = np.flatnonzero(nearest == index)
@@ -88,6 +89,8 @@ def _samples_over_time(request: ClipRequest, items: list[Given], sample_rate: in
         # Sound of any length meets clips of 8k + 1 frames: what is short by less than a latent goes on in silence.
         tolerance_s = VIDEO_TEMPORAL_COMPRESSION / request.frame_rate
         missing_s = _check_length(item, audio.shape[1] / sample_rate, tolerance_s)
+        # Codecs pad sound by up to a frame of theirs, 1152 samples.
+        _note(notes, _cut_off("sound", item, audio.shape[1] / sample_rate, request, 1 / AUDIO_LATENTS_PER_SECOND))
         if missing_s * sample_rate > 1:
             _note(notes, f"sound ends {missing_s:.3g} s early, silence follows")
         if source_rate != sample_rate:
@@ -113,6 +116,13 @@ def _check_length(item: Given, source_s: float, tolerance_s: float) -> float:
         fix = f"nearest: end_s={nearest_s:.6g}" if nearest_s > item.start_s else "begin earlier in the source"
         raise ValueError(f"{_where(item)} takes {needed_s:.6g} s of a source that lasts {source_s:.6g} s; {fix}")
     return max(needed_s - source_s, 0.0)
+
+
+def _cut_off(kind: str, item: Given, source_s: float, request: ClipRequest, tolerance_s: float) -> str:
+    """In words, by how much the source of the last span outlasts the clip; "" where by no more than tolerated."""
+    beyond_s = item.start_s - item.source_start_s + source_s - request.duration_s
+    is_last = (item.end_s or 0) > request.duration_s - TIME_TOLERANCE_S
+    return f"{kind} goes on for {beyond_s:.3g} s, cut off" if is_last and beyond_s >= tolerance_s else ""
 
 
 def _where(item: Given) -> str:

@@ -122,10 +122,11 @@ class Session(Verbs):
     ) -> tuple[Conditions, Any]:
         """What the last stage was given, and the state of the pipeline after it."""
         carried = self._cached_text(request)
-        is_cached = bool(carried)
+        is_cached, notes = bool(carried), []
         if request.first_stage is not None:
             low = conditions_of(first_stage_as_given(request), self.sample_rate, image_crf=0)
             carried |= {"first_stage_frames": _tensor(low.frames), "initial_waveform": _tensor(low.waveform)}
+            notes = low.notes
         for stage in stages:
             given = conditions_of(stage.request, self.sample_rate, self.model.image_crf)
             self.pipe.update_components(
@@ -148,6 +149,7 @@ class Session(Verbs):
                 carried = {name: state.get(name) for name in text.intermediate_output_names}
                 carried["first_stage_latents"] = unpack_video(state.latents, *state.latent_shape)
                 carried["initial_audio_latents"] = unpack_audio(state.audio_latents)
+        given.notes[:0] = notes
         return given, state
 
     def _text_inputs(self, request: ClipRequest) -> dict[str, Any]:

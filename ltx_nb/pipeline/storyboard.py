@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ltx_nb.checks import finite_number
+from ltx_nb.checks import finite_number, whole_number
 from ltx_nb.clip import Clip
 from ltx_nb.shapes import MAX_SECONDS
 
@@ -18,9 +19,15 @@ OVERLAP_S = 0.5  # of what is there, made anew with each shot that follows: the 
 
 
 def make_storyboard(
-    session: Verbs, shots: Sequence[Any], context_s: float, seconds: float = 2.0, seed: int = 0, **options: Any
+    session: Verbs,
+    shots: Sequence[Any],
+    context_s: float,
+    seconds: float | None = None,
+    seed: int | None = None,
+    **options: Any,
 ) -> Clip:
-    """shots: prompts, or (prompt, seconds) each; the seed of each is one more than of the last.
+    """shots: prompts, or (prompt, seconds) each. seconds: of a shot that does not say, 2 if left out. seed: of the
+    first, 0 if left out; that of each is one more than of the last.
 
     The clip carries no request, for no single one makes it: its notes tell when each shot begins, its seed and its
     prompt, and they are saved with it. Each pass decodes and forgets, so it carries no latents and no trace either;
@@ -29,12 +36,17 @@ def make_storyboard(
     Raises ValueError, before anything is made, for no shots, for one that is neither of the two or is too long for a
     pass, and for a context that is made anew as a whole.
     """
+    if not isinstance(shots, (list, tuple)):
+        raise ValueError(f"shots is a {type(shots).__name__}; give a list of prompts, or of (prompt, seconds)")
+    seconds = finite_number("seconds", 2.0 if seconds is None else seconds, least=0)
+    seed = whole_number("seed", 0 if seed is None else seed, least=0)
     told = [_shot(index, shot, seconds) for index, shot in enumerate(shots)]
     if not told:
         raise ValueError("shots is empty; give prompts, or (prompt, seconds) each")
     _check_passes(told, finite_number("context_s", context_s, most=MAX_SECONDS - OVERLAP_S))
     (prompt, length_s), *rest = told
     clip = session.text_to_video(prompt, seconds=length_s, seed=seed, **options)
+    request = clip.request
     notes = [_note(0.0, seed, prompt)]
     for index, (prompt, length_s) in enumerate(rest, start=1):
         seam_s = clip.duration_s
@@ -43,7 +55,7 @@ def make_storyboard(
         notes.append(_note(seam_s, seed + index, prompt))
         clip = _joined(clip, len(clip.frames) - len(end.frames), longer)
     return Clip(
-        frames=clip.frames,
+        frames=replace(clip, request=request).export_frames(),  # cut as any shot alone would be, when it is saved
         audio=clip.audio,
         frame_rate=clip.frame_rate,
         sample_rate=clip.sample_rate,

@@ -13,16 +13,20 @@ from ltx_nb.checks import choice, finite_number
 from ltx_nb.clip import Clip
 from ltx_nb.media import MediaInfo
 from ltx_nb.models import Model
-from ltx_nb.pipeline.sources import info_of, lane_of, picture_source, read_sound, sound_source
-from ltx_nb.request import ClipRequest, Given, Sampling, Source
+from ltx_nb.pipeline.sources import lane_of, picture_source, read_sound, sound_source
+from ltx_nb.request import ClipRequest, Given, Sampling, Source, spelt_out
 
 # Far below what can be heard or seen: such sound is there by rounding, if at all.
 SILENCE = 1e-4
 
 
 class ClipOptions(TypedDict, total=False):
-    """Fields of ClipRequest that every task takes; None is as good as leaving one out."""
+    """Fields of ClipRequest that every task takes; None is as good as leaving one out.
 
+    size: a name in shapes.NAMED_SIZES, such as "1080p" or "portrait", instead of width and height.
+    """
+
+    size: str | None
     width: int | None
     height: int | None
     frame_rate: float | None
@@ -88,9 +92,9 @@ def extend(
     info = _moving(source)
     length_s = info.num_frames / info.frame_rate
     overlap_s = finite_number("overlap_s", overlap_s, least=0)
-    frame_rate = options.get("frame_rate") or info.frame_rate
+    frame_rate = _frame_rate(info, options)
     seconds = finite_number("seconds", seconds, least=0)
-    num_frames = shapes.snap_num_frames((length_s + seconds) * frame_rate)
+    num_frames = shapes.snap_num_frames(finite_number("num_frames", (length_s + seconds) * frame_rate))
     if overlap_s >= length_s:
         raise ValueError(
             f"overlap_s={overlap_s:g} leaves nothing of a clip of {length_s:.4g} s; nearest: {length_s / 2:.4g}"
@@ -118,8 +122,8 @@ def retake(
     """[start, end) s made anew on the lanes named, everything else given."""
     source = picture_source(clip, options.get("frame_rate"))
     info = _moving(source)
-    num_frames = _whole_latents(info, options.get("frame_rate"))
-    length_s = num_frames / (options.get("frame_rate") or info.frame_rate)
+    num_frames = _whole_latents(info, options)
+    length_s = num_frames / _frame_rate(info, options)
     start, end = finite_number("start", start), finite_number("end", end)
     if not 0 <= start < end <= length_s + shapes.TIME_TOLERANCE_S:
         raise ValueError(f"[{start:g}, {end:g}) s is no stretch of a clip of {length_s:.6g} s")
@@ -157,56 +161,57 @@ def video_to_audio(model: Model, video: Any, prompt: str | None = None, **option
     """Sound to a given clip, or to frames uint8 [F, H, W, 3] at frame_rate (24 if left out)."""
     source = picture_source(video, options.get("frame_rate") or ClipRequest.frame_rate)
     info = _moving(source)
-    num_frames = _whole_latents(info, options.get("frame_rate"))
-    end_s = num_frames / (options.get("frame_rate") or info.frame_rate)
-    return _like(
-        model,
-        video,
-        info,
-        prompt,
-        options,
-        num_frames=num_frames,
-        given=(Given("video", lane_of(source, "video"), 0.0, end_s),),
-    )
+    num_frames = _whole_latents(info, options)
+    end_s = num_frames / _frame_rate(info, options)
+    given = (Given("video", lane_of(source, "video"), 0.0, end_s),)
+    return _like(model, video, info, prompt, options, num_frames=num_frames, given=given)
 
 
 def upscale(model: Model, clip: Any, prompt: str | None = None, **options: Unpack[ClipOptions]) -> ClipRequest:
     """The clip at twice its size: its latents doubled, both lanes renoised and refined."""
     source = picture_source(clip, options.get("frame_rate"))
     info = _moving(source)
-    size = {name: 2 * shapes.snap_side(getattr(info, name)) for name in ("width", "height")}
-    num_frames = _whole_latents(info, options.get("frame_rate"))
-    return _like(model, clip, info, prompt, options, **size, num_frames=num_frames, two_stage=True, first_stage=source)
+    if not info.has_audio:
+        raise ValueError("the given clip has no sound to refine with the picture; nearest: video_to_audio first")
+    doubled = {name: 2 * side_px for name, side_px in _size_of(clip, info).items()}
+    num_frames = _whole_latents(info, options)
+    refined = doubled | {"num_frames": num_frames, "two_stage": True, "first_stage": source}
+    return _like(model, clip, info, prompt, options, **refined)
 
 
 def _request(model: Model, prompt: str, options: Mapping[str, Any], **fields: Any) -> ClipRequest:
     """A request of the options and fields, with the model's size and length where they name none."""
-    settings = {name: value for name, value in options.items() if value is not None} | fields
-    settings = {"width": model.width, "height": model.height} | settings
-    seconds = settings.pop("seconds", None)
-    if seconds is None:
-        return ClipRequest(prompt, **{"num_frames": model.num_frames} | settings)
-    if "num_frames" in settings:
-        raise ValueError("seconds and num_frames are both given; give one of the two")
-    num_frames = shapes.snap_num_frames(
-        finite_number("seconds", seconds, least=0) * settings.get("frame_rate", ClipRequest.frame_rate)
-    )
-    return ClipRequest(prompt, num_frames=num_frames, **settings)
+    of_model = {"width": model.width, "height": model.height, "num_frames": model.num_frames}
+    return ClipRequest(prompt, **of_model | spelt_out(_set(options)) | fields)
 
 
 def _like(
     model: Model, clip: Any, info: MediaInfo, prompt: str | None, options: Mapping[str, Any], **fields: Any
 ) -> ClipRequest:
     """A request of the given clip's prompt, size and rate, where the options name no others."""
-    for name in ("seconds", "num_frames"):
-        if options.get(name) is not None:
-            raise ValueError(f"{name} is not an option here: the length comes from the given clip")
+    chosen = _set(options)
+    for name in ("seconds", *fields, *(["size"] if "width" in fields else [])):
+        if name in chosen:
+            raise ValueError(f"{name} is not an option here: it follows from the given clip")
     if prompt is None:
         if not isinstance(clip, Clip) or clip.request is None:
             raise ValueError("prompt is missing, and the given media do not say theirs; give prompt='...'")
         prompt = clip.request.prompt
+    like = {"frame_rate": info.frame_rate} | _size_of(clip, info)
+    for side in ("width", "height"):
+        if side in chosen or "size" in chosen:
+            like.pop(side)
+            like.pop(f"crop_{side}", None)
+    return _request(model, prompt, like | chosen, **fields)
+
+
+def _size_of(clip: Any, info: MediaInfo) -> dict[str, int]:
+    """The given clip's sides in whole latents, and what is left of them on export where its own request says so."""
     size = {name: shapes.snap_side(getattr(info, name)) for name in ("width", "height")}
-    return _request(model, prompt, {"frame_rate": info.frame_rate} | size | _set(options), **fields)
+    request = clip.request if isinstance(clip, Clip) else None
+    if request is not None and size == {"width": request.width, "height": request.height}:
+        size |= _set({"crop_width": request.crop_width, "crop_height": request.crop_height})
+    return size
 
 
 def _set(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -214,7 +219,7 @@ def _set(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _moving(source: Source) -> MediaInfo:
-    info = info_of(source)
+    info = source.info()
     if info.num_frames == 0:
         raise ValueError("the given media have no picture; give a video")
     if info.frame_rate is None:
@@ -222,9 +227,14 @@ def _moving(source: Source) -> MediaInfo:
     return info
 
 
-def _whole_latents(info: MediaInfo, frame_rate: float | None) -> int:
+def _frame_rate(info: MediaInfo, options: Mapping[str, Any]) -> float:
+    """Of the clip that is asked for: the given media's, where the options name no other."""
+    return shapes.checked_frame_rate(_set(options).get("frame_rate", info.frame_rate))
+
+
+def _whole_latents(info: MediaInfo, options: Mapping[str, Any]) -> int:
     """The most frames, 8k + 1, that the source fills."""
-    num_frames = int(info.num_frames / info.frame_rate * (frame_rate or info.frame_rate) + shapes.TIME_TOLERANCE_S)
+    num_frames = int(info.num_frames / info.frame_rate * _frame_rate(info, options) + shapes.TIME_TOLERANCE_S)
     temporal = shapes.VIDEO_TEMPORAL_COMPRESSION
     return max((num_frames - 1) // temporal * temporal + 1, 1)
 

@@ -1,8 +1,8 @@
 """The tasks as methods of a Session: each builds its request in `tasks` and runs it.
 
-Every verb also takes the fields of `tasks.ClipOptions` (width, height, frame_rate, seed, negative_prompt, sampling,
-two_stage), seconds or num_frames where no given clip has a length, and the arguments of `Session.run` (trace,
-trace_budget_mb, on_step, progress).
+Every verb also takes `tasks.ClipOptions` (size, width, height, frame_rate, seed, negative_prompt, sampling, two_stage),
+seconds or num_frames where no given clip has a length, and the arguments of `Session.run` (trace, trace_budget_mb,
+on_step, progress).
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ Reads media through `ltx_nb.media`, a long video frame by frame. Knows no widget
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -15,8 +14,7 @@ import numpy as np
 from PIL import Image
 
 from ltx_nb import media
-from ltx_nb.clip import Clip
-from ltx_nb.source import Media, Source
+from ltx_nb.source import Source
 from ltx_widgets.sound_picture import waveform_peaks
 
 # Twice the height of a lane on the screen, for screens with two dots per pixel; enough pictures to fill one.
@@ -37,47 +35,13 @@ class SourcePreview:
     peaks: np.ndarray
 
 
-def source_of(given: Source | Clip | str | os.PathLike[str]) -> Source:
-    """What a user may hand over, as a Source. Raises ValueError for anything else."""
-    if isinstance(given, Source):
-        return given
-    if isinstance(given, Clip):
-        # A clip of one lane has a rate for that one; both default to None.
-        parts: dict[str, Any] = {"frames": given.frames, "audio": given.audio}
-        parts["frame_rate"] = None if given.frames is None else given.frame_rate
-        parts["sample_rate"] = None if given.audio is None else given.sample_rate
-        return Source.from_media(Media(**parts))
-    if isinstance(given, (str, os.PathLike)):
-        return Source.from_path(given)
-    raise ValueError(f"media is a {type(given).__name__}; give a Clip, a file's path or a Source")
-
-
 def facts_of(source: Source) -> dict[str, Any]:
     """duration_s, frame_rate (None of a still picture), num_frames, width, height, has_audio, as plain data.
 
     Raises ValueError if the source cannot be read.
     """
-    if source.media is None:
-        with source.open() as file:
-            info = media.probe(file)
-        return {
-            "duration_s": info.duration_s,
-            "frame_rate": info.frame_rate,
-            "num_frames": info.num_frames,
-            "width": info.width,
-            "height": info.height,
-            "has_audio": info.has_audio,
-        }
-    frames, audio = source.media.frames, source.media.audio
-    facts: dict[str, Any] = {"frame_rate": source.media.frame_rate, "has_audio": audio is not None, "duration_s": 0.0}
-    facts |= {"num_frames": 0, "width": None, "height": None}
-    if audio is not None:
-        facts["duration_s"] = audio.shape[1] / source.media.sample_rate
-    if frames is not None:
-        facts |= {"num_frames": len(frames), "height": frames.shape[1], "width": frames.shape[2]}
-        if source.media.frame_rate is not None:
-            facts["duration_s"] = len(frames) / source.media.frame_rate
-    return facts
+    info, names = source.info(), ("duration_s", "frame_rate", "num_frames", "width", "height", "has_audio")
+    return {name: getattr(info, name) for name in names}
 
 
 def preview_of(source: Source) -> SourcePreview:

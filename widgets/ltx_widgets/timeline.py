@@ -25,7 +25,7 @@ from ltx_nb.files import whole_file
 from ltx_nb.request import ClipRequest, Given
 from ltx_nb.source import EMBED_LIMIT_BYTES, Source
 from ltx_widgets.base import KitWidget
-from ltx_widgets.source_preview import facts_of, preview_of, source_of
+from ltx_widgets.source_preview import facts_of, preview_of
 from ltx_widgets.timeline_still import still_png
 
 EDITED = ("width", "height", "crop_width", "crop_height", "num_frames", "frame_rate", "two_stage", "given")
@@ -84,7 +84,7 @@ class Timeline(KitWidget):
 
         Raises ValueError if it cannot be read.
         """
-        source = source_of(media)
+        source = Source.of(media)
         facts_of(source)
         if not name and isinstance(media, (str, os.PathLike)):
             name = Path(media).name

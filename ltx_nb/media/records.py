@@ -1,0 +1,40 @@
+"""What a file of ours says of itself in its comment: the request that made the clip, and where its parts come from.
+
+Passes JSON through and knows nothing of what is in it.
+"""
+
+from __future__ import annotations
+
+import json
+
+from ltx_nb.media.pictures import MediaSource
+from ltx_nb.media.reading import open_media
+
+
+def record(request_json: str | None, clip_json: str | None) -> str:
+    """The text that goes into a file's comment, and comes back through `read_request_json` and `read_clip_json`.
+
+    The comment is the one field that MP4, MOV, WebM, MKV, WAV, MP3 and FLAC all have, and that other programs keep.
+    """
+    parts = {"ltx_nb_request": request_json, "ltx_nb_clip": clip_json}
+    return json.dumps({key: json.loads(text) for key, text in parts.items() if text is not None})
+
+
+def read_request_json(source: MediaSource) -> str | None:
+    """The request that made the clip in this file, as JSON; None if there is none. ValueError if it cannot be read."""
+    return _read_record(source, "ltx_nb_request")
+
+
+def read_clip_json(source: MediaSource) -> str | None:
+    """What else the clip in this file says of itself, as JSON; None if nothing. ValueError if it cannot be read."""
+    return _read_record(source, "ltx_nb_clip")
+
+
+def _read_record(source: MediaSource, key: str) -> str | None:
+    with open_media(source) as container:
+        comments = [value for name, value in container.metadata.items() if name.lower() == "comment"]
+    try:
+        found = json.loads(comments[0])[key]
+    except (IndexError, KeyError, TypeError, ValueError):  # no comment, or somebody else's
+        return None
+    return json.dumps(found)
