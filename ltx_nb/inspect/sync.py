@@ -27,7 +27,7 @@ LOW_CONFIDENCE = 0.4
 ONSET_HOP_S = 0.005
 ONSET_WINDOW_S = 0.02
 ONSET_FLOOR_DB = -70.0
-MIN_ONSET_DB = 3.0  # mean rise over all bands; 20 s of steady noise, the same on both sides, rise by up to 2.2
+MIN_ONSET_DB = 3.0  # mean rise over all bands; steady noise flutters by up to 2.2, where a clip begins in it by more
 MIN_ONSET_SHARE = 0.3  # of the strongest
 MIN_ONSET_GAP_S = 0.08
 
