@@ -1,5 +1,7 @@
 """The loop against diffusers' own pipelines: the same components, the same noise, the same latents."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -53,18 +55,26 @@ def denormalised(session, latents, audio_latents):
     return video, audio_latents * audio_vae.latents_std.view(1, 8, 1, 16) + audio_vae.latents_mean.view(1, 8, 1, 16)
 
 
+def normalised(session, latents, audio_latents):
+    """Latents as the loop has them, in which a difference is a share of their spread, whatever the weights."""
+    vae, audio_vae = session.pipe.vae, session.pipe.audio_vae
+    video = (latents - vae.latents_mean.view(1, -1, 1, 1, 1)) / vae.latents_std.view(1, -1, 1, 1, 1)
+    return video, (audio_latents - audio_vae.latents_mean.view(1, 8, 1, 16)) / audio_vae.latents_std.view(1, 8, 1, 16)
+
+
 def ours(session, sampling, given=()):
-    """Final latents, denormalised, and the noisy latents of the first step."""
+    """Final latents and the noisy latents of the first step."""
     start = []
     request = ClipRequest(PROMPT, **SIZE, seed=3, sampling=sampling, given=given)
     clip = session.run(
         request, progress=False, on_step=lambda e: start.append((e.latents.clone(), e.audio_latents.clone()))
     )
-    return denormalised(session, clip.latents[None], clip.audio_latents[None]), start[0]
+    return (clip.latents[None], clip.audio_latents[None]), start[0]
 
 
-def assert_same(ours, theirs):
-    for mine, other in zip(ours, theirs, strict=True):
+def assert_same(session, ours, theirs):
+    """ours: as the loop has them. theirs: denormalised, as diffusers gives them."""
+    for mine, other in zip(ours, normalised(session, *theirs), strict=True):
         assert (mine - other).abs().max() <= TOLERANCE
 
 
@@ -77,42 +87,47 @@ def image_given(seed, **when):
     return Given("video", Source.from_media(Media(frames=picture(seed)[None])), **when)
 
 
+@pytest.fixture(params=["random_session", "session"], ids=["random weights", "trained weights"])
+def any_session(request):
+    return request.getfixturevalue(request.param)
+
+
 @pytest.mark.parametrize("sampling", [UNGUIDED, GUIDED, RESCALED], ids=["unguided", "guided", "rescaled"])
-def test_text_to_video_is_LTX2Pipeline(random_session, sampling):
-    latents, (noise, audio_noise) = ours(random_session, sampling)
-    _, audio_noise = denormalised(random_session, noise[None], audio_noise[None])
+def test_text_to_video_is_LTX2Pipeline(any_session, sampling):
+    latents, (noise, audio_noise) = ours(any_session, sampling)
+    _, audio_noise = denormalised(any_session, noise[None], audio_noise[None])
     theirs = reference(
-        random_session,
+        any_session,
         LTX2Pipeline,
         latents=pack_video(noise[None]),
         audio_latents=audio_noise,
-        **settings(random_session, sampling),
+        **settings(any_session, sampling),
     )
-    assert_same(latents, theirs)
+    assert_same(any_session, latents, theirs)
 
 
 # Rescaling looks at the spread of x0 over all tokens, given ones included, for which these two take the scalar sigma
 # and not the token's own: equal only where nothing is given.
 @pytest.mark.parametrize("sampling", [UNGUIDED, GUIDED], ids=["unguided", "guided"])
-def test_image_to_video_is_LTX2ImageToVideoPipeline(random_session, sampling):
-    latents, (start, audio_noise) = ours(random_session, sampling, (image_given(0),))
-    start, audio_noise = denormalised(random_session, start[None], audio_noise[None])
+def test_image_to_video_is_LTX2ImageToVideoPipeline(any_session, sampling):
+    latents, (start, audio_noise) = ours(any_session, sampling, (image_given(0),))
+    start, audio_noise = denormalised(any_session, start[None], audio_noise[None])
     theirs = reference(
-        random_session,
+        any_session,
         LTX2ImageToVideoPipeline,
         image=Image.fromarray(picture(0)),
         image_crf=0,
         latents=start,
         audio_latents=audio_noise,
-        **settings(random_session, sampling),
+        **settings(any_session, sampling),
     )
-    assert_same(latents, theirs)
+    assert_same(any_session, latents, theirs)
 
 
 @pytest.mark.parametrize("sampling", [UNGUIDED, GUIDED], ids=["unguided", "guided"])
-def test_keyframes_are_LTX2ConditionPipeline(random_session, sampling, monkeypatch):
+def test_keyframes_are_LTX2ConditionPipeline(any_session, sampling, monkeypatch):
     given = (image_given(0), image_given(1, start_s=9 / 24))
-    latents, _ = ours(random_session, sampling, given)
+    latents, _ = ours(any_session, sampling, given)
     noise = pack_video(draw_noise(3, "video", 1, (1, 128, 3, 2, 2)))
     noises = iter(
         [
@@ -125,10 +140,8 @@ def test_keyframes_are_LTX2ConditionPipeline(random_session, sampling, monkeypat
         LTX2VideoCondition(frames=Image.fromarray(picture(0)), index=0, crf=0),
         LTX2VideoCondition(frames=Image.fromarray(picture(1)), index=2, crf=0),  # latent 2 begins at frame 9
     ]
-    theirs = reference(
-        random_session, LTX2ConditionPipeline, conditions=conditions, **settings(random_session, sampling)
-    )
-    assert_same(latents, theirs)
+    theirs = reference(any_session, LTX2ConditionPipeline, conditions=conditions, **settings(any_session, sampling))
+    assert_same(any_session, latents, theirs)
 
 
 @pytest.fixture
@@ -170,7 +183,7 @@ def test_two_stages_are_the_recipe_of_LTX2LatentUpsamplePipeline(random_session,
         **settings(random_session, Sampling())
         | {"sigmas": sigmas, "num_inference_steps": 3, "width": 128, "height": 128},
     )
-    assert_same(denormalised(random_session, clip.latents[None], clip.audio_latents[None]), theirs)
+    assert_same(random_session, (clip.latents[None], clip.audio_latents[None]), theirs)
     assert [len(clip.frames), clip.width, clip.height] == [17, 128, 128]
 
 
@@ -183,3 +196,9 @@ def test_upscale_refines_the_latents_of_the_clip(random_session, upsampler):
     assert [len(doubled.frames), doubled.width, doubled.height] == [17, 128, 128]
     assert [stage for stage, _ in sigmas] == [2, 2, 2]
     assert [sigma for _, sigma in sigmas] == pytest.approx(STAGE_2_DISTILLED_SIGMA_VALUES)
+
+
+def test_what_was_converted_for_a_second_stage_is_on_the_clip(random_session, upsampler):
+    clip = random_session.text_to_video(PROMPT, sampling=UNGUIDED, progress=False, **SIZE)
+    wider = replace(clip, frames=np.pad(clip.frames, ((0, 0), (0, 0), (3, 3), (0, 0))))
+    assert random_session.upscale(wider, progress=False).notes == ("picture 70x64, cropped to 64x64",)
