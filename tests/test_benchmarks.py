@@ -110,3 +110,10 @@ def test_rows_come_as_they_are_found_and_the_end_says_how(monkeypatch, tmp_path,
     (tmp_path / "card_jobs.py").write_text(script)
     monkeypatch.setattr(cards, "__file__", str(tmp_path / "cards.py"))
     assert list(cards.rows_of({}, seconds)) == rows
+
+
+def test_what_is_kept_of_the_full_size_is_what_readme_says_of_it():
+    found = json.loads((Path(presets.__file__).with_suffix(".json")).read_text(encoding="utf-8"))
+    assert all(0.9 <= row["ratio"] <= 1.1 for row in found["peaks"])
+    assert found["blocks"]["lean equals stock"] and found["blocks"]["streamed equals resident"]
+    assert found["cards"]["gpu"] or found["cards"]["why"]
