@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 MODEL_MEL_STEP_S = 0.01
 RANGE_DB = 80
 MOST_POINTS = 4000  # of a drawn waveform: more than a screen has
-SIDE_COLOURS = {"left": COLOURS[0], "right": COLOURS[1]}
+SIDE_COLOURS = {"left": LANE_COLOURS["audio"], "right": COLOURS[4]}  # two shades of sound: blue is for the picture
 HZ_TICKS = (100, 1000, 10_000)
 QUIETEST_TOP_DB = -20.0  # so that silence is drawn dark
 
