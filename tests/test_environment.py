@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
@@ -42,9 +43,15 @@ def test_pin_meets_the_floor(requirement):
     assert requirement.specifier.contains(pins()[canonicalize_name(requirement.name)])
 
 
-def test_conda_python_is_the_projects():
+def test_conda_python_is_the_tested_one_and_the_projects():
     environment, _ = conda_environment()
-    assert f"python{PROJECT['requires-python']}" in environment["dependencies"]
+    (version,) = (
+        entry.removeprefix("python=")
+        for entry in environment["dependencies"]
+        if isinstance(entry, str) and entry.startswith("python=")
+    )
+    assert f"for Python {version} on Linux" in (ROOT / "CONTRIBUTING.md").read_text()
+    assert SpecifierSet(PROJECT["requires-python"]).contains(version)
 
 
 def test_conda_installs_what_pip_does():
