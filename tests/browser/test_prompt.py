@@ -3,6 +3,18 @@
 import pytest
 from playwright.sync_api import expect
 
+WITH_TOKENIZER = """
+class Tokenizer:
+    def count(self, text):
+        return len(text.split()) + 1  # as one that ends the text with a token of its own
+
+    def unknown(self, text):
+        return [word for word in text.split() if word == "zyx"]
+
+prompt = Prompt(tokenizer=Tokenizer())
+prompt
+"""
+
 
 @pytest.fixture
 def prompt(notebook):
@@ -32,6 +44,41 @@ def test_request_from_the_kernel_leaves_what_is_being_typed(notebook, prompt):
     expect(seed).to_have_value("77")
     seed.press("Tab")
     notebook.wait_until("prompt.request.seed == 77")
+
+
+def test_parts_join_into_the_prompt(notebook, prompt):
+    prompt.get_by_role("button", name="In parts").click()
+    prompt.get_by_label("sound", exact=True).fill("It thumps")
+    prompt.get_by_label("action", exact=True).fill("A red ball bounces")
+    notebook.wait_until("prompt.request.prompt == 'A red ball bounces. It thumps.'")
+
+
+def test_seconds_become_the_nearest_legal_length(notebook, prompt):
+    seconds = prompt.get_by_label("Length in seconds")
+    seconds.fill("1")
+    seconds.press("Tab")
+    notebook.wait_until("prompt.request.num_frames == 25")
+    expect(seconds).to_have_value("1.042")
+
+
+def test_words_and_tokens_are_counted_and_unknown_ones_named(notebook, prompt):
+    notebook.run(WITH_TOKENIZER)
+    prompt.get_by_label("Prompt", exact=True).fill("a red zyx bounces")
+    expect(prompt).to_contain_text("4 of 200 words, 5 tokens")
+    expect(prompt.get_by_role("status")).to_have_text("The model does not know: zyx")
+
+
+def test_last_prompt_is_taken_again(notebook, prompt):
+    text = prompt.get_by_label("Prompt", exact=True)
+    for words in ("a red ball bounces", "a blue square slides"):
+        text.fill(words)
+        notebook.wait_until(f"prompt.request.prompt == {words!r}")
+        notebook.value("None", code="prompt.remember()")
+    last = prompt.get_by_label("Last prompts")
+    expect(last.get_by_role("option")).to_have_count(3)
+    last.select_option("a red ball bounces")
+    notebook.wait_until("prompt.request.prompt == 'a red ball bounces'")
+    expect(text).to_have_value("a red ball bounces")
 
 
 def test_refused_value_is_said_and_changes_nothing(notebook, prompt):
