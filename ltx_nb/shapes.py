@@ -208,7 +208,7 @@ def check_num_frames(num_frames: int, frame_rate: float | None = None) -> None:
     if most is not None and frame_rate is not None and num_frames > MAX_SECONDS * frame_rate + MAX_EXTRA_FRAMES:
         raise ValueError(
             f"num_frames={num_frames} at {frame_rate:g} frames/s is {num_frames / frame_rate:.6g} s; one pass makes at "
-            f"most {MAX_SECONDS} s; nearest: {most}, then extend the clip"
+            f"most {MAX_SECONDS} s; nearest: {most}, or a storyboard of several"
         )
     below = _floor_num_frames(num_frames)
     if num_frames < 1 or num_frames != below:

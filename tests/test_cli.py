@@ -84,6 +84,12 @@ def test_seconds_become_the_nearest_frames(tmp_path):
     assert json.loads(done.stdout)["num_frames"] == 25
 
 
+def test_a_size_is_asked_for_by_name(tmp_path):
+    arguments = ("--frames", 9, "--size", "square", "--steps", 1, "--json")
+    done = invoke("run", "--prompt", PROMPT, "--out", tmp_path / "ball.mp4", *arguments)
+    assert probe(tmp_path / "ball.mp4").width == json.loads(done.stdout)["request"]["height"] == 768
+
+
 def test_a_word_that_the_model_does_not_know_is_a_warning(tmp_path):
     done = run_short(tmp_path / "ball.mp4", "--prompt", "A red zeppelin bounces on the floor.")
     assert done.exit_code == 0
@@ -96,6 +102,7 @@ def test_a_word_that_the_model_does_not_know_is_a_warning(tmp_path):
         (["--frames", 120], "num_frames=120 is not 8k + 1; nearest: 113, 121"),
         (["--width", 100], "width=100 is not a multiple of 32 from 32 to 4096; nearest: 96, 128"),
         (["--seconds", 1], "seconds and num_frames are both given; give one of the two"),
+        (["--size", "1080p"], "size and width are both given; give one of the two"),
         (["--steps", 0], "num_inference_steps=0 is too small; the least is 1"),
         (["--model", "tinny"], "model='tinny' is not one of"),
         (["--preset", "9gb"], "preset='9gb' is not one of"),

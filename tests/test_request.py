@@ -142,7 +142,7 @@ def test_a_retake_generates_the_tokens_that_meet_it():
         ({"height": 0}, "height=0 is not a multiple of 32 from 32 to 4096; nearest: 32"),
         ({"num_frames": 120}, "num_frames=120 is not 8k + 1; nearest: 113, 121"),
         ({"num_frames": 121.0}, "num_frames=121.0 is a float, not a whole number; try 121"),
-        ({"num_frames": 601}, "is 25.0417 s; one pass makes at most 20 s; nearest: 481, then extend the clip"),
+        ({"num_frames": 601}, "is 25.0417 s; one pass makes at most 20 s; nearest: 481, or a storyboard of several"),
         ({"num_frames": 1, "frame_rate": 60}, "num_frames=1 at 60 frames/s is too short for one audio latent"),
         ({"frame_rate": 0}, "frame_rate=0.0 is too small; the least is 1"),
         ({"frame_rate": 240}, "frame_rate=240.0 is too large; the most is 120"),
