@@ -21,7 +21,8 @@ GUIDANCE_SCALE, MODALITY_SCALE = 2.0, 3.0
 
 class DistillationStage(TransformerStage):
     name = "distillation"
-    phases = ((1100, 4000),)
+    phases = ((1800, 4000),)
+    silence_weight = 4.0  # guidance draws a faint burst into the first moment of silent clips
 
     def __init__(self, workdir: Path):
         super().__init__(workdir)

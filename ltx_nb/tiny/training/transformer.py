@@ -63,6 +63,7 @@ def kept_tokens(task: str, rng: np.random.Generator, frames: int, latents: int) 
 class TransformerStage(Stage):
     name = "transformer"
     phases = ((7600, 4000),)  # steps, tokens a batch
+    silence_weight = 1.0  # of the sound of a clip that has none, in the loss
 
     def __init__(self, workdir: Path):
         self.clips = LatentClips(workdir / "latents")
@@ -177,8 +178,9 @@ class TransformerStage(Stage):
         video_out, audio_out = self.velocities(self.modules, inputs, captions)
         silent = clips.silent & torch.tensor([caption != "" for caption in captions])
         video_target, audio_target = self.targets(inputs, captions, silent, video_noise - video, audio_noise - audio)
-        video_loss = _masked_mse(video_out, video_target, video_new)
-        audio_loss = _masked_mse(audio_out, audio_target, audio_new)
+        video_loss = _weighted_mse(video_out, video_target, video_new)
+        audio_weight = audio_new * torch.where(silent, self.silence_weight, 1.0)[:, None]
+        audio_loss = _weighted_mse(audio_out, audio_target, audio_weight)
         self._update_ema(step)
         return video_loss + audio_loss, {
             "video": float(video_loss.detach()),
@@ -205,9 +207,9 @@ def _keyframe_coords(coords: torch.Tensor, image_frame: torch.Tensor, num_tokens
     return keyframes
 
 
-def _masked_mse(prediction, target, mask):
+def _weighted_mse(prediction, target, weight):
     per_token = (prediction - target).square().mean(-1)
-    return (per_token * mask).sum() / mask.sum().clamp(min=1)
+    return (per_token * weight).sum() / weight.sum().clamp(min=1)
 
 
 @torch.no_grad()

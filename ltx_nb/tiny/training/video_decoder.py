@@ -1,6 +1,7 @@
 """Stage 6: the video decoder alone, on the encoded clips: it goes on improving while the latents stay what they are.
 
-The object, a twentieth of the picture, counts for more here than its background: a ball must not become a square.
+The object, a twentieth of the picture, counts for more here than its background: a ball must not become a square. Its
+error counts beside its contrast, so that green on gray gets as sharp an outline as white on black.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from .loop import Stage, parse_arguments, run_stage, trained_components
 from .muon import Muon
 from .video_vae import LATENT_NOISE, as_pixels, held_out_psnr, psnr_db
 
-OBJECT_WEIGHT = 5.0  # of a pixel of the object or beside it; the flat background has 1
+OBJECT_WEIGHT = 5.0  # of a pixel of the object or beside it, at MEDIAN_CONTRAST; the flat background has 1
+MEDIAN_CONTRAST = 1.6  # of the world's colours on its backgrounds: RGB distance where black to white is 2 sqrt(3)
 
 
 class VideoDecoderStage(Stage):
     name = "video_decoder"
-    phases = ((1800, 2),)
+    phases = ((2400, 2),)
 
     def __init__(self, workdir: Path):
         self.vae = trained_components(workdir)["vae"]
@@ -53,9 +55,12 @@ class VideoDecoderStage(Stage):
 
 
 def _weights(pixels: torch.Tensor) -> torch.Tensor:
-    """OBJECT_WEIGHT where the picture differs from its corner, and 4 px around; [B, 1, F, H, W]."""
-    is_object = (pixels - pixels[..., :1, :1]).abs().amax(1, keepdim=True) > 0.1
-    return 1 + (OBJECT_WEIGHT - 1) * F.max_pool3d(is_object.float(), (1, 9, 9), stride=1, padding=(0, 4, 4))
+    """More than 1 where the picture differs from its corner, and 4 px around; [B, 1, F, H, W]."""
+    offset = pixels - pixels[..., :1, :1]
+    contrast = offset.square().sum(1, keepdim=True).amax((2, 3, 4), keepdim=True).sqrt()
+    is_object = (offset.abs().amax(1, keepdim=True) > 0.1).float()
+    near_object = F.max_pool3d(is_object, (1, 9, 9), stride=1, padding=(0, 4, 4))
+    return 1 + OBJECT_WEIGHT * (MEDIAN_CONTRAST / contrast).square() * near_object
 
 
 if __name__ == "__main__":
