@@ -94,6 +94,16 @@ test("both halves of a split play on, on both lanes", () => {
   assert.equal(frames(edited, "audio").length, 2);
 });
 
+test("linked lanes are split at the same time, the edge of a latent of the picture", () => {
+  const whole = plan(49, span("video", 0, 49), span("audio", 0, 49));
+  for (const lane of ["video", "audio"]) {
+    const edited = linked.splitAt(whole, partOf(whole, lane, "span"), 12 / 24, OPTIONS);
+    const [video_s, audio_s] = ["video", "audio"].map((of) => parts(edited, of)[0].end_s);
+    assert.equal(video_s, 9 / 24);
+    assert.ok(Math.abs(audio_s - video_s) <= 0.02 + 1e-9, `${audio_s}`);
+  }
+});
+
 test("a split at an edge changes nothing", () => {
   const whole = plan(49, span("video", 0, 49));
   assert.equal(edits.split(whole, 0, 0.001, true), whole);

@@ -1,7 +1,7 @@
 // Edits of parts as a user makes them: each is dragged, cut or deleted together with its partner, what lies at the same
 // time on the other lane, where lanes are linked.
 import { healed, moved, split, trimmed, withoutItem } from "./edits.mjs";
-import { LANES, isBetween, neighbours, parts, span_s } from "./plan.mjs";
+import { LANES, isBetween, neighbours, parts, snapped_s, span_s } from "./plan.mjs";
 
 // Snapping moves edges of audio by 20 ms at most.
 const LINK_TOLERANCE_S = 0.05;
@@ -20,8 +20,7 @@ export function partner(plan, part) {
 // A part dragged by delta_s at its "start", its "end" or its "body". Where lanes are linked, its partner goes to the
 // same times: what is on the video lane leads, as its latents are longer.
 export function dragged(plan, part, grip, delta_s, { snap, linked, lengths_s }) {
-  const byLane = (a, b) => LANES.indexOf(a.lane) - LANES.indexOf(b.lane);
-  const [lead, follower] = linkedParts(plan, part, linked).sort(byLane);
+  const [lead, follower] = ledParts(plan, part, linked);
   const led = leadDragged(plan, lead, grip, delta_s, snap, lengths_s);
   return follower ? broughtTo(led, follower, grip, timesOf(led, plan, lead), snap, lengths_s) : led;
 }
@@ -62,11 +61,12 @@ function timesOf(next, plan, part) {
   ];
 }
 
-// A part cut at time_s, with its partner.
+// A part cut at time_s, with its partner at the same time.
 export function splitAt(plan, part, time_s, { snap, linked }) {
-  return linkedParts(plan, part, linked).reduce((next, one) => {
-    return one.kind === "span" ? split(next, one.index, time_s, snap) : next;
-  }, plan);
+  if (part.kind !== "span") return plan;
+  const [lead] = ledParts(plan, part, linked);
+  const at_s = snapped_s(plan, lead.lane, snap, time_s, [lead.start_s, lead.end_s]);
+  return linkedParts(plan, part, linked).reduce((next, { index }) => split(next, index, at_s, snap), plan);
 }
 
 // What is given taken away, what is generated filled again where one source goes on over it; with its partner.
@@ -74,6 +74,11 @@ export function deleted(plan, part, { linked }) {
   return linkedParts(plan, part, linked).reduce((next, one) => {
     return one.kind === "gap" ? healed(next, one) : withoutItem(next, one.index);
   }, plan);
+}
+
+// The part and its partner, the one on the video lane first.
+function ledParts(plan, part, linked) {
+  return linkedParts(plan, part, linked).sort((a, b) => LANES.indexOf(a.lane) - LANES.indexOf(b.lane));
 }
 
 // The part and its partner, the later in `given` first, so that no edit shifts the index of the next.
