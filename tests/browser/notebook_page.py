@@ -169,7 +169,7 @@ class NotebookPage:
         give_up_at = time.monotonic() + TIMEOUT_S
         while not self.value(f"bool({expression})"):
             if time.monotonic() > give_up_at:
-                raise AssertionError(f"not true in the kernel after {TIMEOUT_S} s: {expression}")
+                raise AssertionError(f"not true in the kernel after {TIMEOUT_S} s: {expression}; {self._obstacle()}")
             self.page.wait_for_timeout(POLL_MS)
 
     def cell_types(self) -> list[str]:

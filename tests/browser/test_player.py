@@ -15,6 +15,12 @@ ARE_LOADED = """() => {
     const videos = [...document.querySelectorAll('.ltx-player video')];
     return videos.length === 2 && videos.every((video) => video.readyState >= 2);
 }"""
+HAS_GONE_BACK = """() => {
+    const { currentTime } = document.querySelector('.ltx-player video');
+    const hasGoneBack = currentTime < (window.latestTime ?? 0) - 0.1;
+    window.latestTime = currentTime;
+    return hasGoneBack;
+}"""
 IN_STEP = """() => {
     const videos = [...document.querySelectorAll('.ltx-player video')];
     const [first_s, second_s] = videos.map((video) => video.currentTime);
@@ -42,6 +48,27 @@ def test_plays_with_sound_and_remembers_where_it_stopped(tiny_notebook, player):
 def test_arrow_key_steps_by_one_frame(tiny_notebook, player):
     player.get_by_role("slider", name="Playhead").press("ArrowRight")
     tiny_notebook.wait_until("0 < player.position_s <= 1.5 / 24")
+
+
+def test_dragged_span_is_looped(tiny_notebook, player):
+    mouse, box = tiny_notebook.page.mouse, player.locator(".player-ruler").bounding_box()
+    y_px = box["y"] + box["height"] / 2
+    mouse.move(box["x"] + 0.25 * box["width"], y_px)
+    mouse.down()
+    mouse.move(box["x"] + 0.5 * box["width"], y_px, steps=5)
+    mouse.up()
+    tiny_notebook.wait_until("player.loop and len(player.span_s) == 2")
+    start_s, end_s = tiny_notebook.value("player.span_s")
+    assert end_s - start_s == pytest.approx(tiny_notebook.value("player.duration_s") / 4, rel=0.05)
+    player.get_by_role("button", name="Play (space)").click()
+    tiny_notebook.wait_for(HAS_GONE_BACK, "the span to begin again")
+    assert player.locator("video").evaluate("video => video.currentTime") >= start_s - 0.05
+
+
+def test_chosen_speed_is_the_kernels(tiny_notebook, player):
+    player.get_by_label("Speed").select_option("1.5")
+    tiny_notebook.wait_until("player.speed == 1.5")
+    assert player.locator("video").evaluate("video => video.playbackRate") == 1.5
 
 
 def test_letter_key_is_the_players_and_not_the_notebooks(tiny_notebook, player):

@@ -35,6 +35,14 @@ def test_longer_clip_needs_more_memory(notebook, picker):
     notebook.wait_until(f"{STAGES_GB} > {before_gb}")
 
 
+def test_preset_that_is_too_small_says_what_would_fit(notebook, picker):
+    notebook.value("None", code="picker.job = {'width': 1920, 'height': 1088, 'num_frames': 481}")
+    name = notebook.value("next(plan['preset'] for plan in picker.plans if plan['would_fit'])")
+    picker.locator(f"input[value='{name}']").check()
+    picker.get_by_role("status").filter(has_text="It does not fit").wait_for()
+    expect(picker).to_contain_text("What would fit:")
+
+
 def test_reload_finds_the_preset(notebook, picker):
     name = notebook.value("picker.plans[-1]['preset']")
     picker.locator(f"input[value='{name}']").check()

@@ -69,6 +69,27 @@ def test_cancel_ends_within_a_step_and_the_next_run_works(tiny_notebook, panel):
     tiny_notebook.wait_until("len(panel.clips) == 1")
 
 
+def test_run_that_waits_is_removed(tiny_notebook, panel):
+    panel.get_by_role("button", name="Generate").click()
+    tiny_notebook.wait_until("len(steps) == 1")
+    panel.get_by_role("button", name="Add to queue").click()
+    tiny_notebook.wait_until("len(panel.queue) == 1")
+    panel.get_by_role("button", name="Remove ").click()
+    tiny_notebook.wait_until("panel.queue == []")
+    tiny_notebook.value("None", code=GO_ON)
+    tiny_notebook.wait_until("panel.state == 'idle'")
+    assert tiny_notebook.value("len(panel.clips)") == 1
+
+
+def test_clip_brings_its_request_back(tiny_notebook, panel):
+    tiny_notebook.value("None", code=GO_ON)
+    panel.get_by_role("button", name="Generate").click()
+    panel.get_by_role("button", name="Load: ").wait_for()
+    tiny_notebook.value("None", code="panel.request = request.replace(seed=request.seed + 1)")
+    panel.get_by_role("button", name="Load: ").click()
+    tiny_notebook.wait_until("panel.request == request")
+
+
 def test_error_of_a_run_is_shown(tiny_notebook, panel):
     tiny_notebook.value("None", code="failure = RuntimeError('the card is on fire')")
     panel.get_by_role("button", name="Generate").click()

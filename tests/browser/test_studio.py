@@ -29,7 +29,9 @@ def page(tiny_notebook):
 
 
 def generate(notebook, page):
-    page.locator(".ltx-prompt").get_by_label("Prompt", exact=True).fill(PROMPT)
+    text = page.locator(".ltx-prompt").get_by_label("Prompt", exact=True)
+    text.fill(PROMPT)
+    expect(text).to_have_value(PROMPT)
     notebook.wait_until("shot.run_panel.request and 'deep thump' in shot.run_panel.request.prompt")
     page.locator(".ltx-run-panel").get_by_role("button", name="Generate").click()
 

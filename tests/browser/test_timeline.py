@@ -1,12 +1,25 @@
 """The timeline in a real front end: what is dragged, typed and clicked becomes the kernel's request, on release."""
 
+import hashlib
 import re
+import wave
 
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
 LATENT_S = 8 / 24
+TRACK_PX = "() => document.querySelector('.ltx-timeline-track').clientWidth"
+GIVE_IMAGE = """
+import io
+from PIL import Image
+from ltx_nb.request import Given
+from ltx_nb.source import Source
+png = io.BytesIO()
+Image.new("RGB", (64, 64), "orange").save(png, "PNG")
+image = Given("video", Source.from_bytes(png.getvalue(), "image/png"))
+timeline.request = timeline.request.replace(given=(image,))
+"""
 GENERATED = "[list(span) for span in timeline.request.generated_spans_s({!r})]"
 
 
@@ -22,6 +35,10 @@ def timeline(tiny_notebook):
 
 def generated(widget, lane):
     return widget.get_by_role("button", name=re.compile(f"^{lane} generated"))
+
+
+def given(widget, lane):
+    return widget.get_by_role("button", name=re.compile(f"^{lane} given"))
 
 
 def spans_s(notebook, lane):
@@ -62,6 +79,38 @@ def test_keys_move_the_region_and_undo_it(tiny_notebook, timeline):
     tiny_notebook.wait_until(f"{GENERATED.format('video')} == {before}")
 
 
+def test_keys_split_a_span_at_the_cursor_and_delete_a_half(tiny_notebook, timeline):
+    given(timeline, "video").first.focus()
+    cursor = timeline.get_by_role("slider", name="Cursor")
+    cursor.press("PageUp")  # by 8 frames, next to the edge of a latent
+    cursor.press("s")
+    tiny_notebook.wait_until("len(timeline.request.given) == 6")
+    given(timeline, "video").first.press("Delete")
+    tiny_notebook.wait_until("len(timeline.request.given) == 4")
+    for lane in ("video", "audio"):
+        assert spans_s(tiny_notebook, lane)[0] == [0, pytest.approx(9 / 24, abs=0.03)]
+
+
+def test_keys_at_its_end_make_the_clip_longer(tiny_notebook, timeline):
+    timeline.get_by_role("slider", name="Clip length").press("ArrowRight")
+    tiny_notebook.wait_until("timeline.request.num_frames == 57")
+
+
+def test_key_weakens_an_image(tiny_notebook, timeline):
+    tiny_notebook.value("None", code=GIVE_IMAGE)
+    timeline.get_by_role("button", name=re.compile("^image given")).press("ArrowDown")
+    tiny_notebook.wait_until("[item.strength for item in timeline.request.given] == [0.95]")
+
+
+def test_keys_zoom_in_and_fit(tiny_notebook, timeline):
+    before_px = tiny_notebook.page.evaluate(TRACK_PX)
+    cursor = timeline.get_by_role("slider", name="Cursor")
+    cursor.press("+")
+    tiny_notebook.wait_for(f"(before_px) => ({TRACK_PX})() > 1.4 * before_px", "a longer axis", before_px)
+    cursor.press("0")
+    tiny_notebook.wait_for(f"(before_px) => ({TRACK_PX})() === before_px", "the axis to fit again", before_px)
+
+
 def test_request_from_the_kernel_is_drawn(tiny_notebook, timeline):
     tiny_notebook.value("None", code="timeline.request = timeline.request.replace(given=())")
     expect(timeline.locator("[data-lane=video] .ltx-timeline-part")).to_have_count(1)
@@ -75,6 +124,17 @@ def test_uploaded_picture_is_given(tiny_notebook, timeline, tmp_path):
         timeline.get_by_role("button", name="Add file…").click()
     chooser.value.set_files(tmp_path / "orange.png")
     tiny_notebook.wait_until("[item.is_image for item in timeline.request.given] == [True]")
+
+
+def test_file_larger_than_a_message_arrives_whole(tiny_notebook, timeline, tmp_path):
+    with wave.open(str(tmp_path / "long.wav"), "wb") as sound:
+        sound.setparams((2, 2, 48_000, 0, "NONE", ""))
+        sound.writeframes(bytes(12 * 2**20))  # Jupyter loses a message of 10 MiB
+    with tiny_notebook.page.expect_file_chooser() as chooser:
+        timeline.get_by_role("button", name="Add file…").click()
+    chooser.value.set_files(tmp_path / "long.wav")
+    digest = hashlib.sha256((tmp_path / "long.wav").read_bytes()).hexdigest()
+    tiny_notebook.wait_until(f"{digest!r} in [source['sha256'] for source in timeline.sources]")
 
 
 def test_reload_finds_the_plan(tiny_notebook, timeline):
