@@ -101,6 +101,12 @@ def test_a_clip_is_given_to_the_next(made):
     assert [source["name"] for source in made.timeline.sources] == [made.run_panel.results[0]["title"]]
 
 
+def test_a_clip_brings_its_request_back_to_all(made):
+    made.request = REQUEST.replace(prompt="a blue square slides", seed=8, num_frames=17)
+    made.run_panel._receive(made.run_panel, {"type": "reload", "id": 0}, [])
+    assert made.prompt.request == made.timeline.request == made.run_panel.request == REQUEST
+
+
 def test_two_clips_are_compared(made):
     made.run_panel.generate(REQUEST.replace(seed=8))
     assert made.run_panel.wait(LONG_S)
