@@ -26,9 +26,9 @@ test: $(VENV)/installed-test ## lint, type check, run every test and every noteb
 	$(BIN)/mypy
 	$(BIN)/python tests/browser/chromium.py
 	$(BIN)/python -m pytest
-	$(BROWSER_TESTS) tests/browser --ignore tests/browser/test_views.py
+	$(BROWSER_TESTS) tests/browser
 
-test-browser: $(VENV)/installed-test ## drive every widget in JupyterLab and Notebook 7
+test-browser: $(VENV)/installed-test ## of these tests, those that drive the widgets in JupyterLab and Notebook 7
 	$(BIN)/python tests/browser/chromium.py
 	$(BROWSER_TESTS) tests/browser
 
