@@ -18,7 +18,7 @@ from ltx_nb.models import TINY
 from ltx_nb.pipeline import tasks
 from ltx_nb.pipeline.compose import BLEND_FRAMES, put_back_frames, put_back_samples
 from ltx_nb.pipeline.conditions import conditions_of
-from ltx_nb.pipeline.stages import first_stage_as_given
+from ltx_nb.pipeline.stages import first_stage_as_given, stages_of
 from ltx_nb.request import ClipRequest, Given, Media, Sampling, Source
 
 PROMPT = "A red ball bounces."
@@ -211,6 +211,30 @@ def test_what_is_made_of_a_cropped_clip_is_cropped_alike(clip):
     assert crops == {"extend": (60, 62), "retake": (60, 62), "foley": (60, 62), "upscale": (120, 124)}
     other = tasks.extend(TINY, cropped, 0.5, width=96)
     assert (other.width, other.height, other.crop_width, other.crop_height) == (96, 64, None, 62)
+
+
+def test_what_is_given_fills_what_export_leaves(tmp_path):
+    source = noise_clip(num_frames=17, height=62)
+    request = tasks.extend(TINY, source, 0.5, prompt=PROMPT)
+    assert (request.width, request.height, request.crop_width, request.crop_height) == (64, 64, None, 62)
+    found = conditions_of(request, RATE, image_crf=0)
+    assert found.notes == []
+    assert np.array_equal(found.frames[:8, 1:-1], source.frames[:8])
+    assert np.array_equal(found.frames[:8, 0], source.frames[:8, 0])  # the edge, repeated
+    assert np.array_equal(found.frames[:8, -1], source.frames[:8, -1])
+
+
+def test_frames_that_fill_no_latents_come_back_exactly(random_session):
+    source = noise_clip(height=56)
+    shown = random_session.extend(source, 0.5, **OPTIONS).export_frames()
+    assert shown.shape[1:] == source.frames.shape[1:]
+    assert np.array_equal(shown[:9], source.frames[:9])
+
+
+def test_first_stage_is_cropped_as_the_clip_is():
+    request = tasks.text_to_video(TINY, PROMPT, size="1080p", two_stage=True)
+    first = stages_of(TINY, request)[0].request
+    assert (first.width, first.height, first.crop_width, first.crop_height) == (960, 544, 960, 540)
 
 
 def requests_of(clip):

@@ -51,7 +51,7 @@ def conditions_of(request: ClipRequest, sample_rate: int, image_crf: int) -> Con
             image = frames[min(round(item.source_start_s * (frame_rate or 0)), len(frames) - 1)]
             if image_crf:
                 image = apply_image_conditioning_crf(image, image_crf)
-            fitted, note = fit_frames(image[None], request.width, request.height, item.fit)
+            fitted, note = _fitted(image[None], request, item.fit)
             _note(found.notes, note)
             found.images.append((item.frame_index(request.frame_rate), fitted[0], item.strength))
     found.images.sort(key=lambda image: image[0])
@@ -73,10 +73,23 @@ def _frames_over_time(request: ClipRequest, items: list[Given], notes: list[str]
         mine = np.flatnonzero(nearest == index)
         source_s = times_s[mine] - item.start_s + item.source_start_s
         picked = np.clip(np.rint(source_s * frame_rate).astype(int), 0, len(frames) - 1)
-        fitted, note = fit_frames(frames[picked], request.width, request.height, item.fit)
+        fitted, note = _fitted(frames[picked], request, item.fit)
         _note(notes, note)
         timeline[mine] = fitted
     return timeline
+
+
+def _fitted(frames: np.ndarray, request: ClipRequest, fit: str) -> tuple[np.ndarray, str]:
+    """Frames at the request's size, and in words what was done ("" if nothing).
+
+    They are fitted to what export leaves of it, so that 1080 rows stay 1080; what it cuts off repeats their edges.
+    """
+    if frames.shape[1:3] == (request.height, request.width):
+        return frames, ""
+    shown = request.crop_width or request.width, request.crop_height or request.height
+    fitted, note = fit_frames(frames, *shown, fit)
+    across, down = (request.width - shown[0]) // 2, (request.height - shown[1]) // 2
+    return np.pad(fitted, ((0, 0), (down, down), (across, across), (0, 0)), mode="edge"), note
 
 
 def _samples_over_time(request: ClipRequest, items: list[Given], sample_rate: int, notes: list[str]) -> np.ndarray:

@@ -41,7 +41,9 @@ def stages_of(model: Model, request: ClipRequest) -> list[Stage]:
 
 
 def half_size(request: ClipRequest) -> ClipRequest:
-    return request.replace(width=request.width // 2, height=request.height // 2, crop_width=None, crop_height=None)
+    crops = {name: getattr(request, name) for name in ("crop_width", "crop_height")}
+    even_halves = {name: crop_px and max(crop_px // 4 * 2, 2) for name, crop_px in crops.items()}
+    return request.replace(width=request.width // 2, height=request.height // 2, **even_halves)
 
 
 def first_stage_as_given(request: ClipRequest) -> ClipRequest:

@@ -206,12 +206,15 @@ def _like(
 
 
 def _size_of(clip: Any, info: MediaInfo) -> dict[str, int]:
-    """The given clip's sides in whole latents, and what is left of them on export where its own request says so."""
-    size = {name: shapes.snap_side(getattr(info, name)) for name in ("width", "height")}
+    """The given clip's sides in whole latents, and what export is to leave of them: what its own does, or no more than
+    the clip has."""
+    given = {"width": info.width, "height": info.height}
+    size = {name: shapes.snap_side(side_px) for name, side_px in given.items()}
+    crops = {f"crop_{name}": px if px < size[name] and px % 2 == 0 else None for name, px in given.items()}
     request = clip.request if isinstance(clip, Clip) else None
     if request is not None and size == {"width": request.width, "height": request.height}:
-        size |= _set({"crop_width": request.crop_width, "crop_height": request.crop_height})
-    return size
+        crops = {name: getattr(request, name) or crop_px for name, crop_px in crops.items()}
+    return size | _set(crops)
 
 
 def _set(options: Mapping[str, Any]) -> dict[str, Any]:
