@@ -80,6 +80,10 @@ def audio_statistics(components, latents: torch.Tensor) -> tuple[torch.Tensor, t
     return mean, std
 
 
+# The pipeline's own `_execution_device` looks through every module each time it is asked.
+DEVICE_INPUT = InputParam("connector_prompt_embeds", required=True, description="Encoded prompt, for its device alone.")
+
+
 class EncodeVideoStep(ModularPipelineBlocks):
     model_name = "ltx2"
 
@@ -98,6 +102,7 @@ class EncodeVideoStep(ModularPipelineBlocks):
     @property
     def inputs(self) -> list[InputParam]:
         return [
+            DEVICE_INPUT,
             InputParam("given_frames", type_hint=torch.Tensor, description="uint8 [num_frames, height, width, 3]."),
             InputParam("given_images", default=(), description="(frame index, uint8 [H, W, 3], strength) of each."),
             InputParam("video_mask", required=True, description="[1, video tokens, 1], 1 generates."),
@@ -123,7 +128,7 @@ class EncodeVideoStep(ModularPipelineBlocks):
     def __call__(self, components, state):
         block_state = self.get_block_state(state)
         shape = VideoShape(block_state.num_frames, block_state.height, block_state.width).latent
-        device = components._execution_device
+        device = block_state.connector_prompt_embeds.device
         latents = block_state.initial_latents
         if latents is None:
             size = (1, LATENT_CHANNELS, shape.num_frames, shape.height, shape.width)
@@ -170,6 +175,7 @@ class EncodeAudioStep(ModularPipelineBlocks):
     @property
     def inputs(self) -> list[InputParam]:
         return [
+            DEVICE_INPUT,
             InputParam("given_waveform", type_hint=torch.Tensor, description="float32 [2, N] over the whole clip."),
             InputParam("sample_rate", type_hint=int, description="Of the waveforms, in Hz."),
             InputParam("audio_mask", required=True, description="[1, audio tokens, 1], 1 generates."),
@@ -190,7 +196,7 @@ class EncodeAudioStep(ModularPipelineBlocks):
     @torch.no_grad()
     def __call__(self, components, state):
         block_state = self.get_block_state(state)
-        device = components._execution_device
+        device = block_state.connector_prompt_embeds.device
         num_latents = audio_num_latents(block_state.num_frames / block_state.frame_rate)
         mask = block_state.audio_mask.to(device)
         latents = torch.zeros(1, num_latents, LATENT_CHANNELS, device=device)
