@@ -17,7 +17,7 @@ from .loop import Stage, parse_arguments, run_stage, trained_components
 from .muon import Muon
 from .video_vae import LATENT_NOISE, as_pixels, held_out_psnr, psnr_db
 
-OBJECT_WEIGHT = 5.0  # of a pixel of the object or beside it, at MEDIAN_CONTRAST; the flat background has 1
+OBJECT_WEIGHT = 5.0  # beside the 1 of every pixel: of the object and what is next to it, at MEDIAN_CONTRAST
 MEDIAN_CONTRAST = 1.6  # of the world's colours on its backgrounds: RGB distance where black to white is 2 sqrt(3)
 
 
