@@ -13,11 +13,11 @@ import torch
 from random_weights import filled
 from torch import nn
 
-from ltx_nb.components import CONFIGS, empty_component
-from ltx_nb.loading.quantised import ScaledLinear, quantise_blocks
-from ltx_nb.loading.streaming import stop_streaming, stream_blocks
-from ltx_nb.pipeline import lean_attention
-from ltx_nb.pipeline.lean import make_lean, make_stock
+from ltx_nb.catalogue.components import CONFIGS, empty_component
+from ltx_nb.running import lean_attention
+from ltx_nb.running.lean import make_lean, make_stock
+from ltx_nb.running.one_byte import ScaledLinear, quantise_blocks
+from ltx_nb.running.streaming import stop_streaming, stream_blocks
 
 FRAMES, HEIGHT, WIDTH, SOUNDS, WORDS = 2, 6, 8, 13, 64
 FP8_MAX = torch.finfo(torch.float8_e4m3fn).max

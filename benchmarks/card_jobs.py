@@ -21,17 +21,17 @@ from peaks import denoise
 from random_weights import components, transformer
 
 from ltx_nb import ClipRequest, Given, Sampling, Source
-from ltx_nb.budget import CUDA_CONTEXT, CUDA_CONTEXT_GB, GB
+from ltx_nb.catalogue.models import DISTILLED
+from ltx_nb.catalogue.parameters import sizes_of
 from ltx_nb.loading import session_of
-from ltx_nb.loading.streaming import stop_streaming, stream_blocks
-from ltx_nb.models import DISTILLED
-from ltx_nb.pipeline.lean import make_lean
 from ltx_nb.pipeline.out_of_memory import STAGE_OF_BLOCK, Fit, OutOfMemory
 from ltx_nb.pipeline.session import Session
-from ltx_nb.planner import plan_to_load
-from ltx_nb.presets import PRESETS
+from ltx_nb.planning.budget import CUDA_CONTEXT, CUDA_CONTEXT_GB, GB
+from ltx_nb.planning.planner import plan_to_load
+from ltx_nb.planning.presets import PRESETS
 from ltx_nb.request import Media
-from ltx_nb.sizes import sizes_of
+from ltx_nb.running.lean import make_lean
+from ltx_nb.running.streaming import stop_streaming, stream_blocks
 
 SHAPES = {"768x512x121": (768, 512, 121), "1920x1088x121": (1920, 1088, 121)}
 SMALL, LARGE = SHAPES

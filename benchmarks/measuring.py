@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ltx_nb.files import whole_file
+from ltx_nb.whole_files import whole_file
 
 
 def timed(work: Callable[[], object]) -> tuple[float, float]:

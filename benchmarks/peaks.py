@@ -17,11 +17,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from ltx_nb import shapes
-from ltx_nb.components import CONFIGS, empty_component
-from ltx_nb.pipeline.lean import make_lean
-from ltx_nb.plan import Plan
-from ltx_nb.planner import plan
-from ltx_nb.tiles import tile_shape
+from ltx_nb.catalogue.components import CONFIGS, empty_component
+from ltx_nb.planning.plan import Plan
+from ltx_nb.planning.planner import plan
+from ltx_nb.running.lean import make_lean
+from ltx_nb.running.tiles import tile_shape
 
 GB = 1e9
 MODEL, PRESET = "2.3-distilled", "8gb"

@@ -17,10 +17,10 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from ltx_nb.files import whole_file
-from ltx_nb.plan import Plan
-from ltx_nb.planner import plan
-from ltx_nb.presets import PRESETS
+from ltx_nb.planning.plan import Plan
+from ltx_nb.planning.planner import plan
+from ltx_nb.planning.presets import PRESETS
+from ltx_nb.whole_files import whole_file
 
 MODEL = "2.3-distilled"
 SIZES = {"768x512": (768, 512), "1280x704": (1280, 704), "1920x1088": (1920, 1088)}

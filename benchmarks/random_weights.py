@@ -12,9 +12,9 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 from torch import nn
 from transformers import Gemma3Config, Gemma3ForConditionalGeneration
 
-from ltx_nb.components import CONFIGS, empty_component
-from ltx_nb.loading.quantised import ScaledLinear, is_quantised
-from ltx_nb.sizes import GEMMA
+from ltx_nb.catalogue.components import CONFIGS, empty_component
+from ltx_nb.catalogue.parameters import GEMMA
+from ltx_nb.running.one_byte import ScaledLinear, is_quantised
 from ltx_nb.tiny.architecture import tokenizer
 
 STD = 0.02

@@ -1,6 +1,7 @@
 """How to sample: steps, sigmas and the guidance of both modalities, each left to the model where it is None.
 
-Knows the names and ranges of the settings; not a model's defaults (`ltx_nb.models`) and not what guidance does.
+Knows the names and ranges of the settings; not a model's defaults (`ltx_nb.catalogue.models`) and not what guidance
+does.
 """
 
 from __future__ import annotations

@@ -183,7 +183,7 @@ class Source:
         """
         if self.media is None or len(self._encoded[0]) <= EMBED_LIMIT_BYTES:
             return self
-        from ltx_nb.files import whole_file
+        from ltx_nb.whole_files import whole_file
 
         beside = Path(path).with_name(f"{Path(path).stem}.given-{self.sha256[:8]}.mkv")
         with whole_file(beside) as unfinished:

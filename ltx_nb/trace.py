@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ltx_nb.checks import finite_number
-from ltx_nb.files import whole_file
+from ltx_nb.whole_files import whole_file
 
 if TYPE_CHECKING:
     import torch

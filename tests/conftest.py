@@ -17,7 +17,7 @@ def session():
 
 def make_random_session():
     """The tiny model's architecture with random weights, every time the same."""
-    from ltx_nb.models import TINY
+    from ltx_nb.catalogue.models import TINY
     from ltx_nb.pipeline.blocks import ClipBlocks
     from ltx_nb.pipeline.session import Session
     from ltx_nb.tiny.architecture import pipeline

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from ltx_nb.components import CONFIGS
-from ltx_nb.loading.quantised import ScaledLinear
-from ltx_nb.planner import plan
+from ltx_nb.catalogue.components import CONFIGS
+from ltx_nb.planning.planner import plan
+from ltx_nb.running.one_byte import ScaledLinear
 from ltx_nb.sampling import Sampling
 from ltx_nb.tiny import architecture
 

@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from ltx_nb.cli import app
-from ltx_nb.machine import this_machine
-from ltx_nb.plan import Plan
+from ltx_nb.planning.machine import this_machine
+from ltx_nb.planning.plan import Plan
 
 
 def invoke(*arguments):
@@ -49,8 +49,8 @@ def test_a_plan_for_this_machine_is_about_this_machine():
 @pytest.mark.parametrize("is_downloaded, exit_code", [(False, 3), (True, 0)])
 def test_a_small_disk_is_enough_for_files_that_are_here(monkeypatch, is_downloaded, exit_code):
     machine = replace(this_machine(), ram_free_gb=64.0, disk_free_gb=10.0, accelerator=None)
-    monkeypatch.setattr("ltx_nb.planner.this_machine", lambda: machine)
-    monkeypatch.setattr("ltx_nb.loading.files.is_downloaded", lambda model: is_downloaded)
+    monkeypatch.setattr("ltx_nb.planning.planner.this_machine", lambda: machine)
+    monkeypatch.setattr("ltx_nb.loading.model_files.is_downloaded", lambda model: is_downloaded)
     done = invoke("plan", "--size", "768x512", "--frames", 9)
     assert done.exit_code == exit_code, done.output
     assert ("95.9 GB go to the disk, 10.0 GB of disk are free" in done.stdout) is not is_downloaded

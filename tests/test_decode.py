@@ -6,9 +6,10 @@ import torch
 from diffusers import AutoencoderKLLTX2Video
 
 import ltx_nb
-from ltx_nb import ClipRequest, Sampling, tiles
-from ltx_nb.models import TINY
+from ltx_nb import ClipRequest, Sampling
+from ltx_nb.catalogue.models import TINY
 from ltx_nb.pipeline.decode import decoded_frames
+from ltx_nb.running import tiles
 from ltx_nb.shapes import VideoLatentShape
 from ltx_nb.tiny.world import Scene
 

@@ -9,11 +9,11 @@ from huggingface_hub import constants
 from typer.testing import CliRunner
 
 import ltx_nb
+from ltx_nb.catalogue.models import MODELS, TINY
 from ltx_nb.cli import app
 from ltx_nb.loading import download
 from ltx_nb.loading.download import Files, fetch, missing_downloads
-from ltx_nb.loading.files import is_downloaded
-from ltx_nb.models import MODELS, TINY
+from ltx_nb.loading.model_files import is_downloaded
 
 WANTED = [Files("acme/model", ("config.json", "*.safetensors"))]
 TOKEN = "hf_secretsecretsecret"

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from ltx_nb import tiles
 from ltx_nb.pipeline.encode import encode_video, video_statistics
+from ltx_nb.running import tiles
 from ltx_nb.shapes import VideoLatentShape
 from ltx_nb.tiny.world import Scene
 

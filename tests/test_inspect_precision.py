@@ -7,7 +7,7 @@ from torch import nn
 from ltx_nb import ClipRequest, Sampling
 from ltx_nb.inspect import precision_report
 from ltx_nb.inspect.precision import ROUNDINGS
-from ltx_nb.loading.streaming import stop_streaming, stream_blocks
+from ltx_nb.running.streaming import stop_streaming, stream_blocks
 
 REQUEST = ClipRequest("a red ball bounces", width=32, height=32, num_frames=9, sampling=Sampling(sigmas=(1.0, 0.5)))
 

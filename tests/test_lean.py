@@ -4,9 +4,9 @@ import pytest
 import torch
 from diffusers import LTX2VideoTransformer3DModel
 
-from ltx_nb.pipeline import lean_attention
-from ltx_nb.pipeline.lean import make_lean, make_stock
-from ltx_nb.pipeline.lean_attention import LeanAttention
+from ltx_nb.running import lean_attention
+from ltx_nb.running.lean import make_lean, make_stock
+from ltx_nb.running.lean_attention import LeanAttention
 from ltx_nb.tiny import architecture
 
 FRAMES, HEIGHT, WIDTH, SOUNDS, WORDS = 3, 4, 5, 17, 32

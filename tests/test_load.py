@@ -10,15 +10,15 @@ import torch
 
 import ltx_nb
 from ltx_nb import Sampling
-from ltx_nb.checkpoints import find_model
+from ltx_nb.catalogue.checkpoints import find_model
+from ltx_nb.catalogue.models import DEV, DISTILLED, TINY
 from ltx_nb.loading import load
 from ltx_nb.loading.folder import read_folder
-from ltx_nb.loading.quantised import ScaledLinear
 from ltx_nb.loading.tensors import WeightsError
-from ltx_nb.models import DEV, DISTILLED, TINY
-from ltx_nb.pipeline.lean import HOOK as LEAN
-from ltx_nb.plan import DoesNotFit
-from ltx_nb.presets import PRESETS
+from ltx_nb.planning.plan import DoesNotFit
+from ltx_nb.planning.presets import PRESETS
+from ltx_nb.running.lean import HOOK as LEAN
+from ltx_nb.running.one_byte import ScaledLinear
 
 PROMPT = "A red ball bounces on the floor in front of a navy background."
 SMALL = {"width": 64, "height": 64, "num_frames": 9, "seed": 3, "sampling": Sampling(num_inference_steps=2)}

@@ -8,8 +8,8 @@ from safetensors.torch import save_file
 
 from ltx_nb.loading import load
 from ltx_nb.loading.loras import fuse_loras
-from ltx_nb.loading.quantised import ScaledLinear, quantise_blocks, quantise_layer
 from ltx_nb.loading.tensors import WeightsError
+from ltx_nb.running.one_byte import ScaledLinear, quantise_blocks, quantise_layer
 from ltx_nb.tiny import architecture
 
 LAYERS = ("transformer_blocks.0.attn1.to_q", "transformer_blocks.3.ff.net.2", "proj_in")

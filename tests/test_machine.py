@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ltx_nb.machine import free_disk_gb, this_machine, usable_dtypes
+from ltx_nb.planning.machine import free_disk_gb, this_machine, usable_dtypes
 
 # Capability of each card, and what its generation multiplies in: Turing has neither bf16 nor fp8, Ampere no fp8.
 CARDS = [

@@ -11,15 +11,15 @@ from official_layout import official_name, official_tensors, write_official
 from safetensors.torch import save_file
 
 import ltx_nb
-from ltx_nb.components import CLASSES, CONFIGS, empty_component
-from ltx_nb.loading.files import located
+from ltx_nb.catalogue.components import CLASSES, CONFIGS, empty_component
+from ltx_nb.catalogue.models import MODELS, UPSCALER, model_of_file
 from ltx_nb.loading.keys import diffusers_name
+from ltx_nb.loading.model_files import located
 from ltx_nb.loading.official import read_components, read_latent_upsampler
 from ltx_nb.loading.official_config import component_configs
-from ltx_nb.loading.quantised import ScaledLinear
 from ltx_nb.loading.single_file import single_file_components
 from ltx_nb.loading.tensors import WeightsError
-from ltx_nb.models import MODELS, UPSCALER, model_of_file
+from ltx_nb.running.one_byte import ScaledLinear
 from ltx_nb.tiny import architecture
 
 COMPONENTS = ("transformer", "connectors", "vae", "audio_vae", "vocoder")

@@ -15,8 +15,8 @@ ROOT = Path(ltx_nb.__file__).parent
 WIDGETS = ROOT.parent / "widgets" / "ltx_widgets"
 
 HEAVY = {"IPython", "PIL", "av", "diffusers", "ipywidgets", "matplotlib", "numpy", "torch", "transformers"}
-REQUEST_SIDE = ("checks", "shapes", "source", "given", "sampling", "request", "arrays", "files", "media", "clip")
-ENGINE = ("loading", "pipeline")
+REQUEST_SIDE = ("checks", "shapes", "source", "given", "sampling", "request", "arrays", "whole_files", "media", "clip")
+ENGINE = ("loading", "pipeline", "running")
 ABOVE_ENGINE = ("tiny", "sweep", "cli")
 
 

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 import ltx_nb
-from ltx_nb.models import DEV, DISTILLED, TINY
+from ltx_nb.catalogue.models import DEV, DISTILLED, TINY
 from ltx_nb.pipeline import Cancelled
 from ltx_nb.pipeline.session import _scheduler_for
 from ltx_nb.request import ClipRequest, Sampling

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ltx_nb import media, shapes
+from ltx_nb.catalogue.models import TINY
 from ltx_nb.clip import Clip
-from ltx_nb.models import TINY
 from ltx_nb.pipeline import tasks
 from ltx_nb.pipeline.compose import BLEND_FRAMES, put_back_frames, put_back_samples
 from ltx_nb.pipeline.conditions import conditions_of

@@ -6,15 +6,15 @@ from itertools import pairwise
 
 import pytest
 
-from ltx_nb.machine import Accelerator, Machine, usable_dtypes
-from ltx_nb.models import named_model
-from ltx_nb.plan import Plan
-from ltx_nb.planner import fitting_presets, plan, plan_request, preset_of
-from ltx_nb.presets import PRESETS
+from ltx_nb.catalogue.models import named_model
+from ltx_nb.catalogue.parameters import sizes_of
+from ltx_nb.planning.machine import Accelerator, Machine, usable_dtypes
+from ltx_nb.planning.plan import Plan
+from ltx_nb.planning.planner import fitting_presets, plan, plan_request, preset_of
+from ltx_nb.planning.presets import PRESETS
 from ltx_nb.request import ClipRequest, Given, Source
+from ltx_nb.running.tiles import coded_latents, tile_shape
 from ltx_nb.shapes import VideoShape
-from ltx_nb.sizes import sizes_of
-from ltx_nb.tiles import coded_latents, tile_shape
 
 FHD = {"width": 1920, "height": 1088}
 SMALL = {"width": 768, "height": 512}

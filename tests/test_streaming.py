@@ -10,16 +10,16 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from test_lean import inputs
-from test_quantised import fp8_of
+from test_one_byte import fp8_of
 from torch import nn
 
-from ltx_nb.components import CONFIGS, empty_component
-from ltx_nb.loading import host_memory
-from ltx_nb.loading.host_memory import BlockWeights
-from ltx_nb.loading.quantised import quantise_blocks
-from ltx_nb.loading.slots import Slots
-from ltx_nb.loading.streaming import stop_streaming, stream_blocks, stream_parts
-from ltx_nb.pipeline.lean import make_lean, make_stock
+from ltx_nb.catalogue.components import CONFIGS, empty_component
+from ltx_nb.running import host_memory
+from ltx_nb.running.host_memory import BlockWeights
+from ltx_nb.running.lean import make_lean, make_stock
+from ltx_nb.running.one_byte import quantise_blocks
+from ltx_nb.running.slots import Slots
+from ltx_nb.running.streaming import stop_streaming, stream_blocks, stream_parts
 from ltx_nb.tiny import architecture
 
 
@@ -235,8 +235,8 @@ def test_from_disk_weights_stay_mapped_and_are_converted_on_the_way(mapped_layer
 GATHER = """
 import json, psutil, torch
 from torch import nn
-from ltx_nb.loading import host_memory
-from ltx_nb.loading.streaming import stream_parts
+from ltx_nb.running import host_memory
+from ltx_nb.running.streaming import stream_parts
 from test_streaming import Sum
 
 model = Sum(nn.ModuleList(nn.Linear(4096, 4096, bias=False) for _ in range(8)))

@@ -8,9 +8,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from ltx_nb.catalogue.models import TINY
 from ltx_nb.loading.tensors import WeightsError
 from ltx_nb.loading.text_encoder import read_text_encoder
-from ltx_nb.models import TINY
 
 TOKENIZER = Path(TINY.weights) / "tokenizer"
 CONNECTORS = json.loads((Path(TINY.weights) / "connectors" / "config.json").read_text())

@@ -6,8 +6,8 @@ from dataclasses import astuple
 import numpy as np
 import pytest
 
+from ltx_nb.running.tiles import MAX_PX, OVERLAP, coded_latents, tile_shape, tiles_in_space, tiles_in_time, tiles_of
 from ltx_nb.shapes import VideoLatentShape
-from ltx_nb.tiles import MAX_PX, OVERLAP, coded_latents, tile_shape, tiles_in_space, tiles_in_time, tiles_of
 
 SIZES = [(4, 4), (16, 24), (34, 60), (60, 34), (68, 120)]
 

@@ -84,6 +84,6 @@ def test_it_paints_what_the_prompt_names(session):
 
 
 def test_training_code_names_the_folder_that_the_catalogue_loads():
-    from ltx_nb.models import MODELS
+    from ltx_nb.catalogue.models import MODELS
 
     assert Path(MODELS["tiny"].weights) == WEIGHTS

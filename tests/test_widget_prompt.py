@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from ltx_nb.models import NEGATIVE_PROMPT
+from ltx_nb.catalogue.models import NEGATIVE_PROMPT
 from ltx_nb.request import ClipRequest, Given, Sampling, Source
 from ltx_widgets.prompt import EDITED, Prompt
 

@@ -112,7 +112,7 @@ def test_random_edits_in_the_browser_are_legal_requests():
 
 def test_starts_are_the_verbs_requests(clip):
     """Extend, retake, foley and audio to video on a clip give what ltx_nb's own verbs would."""
-    from ltx_nb.models import TINY
+    from ltx_nb.catalogue.models import TINY
     from ltx_nb.pipeline import tasks
 
     source = Source.of(clip)

@@ -18,9 +18,9 @@ from ltx_nb.checks import choice
 from ltx_nb.clip import Clip
 from ltx_nb.inspect.inputs import check_request, listed
 from ltx_nb.inspect.quality import mel_distance_db, psnr_db, ssim
-from ltx_nb.loading.quantised import ScaledLinear
-from ltx_nb.loading.streaming import check_not_streamed
 from ltx_nb.mel import log_mel
+from ltx_nb.running.one_byte import ScaledLinear
+from ltx_nb.running.streaming import check_not_streamed
 
 if TYPE_CHECKING:
     from ltx_nb.pipeline.session import Session

@@ -18,23 +18,23 @@ from diffusers.utils import logging as diffusers_logging
 from huggingface_hub import constants
 from transformers.utils import logging as transformers_logging
 
-from ltx_nb.budget import needs_int8_files
-from ltx_nb.checkpoints import find_model
+from ltx_nb.catalogue.checkpoints import find_model
+from ltx_nb.catalogue.models import Model
+from ltx_nb.catalogue.parameters import sizes_of, sizes_of_parts, text_dimensions
 from ltx_nb.checks import choice
-from ltx_nb.loading.files import Located, converted_folder, files_of, located
 from ltx_nb.loading.folder import read_folder, write_folder
 from ltx_nb.loading.loras import LoraSource
+from ltx_nb.loading.model_files import Located, converted_folder, files_of, located
 from ltx_nb.loading.place import change_weights, place
 from ltx_nb.loading.single_file import single_file_components
 from ltx_nb.loading.text_encoder import read_text_encoder
-from ltx_nb.models import Model
 from ltx_nb.pipeline.blocks import ClipBlocks
 from ltx_nb.pipeline.out_of_memory import Fit
 from ltx_nb.pipeline.prompt_cache import PromptCache, fingerprint
 from ltx_nb.pipeline.session import Session
-from ltx_nb.planner import chosen_preset, plan_to_load
-from ltx_nb.presets import ALL_BLOCKS, Preset
-from ltx_nb.sizes import sizes_of, sizes_of_parts, text_dimensions
+from ltx_nb.planning.budget import needs_int8_files
+from ltx_nb.planning.planner import chosen_preset, plan_to_load
+from ltx_nb.planning.presets import ALL_BLOCKS, Preset
 
 OFFLOADS = ("none", "ram", "disk")
 TEXTS = ("cached", "stream", "resident")
@@ -57,10 +57,11 @@ def load(
     converted: str | os.PathLike[str] | None = None,
     device: str | torch.device | None = None,
 ) -> Session:
-    """A Session of a model: a name in `ltx_nb.models`, the path of an official single file, or that of a folder.
+    """Load a model and return its Session.
 
-    preset: how it is to fit: a name in `ltx_nb.presets`, one of your own, or "auto" for what this machine has free; a
-        model that is small beside that is left as it is.
+    model: a name in `ltx_nb.catalogue.models`, the path of an official single file, or that of a folder.
+    preset: how it is to fit: a name in `ltx_nb.planning.presets`, one of your own, or "auto" for what this machine has
+        free; a model that is small beside that is left as it is.
     dtype: of activations and of all weights but those of one byte, instead of the preset's.
     offload: where blocks wait that do not stay on the accelerator, instead of the preset's: page-locked "ram"; "disk",
         from which they are read anew in every forward; "none" keeps everything on the accelerator.

@@ -23,7 +23,7 @@ from huggingface_hub.errors import (
 )
 from tqdm.auto import tqdm
 
-from ltx_nb.machine import GB, free_disk_gb
+from ltx_nb.planning.machine import GB, free_disk_gb
 
 
 @dataclass(frozen=True)

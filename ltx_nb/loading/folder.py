@@ -16,11 +16,11 @@ from typing import Any
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 
+from ltx_nb.catalogue.components import CLASSES, empty_component
 from ltx_nb.checks import choice
-from ltx_nb.components import CLASSES, empty_component
-from ltx_nb.files import whole_folder
 from ltx_nb.loading.tensors import WeightsError, fill, opened, stored_tensors
-from ltx_nb.machine import GB, free_disk_gb
+from ltx_nb.planning.machine import GB, free_disk_gb
+from ltx_nb.whole_files import whole_folder
 
 WEIGHTS_NAME = "diffusion_pytorch_model.safetensors"
 INDEX_NAME = f"{WEIGHTS_NAME}.index.json"

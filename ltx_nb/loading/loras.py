@@ -16,8 +16,8 @@ import torch
 from diffusers.loaders import LTX2LoraLoaderMixin
 
 from ltx_nb.checks import finite_number
-from ltx_nb.loading.quantised import ScaledLinear
 from ltx_nb.loading.tensors import WeightsError, opened, shown, stored_tensors
+from ltx_nb.running.one_byte import ScaledLinear
 
 COMPONENTS = ("transformer", "connectors")
 DOWN, UP, ALPHA = "lora_A.weight", "lora_B.weight", "alpha"

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from ltx_nb.components import empty_component
+from ltx_nb.catalogue.components import empty_component
 from ltx_nb.loading.keys import diffusers_name
 from ltx_nb.loading.official_config import component_configs, latent_upsampler_config
 from ltx_nb.loading.tensors import Stored, WeightsError, fill, opened, shown, stored_tensors

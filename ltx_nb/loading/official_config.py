@@ -1,7 +1,8 @@
 """The `config` in an official single file's metadata, turned into the configs of diffusers' components.
 
-What the file says wins; what it does not say is LTX-2.3's (`ltx_nb.components`). A file of another generation is
-refused. Knows no tensors. Field names of the official config: the reference's `model_configurator.py` files.
+What the file says wins; what it does not say is LTX-2.3's (`ltx_nb.catalogue.components`). A file of another
+generation is refused. Knows no tensors. Field names of the official config: the reference's
+`model_configurator.py` files.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from itertools import accumulate
 from operator import mul
 from typing import Any
 
-from ltx_nb.components import CONFIGS
+from ltx_nb.catalogue.components import CONFIGS
 
 # What makes a file LTX-2.3's rather than 2.0's or 2.5's, and what diffusers' classes take for granted.
 _EXPECTED: dict[str, dict[str, Any]] = {

@@ -14,12 +14,12 @@ from diffusers import LTX2ModularPipeline
 from diffusers.hooks import HookRegistry, ModelHook
 from torch import nn
 
-from ltx_nb.loading.layerwise import stream_text_encoder
 from ltx_nb.loading.loras import LoraSource, fuse_loras
-from ltx_nb.loading.quantised import quantise_blocks, quantise_layer
-from ltx_nb.loading.streaming import stream_blocks, stream_parts
-from ltx_nb.pipeline.lean import make_lean
-from ltx_nb.presets import Preset
+from ltx_nb.planning.presets import Preset
+from ltx_nb.running.lean import make_lean
+from ltx_nb.running.one_byte import quantise_blocks, quantise_layer
+from ltx_nb.running.streamed_text import stream_text_encoder
+from ltx_nb.running.streaming import stream_blocks, stream_parts
 
 # The bandwidth-extending vocoder drifts in bf16, so the reference runs it in fp32; its input comes from the audio VAE.
 FP32_COMPONENTS = ("audio_vae", "vocoder")

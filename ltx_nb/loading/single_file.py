@@ -10,8 +10,8 @@ from typing import Any
 
 from diffusers import FlowMatchEulerDiscreteScheduler
 
+from ltx_nb.catalogue.models import Model
 from ltx_nb.loading.official import read_components, read_latent_upsampler
-from ltx_nb.models import Model
 
 # diffusers' scripts/convert_ltx2_to_diffusers.py: dev shifts by the number of tokens, distilled uses the sigmas given.
 SHIFT = {"base_shift": 0.95, "max_shift": 2.05, "base_image_seq_len": 1024, "max_image_seq_len": 4096}

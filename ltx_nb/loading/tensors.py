@@ -1,7 +1,7 @@
 """From safetensors files to a module on the meta device: every header is checked whole before any tensor is read.
 
 Tensors keep the dtype they are stored in, and their bytes stay mapped from the file until something changes them. A
-weight of one byte needs its scale (`ltx_nb.loading.quantised`). Knows files, names and modules; no layouts, no devices.
+weight of one byte needs its scale (`ltx_nb.running.one_byte`). Knows files, names and modules; no layouts, no devices.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 
-from ltx_nb.loading.quantised import ScaledLinear
+from ltx_nb.running.one_byte import ScaledLinear
 
 PLAIN_DTYPES = ("BF16", "F16", "F32")
 ONE_BYTE_DTYPES = {"F8_E4M3": torch.float8_e4m3fn, "I8": torch.int8}

@@ -12,9 +12,9 @@ from typing import Any
 
 from transformers import AutoTokenizer, Gemma3ForConditionalGeneration
 
+from ltx_nb.catalogue.models import TEXT_ENCODER
 from ltx_nb.loading.folder import json_object
 from ltx_nb.loading.tensors import WeightsError, opened, shown
-from ltx_nb.models import TEXT_ENCODER
 
 KIND = "gemma3"
 UNUSED = ("model.vision_tower.", "model.multi_modal_projector.")  # for pictures; no prompt goes through them

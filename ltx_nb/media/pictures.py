@@ -12,7 +12,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ltx_nb.arrays import check_frames
 from ltx_nb.checks import choice, whole_number
-from ltx_nb.files import whole_file
+from ltx_nb.whole_files import whole_file
 
 MediaSource = str | os.PathLike[str] | bytes | BinaryIO
 

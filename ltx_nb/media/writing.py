@@ -20,11 +20,11 @@ import soxr
 
 from ltx_nb.arrays import check_audio, check_frames
 from ltx_nb.checks import finite_number, whole_number
-from ltx_nb.files import whole_file
 from ltx_nb.media.encodings import AUDIO_SUFFIXES, ENCODINGS, LOSSLESS, MP3, MP4, REPEATABLE, VIDEO_SUFFIXES, Encoding
 from ltx_nb.media.pictures import poster
 from ltx_nb.media.reading import EXACT_COLOURS
 from ltx_nb.media.records import record
+from ltx_nb.whole_files import whole_file
 
 if TYPE_CHECKING:
     from ltx_nb.source import Media

@@ -2,7 +2,7 @@
 
 Memory on the device is bounded by a tile, whatever the size of the clip; what fits into one tile is decoded in one.
 In place of diffusers' own tiling, which keeps all tiles, and all frames in float32, until the end. Knows no request and
-no file; which tiles there are is `ltx_nb.tiles`'.
+no file; which tiles there are is `ltx_nb.running.tiles`'.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from diffusers.modular_pipelines.modular_pipeline_utils import ComponentSpec
 from ltx_nb.pipeline.denoise import stop_if_cancelled
 from ltx_nb.pipeline.encode import video_statistics
 from ltx_nb.pipeline.prepare import unpack_video
+from ltx_nb.running.tiles import Tile, tiles_of
 from ltx_nb.shapes import VideoLatentShape
-from ltx_nb.tiles import Tile, tiles_of
 
 
 def decoded_frames(

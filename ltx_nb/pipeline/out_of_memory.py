@@ -14,12 +14,12 @@ from dataclasses import dataclass
 import torch
 from diffusers.modular_pipelines import ModularPipelineBlocks, PipelineState
 
-from ltx_nb import planner
-from ltx_nb.models import Model
-from ltx_nb.plan import Plan
-from ltx_nb.presets import Preset
+from ltx_nb.catalogue.models import Model
+from ltx_nb.catalogue.parameters import Sizes
+from ltx_nb.planning import planner
+from ltx_nb.planning.plan import Plan
+from ltx_nb.planning.presets import Preset
 from ltx_nb.request import ClipRequest
-from ltx_nb.sizes import Sizes
 
 # The blocks that stand for a stage, by name in the tree.
 STAGE_OF_BLOCK = {

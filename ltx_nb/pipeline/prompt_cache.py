@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from ltx_nb.files import whole_file
+from ltx_nb.whole_files import whole_file
 
 # What LTX2TextConnectorStep puts into the pipeline's state.
 EMBEDDINGS = tuple(

@@ -16,8 +16,8 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, LTX2ModularPipeline
 from tqdm.auto import tqdm
 
+from ltx_nb.catalogue.models import Model
 from ltx_nb.clip import Clip
-from ltx_nb.models import Model
 from ltx_nb.pipeline.compose import fit_samples, put_back_frames, put_back_samples
 from ltx_nb.pipeline.conditions import Conditions, conditions_of
 from ltx_nb.pipeline.denoise import stop_if_cancelled

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from typing import Any, TypedDict, Unpack
 
 from ltx_nb import shapes
+from ltx_nb.catalogue.models import Model
 from ltx_nb.checks import choice, finite_number
 from ltx_nb.clip import Clip
 from ltx_nb.media import MediaInfo
-from ltx_nb.models import Model
 from ltx_nb.pipeline.sources import lane_of, picture_source, read_sound, sound_source
 from ltx_nb.request import ClipRequest, Given, Sampling, Source, spelt_out
 

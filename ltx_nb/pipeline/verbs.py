@@ -14,8 +14,8 @@ from ltx_nb.pipeline import tasks
 from ltx_nb.pipeline.storyboard import make_storyboard
 
 if TYPE_CHECKING:
+    from ltx_nb.catalogue.models import Model
     from ltx_nb.clip import Clip
-    from ltx_nb.models import Model
     from ltx_nb.request import ClipRequest
     from ltx_nb.trace import StepEvent
 

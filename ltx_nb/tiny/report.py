@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ltx_nb.files import whole_file
+from ltx_nb.whole_files import whole_file
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from typing import Any
 
 import traitlets
 
+from ltx_nb.catalogue.models import MODELS, Model, named_model
 from ltx_nb.checks import choice, keys
-from ltx_nb.machine import Machine, this_machine
-from ltx_nb.models import MODELS, Model, named_model
-from ltx_nb.plan import TASKS, task_of
-from ltx_nb.planner import plan
-from ltx_nb.presets import PRESETS
+from ltx_nb.planning.machine import Machine, this_machine
+from ltx_nb.planning.plan import TASKS, task_of
+from ltx_nb.planning.planner import plan
+from ltx_nb.planning.presets import PRESETS
 from ltx_nb.request import ClipRequest
 from ltx_widgets.base import KitWidget
 from ltx_widgets.sizes import offered_sizes

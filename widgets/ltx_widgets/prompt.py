@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 import traitlets
 
+from ltx_nb.catalogue.models import TINY, Model, named_model
 from ltx_nb.checks import keys, text
-from ltx_nb.models import TINY, Model, named_model
 from ltx_nb.request import ClipRequest, Sampling
 from ltx_widgets.base import KitWidget
 from ltx_widgets.sizes import offered_sizes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from ltx_nb.models import TINY, Model
+from ltx_nb.catalogue.models import TINY, Model
 from ltx_nb.shapes import NAMED_SIZES, Size
 
 # What the tiny model was trained at.

@@ -21,9 +21,9 @@ import traitlets
 
 from ltx_nb.checks import items, keys, text
 from ltx_nb.clip import Clip
-from ltx_nb.files import whole_file
 from ltx_nb.request import ClipRequest, Given
 from ltx_nb.source import EMBED_LIMIT_BYTES, Source
+from ltx_nb.whole_files import whole_file
 from ltx_widgets.base import KitWidget
 from ltx_widgets.source_preview import facts_of, preview_of
 from ltx_widgets.timeline_still import still_png

@@ -1,4 +1,4 @@
-// A plan of ltx_nb.planner in words and lengths: what the segments of a bar are, how far they reach, what would fit.
+// A plan of ltx_nb.planning.planner in words and lengths: what the segments of a bar are, how far they reach, what would fit.
 
 // What the lines of a stage are kinds of, in the order in which a bar stacks them.
 export const KINDS = [

@@ -102,7 +102,7 @@ def _distilled_sigmas(num_steps: int) -> tuple[float, ...]:
 
 TINY = Model(
     name="tiny",
-    weights=str(Path(__file__).parent / "tiny" / "weights"),
+    weights=str(Path(__file__).parents[1] / "tiny" / "weights"),
     # Guidance is distilled into its weights. Block 3 is as far down its 6 blocks as 28 is down the real model's 48.
     sampling=replace(UNGUIDED, num_inference_steps=8, spatio_temporal_guidance_blocks=(3,)),
     sigmas_of=lambda num_steps: shifted_sigmas(num_steps, shift=3.0),  # the shift it was trained with

@@ -19,8 +19,8 @@ from diffusers.hooks import HookRegistry, ModelHook
 from torch import nn
 
 from ltx_nb.checks import choice, whole_number
-from ltx_nb.loading.host_memory import BlockWeights
-from ltx_nb.loading.slots import Slots
+from ltx_nb.running.host_memory import BlockWeights
+from ltx_nb.running.slots import Slots
 
 HOOK = "ltx_nb.streaming"
 SOURCES = ("ram", "disk")

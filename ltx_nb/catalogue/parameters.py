@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from ltx_nb.components import CONFIGS, empty_component
-from ltx_nb.models import TINY, Model
+from ltx_nb.catalogue.components import CONFIGS, empty_component
+from ltx_nb.catalogue.models import TINY, Model
 
 if TYPE_CHECKING:
     import torch

@@ -4,8 +4,8 @@ import pytest
 import torch
 from transformers import Gemma3ForConditionalGeneration
 
-from ltx_nb.loading.layerwise import stream_text_encoder
-from ltx_nb.loading.streaming import stop_streaming, stream_parts
+from ltx_nb.running.streamed_text import stream_text_encoder
+from ltx_nb.running.streaming import stop_streaming, stream_parts
 from ltx_nb.tiny import architecture
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -86,7 +86,7 @@ def test_twice_is_refused(mapped):
 
 def test_a_session_that_streams_everything_makes_the_same_clip(random_session):
     from ltx_nb import ClipRequest, Sampling
-    from ltx_nb.loading.streaming import stream_blocks
+    from ltx_nb.running.streaming import stream_blocks
 
     pipe = random_session.pipe
     request = ClipRequest(

@@ -15,7 +15,7 @@ from diffusers import LTX2VideoTransformer3DModel
 from diffusers.hooks import HookRegistry, ModelHook
 from diffusers.models.transformers.transformer_ltx2 import LTX2Attention
 
-from ltx_nb.pipeline.lean_attention import LeanAttention, Rope, chunks, collected
+from ltx_nb.running.lean_attention import LeanAttention, Rope, chunks, collected
 
 HOOK = "ltx_nb.lean"
 # The modules that turn video timesteps into modulation: once a token where timesteps differ between tokens.

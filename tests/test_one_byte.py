@@ -6,8 +6,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional as F
 
-from ltx_nb.loading import quantised
-from ltx_nb.loading.quantised import ScaledLinear, quantise_blocks
+from ltx_nb.running import one_byte
+from ltx_nb.running.one_byte import ScaledLinear, quantise_blocks
 from ltx_nb.tiny import architecture
 
 
@@ -48,7 +48,7 @@ def test_it_is_a_linear_with_the_dequantised_weight(make):
 def test_weights_in_pieces_are_those_in_one(monkeypatch):
     linear = gaussian_linear(0.02, in_features=48)
     whole = ScaledLinear.int8_rows(linear)
-    monkeypatch.setattr(quantised, "CHUNK_VALUES", 48 * 5)
+    monkeypatch.setattr(one_byte, "CHUNK_VALUES", 48 * 5)
     pieces = ScaledLinear.int8_rows(linear)
     assert torch.equal(pieces.weight, whole.weight)
     assert torch.equal(pieces.dequantised(torch.float32), (whole.weight * whole.weight_scale))

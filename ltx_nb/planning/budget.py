@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 
-from ltx_nb import shapes, tiles
-from ltx_nb.models import Model
-from ltx_nb.plan import TASKS, Job, Line, Stage
-from ltx_nb.presets import Preset
-from ltx_nb.sizes import Sizes
+from ltx_nb import shapes
+from ltx_nb.catalogue.models import Model
+from ltx_nb.catalogue.parameters import Sizes
+from ltx_nb.planning.plan import TASKS, Job, Line, Stage
+from ltx_nb.planning.presets import Preset
+from ltx_nb.running import tiles
 
 GB = 1e9
 # Of one lean forward in bf16, at a video width of 4,096: 0.58 GB at 6,270 tokens, 2.43 at 32,766, 9.23 at 124,941.

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ltx_nb.outcome import Outcome, Status, outcome_of_command
+from ltx_nb.cli.outcome import Outcome, Status, outcome_of_command
 
 if TYPE_CHECKING:
     from ltx_nb import Clip, ClipRequest
-    from ltx_nb.models import Model
+    from ltx_nb.catalogue.models import Model
 
 DEMO_PROMPT = "A red ball bounces on the floor in front of a navy background. Each bounce makes a deep thump."
 DEMO_SEED = 12
@@ -127,8 +127,8 @@ def evaluate(
 def doctor(as_json: AsJson = False) -> None:
     """Say what this machine has, which dtypes it multiplies in, and which memory presets fit."""
     with outcome_of_command(as_json) as outcome:
-        from ltx_nb.machine import this_machine
-        from ltx_nb.planner import fitting_presets
+        from ltx_nb.planning.machine import this_machine
+        from ltx_nb.planning.planner import fitting_presets
 
         machine = this_machine()
         presets = fitting_presets(machine)
@@ -149,8 +149,8 @@ def plan(
 ) -> None:
     """Project memory, download and time of a clip, with every sum shown; nothing is loaded or downloaded."""
     with outcome_of_command(as_json) as outcome:
-        from ltx_nb import planner
-        from ltx_nb.checkpoints import find_model
+        from ltx_nb.catalogue.checkpoints import find_model
+        from ltx_nb.planning import planner
         from ltx_nb.shapes import parsed_size
 
         entry = find_model(model)
@@ -165,7 +165,7 @@ def plan(
         }
         made = planner.plan(entry, preset, **job)
         if made.download and not made.fits:
-            from ltx_nb.loading.files import is_downloaded  # seconds to import, so only where it matters
+            from ltx_nb.loading.model_files import is_downloaded  # seconds to import, so only where it matters
 
             made = planner.plan(entry, preset, **job, has_files=is_downloaded(entry))
         outcome.data, outcome.text = made.to_dict(), made.text()
@@ -192,7 +192,7 @@ def _make_clip(
         raise ValueError(f"--out {out} does not end in .mp4; nearest: {out.with_suffix('.mp4')}")
     start_s = perf_counter()
     import ltx_nb
-    from ltx_nb.checkpoints import find_model
+    from ltx_nb.catalogue.checkpoints import find_model
     from ltx_nb.pipeline.tasks import text_to_video
 
     entry = find_model(model)
@@ -222,11 +222,11 @@ def _make_clip(
 def _check_before_download(entry: Model, wanted: ClipRequest, preset: str, text_encoder: str | None, yes: bool) -> None:
     """Raises DoesNotFit for a clip without room before the hub is asked for anything, and without `yes` ValueError,
     with licence and size, where loading would download."""
+    from ltx_nb.catalogue.parameters import sizes_of
     from ltx_nb.loading.download import missing_downloads, summary
-    from ltx_nb.loading.files import files_of
-    from ltx_nb.plan import DoesNotFit
-    from ltx_nb.planner import chosen_preset, plan_request
-    from ltx_nb.sizes import sizes_of
+    from ltx_nb.loading.model_files import files_of
+    from ltx_nb.planning.plan import DoesNotFit
+    from ltx_nb.planning.planner import chosen_preset, plan_request
 
     files = files_of(entry, text_encoder)
     if not files:
@@ -241,7 +241,3 @@ def _check_before_download(entry: Model, wanted: ClipRequest, preset: str, text_
 
 def main() -> None:
     app(prog_name="ltx-nb")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,6 @@
 """Job: what is to be made. Plan: what that needs, as sums whose every line is shown, with a JSON and a plain text form.
 
-Plain data; knows no models and no cards: `ltx_nb.planner` makes plans. GB is 1e9 bytes.
+Plain data; knows no models and no cards: `ltx_nb.planning.planner` makes plans. GB is 1e9 bytes.
 """
 
 from __future__ import annotations

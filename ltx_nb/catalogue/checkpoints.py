@@ -13,7 +13,17 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from ltx_nb.models import DEV, DEV_2_0, DISTILLED, DISTILLED_2_0, MODELS, TINY, Model, model_of_file, named_model
+from ltx_nb.catalogue.models import (
+    DEV,
+    DEV_2_0,
+    DISTILLED,
+    DISTILLED_2_0,
+    MODELS,
+    TINY,
+    Model,
+    model_of_file,
+    named_model,
+)
 
 TINY_LAYERS = 6  # of the transformer, as its config has it; the full-size model has 48
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ltx_nb.components import CLASSES
+from ltx_nb.catalogue.components import CLASSES
+from ltx_nb.catalogue.models import TEXT_ENCODER, UPSCALER, Model
 from ltx_nb.loading.download import Files, fetch, local_snapshot
 from ltx_nb.loading.loras import LoraSource, path_and_scale
 from ltx_nb.loading.tensors import opened
-from ltx_nb.models import TEXT_ENCODER, UPSCALER, Model
-from ltx_nb.presets import Preset
+from ltx_nb.planning.presets import Preset
 
 TEXT_PARTS = ("text_encoder", "tokenizer")
 # What is read of a repository in diffusers' layout, and of one with a text encoder alone.

@@ -1,6 +1,6 @@
 """Slots: memory on a device for a few blocks at a time, each filled while others are in use.
 
-Knows devices, streams and events; not which block comes when (`ltx_nb.loading.streaming`).
+Knows devices, streams and events; not which block comes when (`ltx_nb.running.streaming`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import torch
 
-from ltx_nb.loading.host_memory import BlockWeights, page_locked
+from ltx_nb.running.host_memory import BlockWeights, page_locked
 
 
 class Slots:

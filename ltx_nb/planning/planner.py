@@ -1,7 +1,7 @@
 """plan(): whether a model runs on a card and how, before anything is loaded or downloaded; what would fit where not.
 
 Knows how many blocks may stay on the accelerator and which preset this machine asks for; the sums are in
-`ltx_nb.budget`.
+`ltx_nb.planning.budget`.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ltx_nb import shapes
-from ltx_nb.budget import GB, Budget
+from ltx_nb.catalogue.models import MODELS, Model, named_model
+from ltx_nb.catalogue.parameters import Sizes, sizes_of
 from ltx_nb.checks import choice, finite_number, flag, whole_number
-from ltx_nb.machine import Machine, this_machine
-from ltx_nb.models import MODELS, Model, named_model
-from ltx_nb.plan import TASKS, DoesNotFit, Job, Plan, task_of
-from ltx_nb.presets import ALL_BLOCKS, PRESETS, Preset, named_preset
-from ltx_nb.sizes import Sizes, sizes_of
+from ltx_nb.planning.budget import GB, Budget
+from ltx_nb.planning.machine import Machine, this_machine
+from ltx_nb.planning.plan import TASKS, DoesNotFit, Job, Plan, task_of
+from ltx_nb.planning.presets import ALL_BLOCKS, PRESETS, Preset, named_preset
 
 if TYPE_CHECKING:
     from ltx_nb.request import ClipRequest
@@ -44,7 +44,7 @@ def plan(
 ) -> Plan:
     """The projected memory, download and time of one clip.
 
-    preset: a name in `ltx_nb.presets`, "auto" for what this machine has free, or a Preset of your own.
+    preset: a name in `ltx_nb.planning.presets`, "auto" for what this machine has free, or a Preset of your own.
     sizes: of the model, where they are not the catalogue's.
     machine: what "auto" goes by, and whose disk is checked; with "auto", this machine unless given.
     has_files: the model's files are here already, so that there is nothing to download.

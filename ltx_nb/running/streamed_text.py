@@ -14,8 +14,8 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import Gemma3ForConditionalGeneration
 
-from ltx_nb.loading.host_memory import BlockWeights
-from ltx_nb.loading.streaming import check_not_streamed, register, stream
+from ltx_nb.running.host_memory import BlockWeights
+from ltx_nb.running.streaming import check_not_streamed, register, stream
 
 
 def stream_text_encoder(

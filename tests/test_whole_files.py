@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from ltx_nb.files import whole_file, whole_folder
+from ltx_nb.whole_files import whole_file, whole_folder
 
 
 def test_a_file_appears_when_it_is_whole(tmp_path):

@@ -16,7 +16,7 @@ from typing import Any
 
 import typer
 
-from ltx_nb.plan import DoesNotFit
+from ltx_nb.planning.plan import DoesNotFit
 
 
 class Status(IntEnum):

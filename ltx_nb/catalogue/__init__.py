@@ -1,0 +1,1 @@
+"""The catalogue: which models, checkpoints and components exist, how large, under which licence. Knows no tensors."""

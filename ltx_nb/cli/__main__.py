@@ -1,0 +1,3 @@
+from ltx_nb.cli.commands import main
+
+main()

@@ -1,0 +1,1 @@
+"""Planning: what a run takes of a machine, before anything is loaded. Knows no tensors."""
