@@ -13,8 +13,8 @@ from ltx_nb.inspect.footprint import AudioFootprint, CellFootprint
 from ltx_nb.request import ClipRequest
 from ltx_nb.tiny.architecture import tokenizer
 from ltx_nb.trace import StepEvent, Trace
-from ltx_widgets.latent_details import cell_pictures, channel_spread, mel_picture
 from ltx_widgets.latent_explorer import LatentExplorer
+from ltx_widgets.latent_explorer.details import cell_pictures, channel_spread, mel_picture
 
 FRAMES, ROWS, COLUMNS, SOUNDS = 3, 2, 4, 18
 CELLS = FRAMES * ROWS * COLUMNS

@@ -7,7 +7,7 @@ import pytest
 from ltx_nb.planning.machine import Accelerator, Machine, usable_dtypes
 from ltx_nb.planning.planner import plan
 from ltx_nb.request import ClipRequest, Given, Source
-from ltx_widgets.preset_picker import PRESET_NAMES, PresetPicker, job_of
+from ltx_widgets.preset_picker.widget import PRESET_NAMES, PresetPicker, job_of
 
 PNG = Source.from_bytes(b"not opened here", "image/png")
 

@@ -6,7 +6,7 @@ import pytest
 
 from ltx_nb.catalogue.models import NEGATIVE_PROMPT
 from ltx_nb.request import ClipRequest, Given, Sampling, Source
-from ltx_widgets.prompt import EDITED, Prompt
+from ltx_widgets.prompt.widget import EDITED, Prompt
 
 PNG = Source.from_bytes(b"not opened here", "image/png")
 

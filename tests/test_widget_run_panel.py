@@ -13,12 +13,12 @@ from PIL import Image
 from ltx_nb.clip import Clip
 from ltx_nb.request import ClipRequest
 from ltx_nb.trace import Cancelled, StepEvent
-from ltx_widgets.run_clock import RunClock
 from ltx_widgets.run_panel import RunPanel
-from ltx_widgets.run_results import RunResults, num_bytes
-from ltx_widgets.run_text import explained, title_of
+from ltx_widgets.run_panel.clock import RunClock
+from ltx_widgets.run_panel.results import RunResults, num_bytes
+from ltx_widgets.run_panel.text import explained, title_of
+from ltx_widgets.run_panel.thumbnail import thumbnail
 from ltx_widgets.step_preview import StepPreview
-from ltx_widgets.thumbnail import thumbnail
 
 REQUEST = ClipRequest("a red ball bounces", width=64, height=64, num_frames=9, seed=7)
 NUM_STEPS = 4

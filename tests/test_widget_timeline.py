@@ -14,9 +14,9 @@ from ltx_nb import media, shapes
 from ltx_nb.clip import Clip
 from ltx_nb.request import ClipRequest, Given, Media, Source
 from ltx_widgets import Timeline
-from ltx_widgets.source_preview import MOST_THUMBNAILS, THUMBNAIL_HEIGHT_PX, facts_of, preview_of
-from ltx_widgets.timeline import plain_value
-from ltx_widgets.timeline_still import WIDTH_PX
+from ltx_widgets.timeline.source_preview import MOST_THUMBNAILS, THUMBNAIL_HEIGHT_PX, facts_of, preview_of
+from ltx_widgets.timeline.still import WIDTH_PX
+from ltx_widgets.timeline.widget import plain_value
 
 LENGTHS_S = {"a" * 64: 30.0, "b" * 64: 1.5, "c" * 64: 0.7}
 SOURCES = [Source(sha256=sha256, path="takes/ball.mp4") for sha256 in LENGTHS_S]
@@ -117,9 +117,9 @@ def test_starts_are_the_verbs_requests(clip):
 
     source = Source.of(clip)
     blank = ClipRequest("a ball", width=128, height=128, num_frames=25)
-    case = {"plan": plain_value(blank), "source": facts_of(source) | {"sha256": source.sha256}}
-    (plans,) = run_script("timeline_starts.mjs", [case])
-    before, after, *_ = plans["retake"]["given"]
+    case = {"draft": plain_value(blank), "source": facts_of(source) | {"sha256": source.sha256}}
+    (drafts,) = run_script("timeline_starts.mjs", [case])
+    before, after, *_ = drafts["retake"]["given"]
     hole = before["end_s"], after["start_s"]
     requests = {
         "extend": tasks.extend(TINY, clip, 2, prompt="a ball"),
@@ -133,8 +133,8 @@ def test_starts_are_the_verbs_requests(clip):
         expected = plain_value(request)
         for item in expected["given"]:
             item["source"] = source.sha256  # the verbs split a clip in memory into its lanes
-        assert plans[name] == expected, name
-    assert plans["clear"] == plain_value(blank)
+        assert drafts[name] == expected, name
+    assert drafts["clear"] == plain_value(blank)
 
 
 def test_a_refused_edit_says_why_and_changes_nothing(sent):

@@ -137,7 +137,7 @@ def test_file_larger_than_a_message_arrives_whole(tiny_notebook, timeline, tmp_p
     tiny_notebook.wait_until(f"{digest!r} in [source['sha256'] for source in timeline.sources]")
 
 
-def test_reload_finds_the_plan(tiny_notebook, timeline):
+def test_reload_finds_the_draft(tiny_notebook, timeline):
     label = generated(timeline, "video").get_attribute("aria-label")
     tiny_notebook.reload()
     expect(generated(tiny_notebook.page.locator(".ltx-timeline"), "video")).to_have_attribute("aria-label", label)

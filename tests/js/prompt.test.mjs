@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { effective, numbersOf, samplingText, usesNegative } from "../../widgets/ltx_widgets/static/prompt/guidance.mjs";
 import { framesOf } from "../../widgets/ltx_widgets/static/lib/shape_view.mjs";
-import { lengthText, sizeLabel, sizeOf, sizeText } from "../../widgets/ltx_widgets/static/lib/sizes.mjs";
+import { lengthText, sizeLabel, sizeOf, sizeText } from "../../widgets/ltx_widgets/static/lib/shape_text.mjs";
 import { editParts, joinParts, partsOf, sentence, wordCount } from "../../widgets/ltx_widgets/static/prompt/words.mjs";
 import { countText, rolledSeed } from "../../widgets/ltx_widgets/static/prompt.mjs";
 

@@ -1,70 +1,70 @@
-// What the timeline shows of a plan: masks, parts, snapping, hit testing, ruler, outlines.
+// What the timeline shows of a draft: masks, parts, snapping, hit testing, ruler, outlines.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { timeScale } from "../../widgets/ltx_widgets/static/lib/time.mjs";
 import { partText, peaksPath } from "../../widgets/ltx_widgets/static/timeline/lane.mjs";
-import * as plans from "../../widgets/ltx_widgets/static/timeline/plan.mjs";
+import * as drafts from "../../widgets/ltx_widgets/static/timeline/draft.mjs";
 import { maskRuns, rulerTicks } from "../../widgets/ltx_widgets/static/timeline/ruler.mjs";
-import { image, plan, span } from "./timeline_plans.mjs";
+import { image, draft, span } from "./timeline_drafts.mjs";
 
 test("a retake generates the latents that meet it", () => {
-  const retake = plan(49, span("video", 0, 9), span("video", 17, 49), span("audio", 0, 9), span("audio", 17, 49));
-  assert.deepEqual(plans.laneMask(retake, "video"), [0, 0, 1, 0, 0, 0, 0]);
-  const audio = plans.laneMask(retake, "audio");
+  const retake = draft(49, span("video", 0, 9), span("video", 17, 49), span("audio", 0, 9), span("audio", 17, 49));
+  assert.deepEqual(drafts.laneMask(retake, "video"), [0, 0, 1, 0, 0, 0, 0]);
+  const audio = drafts.laneMask(retake, "audio");
   assert.equal(audio.length, 51);
   assert.deepEqual([audio.indexOf(1), audio.lastIndexOf(1)], [10, 18]);
 });
 
 test("the first image fills the first latent by its strength, later ones are keyframes", () => {
-  const given = plan(17, image(0, 0.75), image(16));
-  assert.deepEqual(plans.laneMask(given, "video"), [0.25, 1, 1]);
-  assert.deepEqual(plans.keyframes(given), [16]);
-  assert.match(plans.maskSummary(given), /keeps 1 of 3 video and 0 of 18 audio latents, looks at 1 keyframe and/);
+  const given = draft(17, image(0, 0.75), image(16));
+  assert.deepEqual(drafts.laneMask(given, "video"), [0.25, 1, 1]);
+  assert.deepEqual(drafts.keyframes(given), [16]);
+  assert.match(drafts.maskSummary(given), /keeps 1 of 3 video and 0 of 18 audio latents, looks at 1 keyframe and/);
 });
 
 test("parts are what is given and what is between, in order of time", () => {
-  const shown = plans.parts(plan(49, span("video", 17, 33), image(4)), "video");
+  const shown = drafts.parts(draft(49, span("video", 17, 33), image(4)), "video");
   assert.deepEqual(shown.map(({ kind }) => kind), ["gap", "image", "span", "gap"]);
   assert.deepEqual(shown.map(({ index, order }) => index ?? order), [0, 1, 0, 1]);
 });
 
 test("a gap knows the spans that it touches", () => {
-  const retake = plan(49, span("video", 17, 49), span("video", 0, 9));
-  const [gap] = plans.parts(retake, "video").filter(({ kind }) => kind === "gap");
-  assert.deepEqual(plans.neighbours(retake, gap), { before: 1, after: 0 });
-  const open = plan(49, span("video", 0, 9));
-  const [tail] = plans.parts(open, "video").filter(({ kind }) => kind === "gap");
-  assert.deepEqual(plans.neighbours(open, tail), { before: 0, after: null });
+  const retake = draft(49, span("video", 17, 49), span("video", 0, 9));
+  const [gap] = drafts.parts(retake, "video").filter(({ kind }) => kind === "gap");
+  assert.deepEqual(drafts.neighbours(retake, gap), { before: 1, after: 0 });
+  const open = draft(49, span("video", 0, 9));
+  const [tail] = drafts.parts(open, "video").filter(({ kind }) => kind === "gap");
+  assert.deepEqual(drafts.neighbours(open, tail), { before: 0, after: null });
 });
 
 test("video snaps to 8k + 1 frames and audio to latents of 40 ms", () => {
-  const empty = plan(49);
-  assert.equal(plans.snapped_s(empty, "video", true, 0.5, [0, 2]), 9 / 24);
-  assert.equal(plans.snapped_s(empty, "audio", true, 0.5, [0, 2]), 0.49);
-  assert.equal(plans.snapped_s(empty, "video", false, 0.51, [0, 2]), 12 / 24);
-  assert.equal(plans.snapped_s(empty, "audio", false, 0.51234, [0, 2]), 0.512);
+  const empty = draft(49);
+  assert.equal(drafts.snapped_s(empty, "video", true, 0.5, [0, 2]), 9 / 24);
+  assert.equal(drafts.snapped_s(empty, "audio", true, 0.5, [0, 2]), 0.49);
+  assert.equal(drafts.snapped_s(empty, "video", false, 0.51, [0, 2]), 12 / 24);
+  assert.equal(drafts.snapped_s(empty, "audio", false, 0.51234, [0, 2]), 0.512);
 });
 
 test("a neighbour's edge is as good as a latent's", () => {
-  assert.equal(plans.snapped_s(plan(49), "video", true, 0.5, [0.45, 0.8], [0.45]), 0.45);
+  assert.equal(drafts.snapped_s(draft(49), "video", true, 0.5, [0.45, 0.8], [0.45]), 0.45);
 });
 
 test("a time that no edge is near stays as it is", () => {
-  assert.equal(plans.snapped_s(plan(49), "video", true, 0.5, [0.45, 0.6]), 0.5);
+  assert.equal(drafts.snapped_s(draft(49), "video", true, 0.5, [0.45, 0.6]), 0.5);
 });
 
 test("the end of the clip is an edge of both lanes", () => {
-  for (const lane of plans.LANES) assert.ok(plans.snapPoints_s(plan(49), lane, true).includes(49 / 24));
+  for (const lane of drafts.LANES) assert.ok(drafts.snapPoints_s(draft(49), lane, true).includes(49 / 24));
 });
 
 test("a block is taken by its ends within 8 px, and always has a body", () => {
-  const wide = [0, 7, 8, 91, 92, 99].map((x_px) => plans.hitPart(x_px, 100));
+  const wide = [0, 7, 8, 91, 92, 99].map((x_px) => drafts.hitPart(x_px, 100));
   assert.deepEqual(wide, ["start", "start", "body", "body", "end", "end"]);
-  assert.deepEqual([0, 3, 7].map((x_px) => plans.hitPart(x_px, 8)), ["start", "body", "end"]);
+  assert.deepEqual([0, 3, 7].map((x_px) => drafts.hitPart(x_px, 8)), ["start", "body", "end"]);
 });
 
 test("the ruler has seconds, frames and latents on one axis", () => {
-  const { seconds, frames, latents, edges_px } = rulerTicks(plan(49), timeScale(0, 49 / 24, 980));
+  const { seconds, frames, latents, edges_px } = rulerTicks(draft(49), timeScale(0, 49 / 24, 980));
   assert.deepEqual(seconds.slice(0, 3).map(({ x_px, label }) => [Math.round(x_px), label]), [
     [0, "0.0 s"],
     [96, "0.2 s"],
@@ -82,7 +82,7 @@ test("the ruler has seconds, frames and latents on one axis", () => {
 test("no two labels of the ruler touch, however long the clip", () => {
   for (const num_frames of [9, 49, 121, 481]) {
     for (const width_px of [400, 900, 8000]) {
-      const { seconds, frames, latents } = rulerTicks(plan(num_frames), timeScale(0, num_frames / 24, width_px));
+      const { seconds, frames, latents } = rulerTicks(draft(num_frames), timeScale(0, num_frames / 24, width_px));
       for (const [row, least_px] of [[seconds, 40], [frames, 24], [latents.slice(1), 20]]) {
         for (let at = 1; at < row.length; at += 1) assert.ok(row[at].x_px - row[at - 1].x_px >= least_px);
       }
@@ -105,9 +105,9 @@ test("an outline goes over the highest samples and back under the lowest", () =>
 });
 
 test("every part says what it is", () => {
-  const shown = plan(49, span("audio", 0, 12), image(24, 0.5));
+  const shown = draft(49, span("audio", 0, 12), image(24, 0.5));
   const sources = new Map([["clip", { name: "ball.mp4" }], ["image", { name: "cat.png" }]]);
-  const texts = plans.LANES.flatMap((lane) => plans.parts(shown, lane)).map((part) => partText(shown, part, sources));
+  const texts = drafts.LANES.flatMap((lane) => drafts.parts(shown, lane)).map((part) => partText(shown, part, sources));
   assert.deepEqual(texts, [
     "video generated, 0.00 s to 2.04 s",
     "image given at 1.00 s, cat.png, strength 50 %",

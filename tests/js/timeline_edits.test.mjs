@@ -1,16 +1,16 @@
-// Edits of a plan, and the tasks as shapes on it.
+// Edits of a draft, and the tasks as shapes on it.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as edits from "../../widgets/ltx_widgets/static/timeline/edits.mjs";
 import * as linked from "../../widgets/ltx_widgets/static/timeline/linked.mjs";
 import { inserted } from "../../widgets/ltx_widgets/static/timeline/media_tools.mjs";
-import { parts, sourceLength_s } from "../../widgets/ltx_widgets/static/timeline/plan.mjs";
+import { parts, sourceLength_s } from "../../widgets/ltx_widgets/static/timeline/draft.mjs";
 import { STARTS, hasWhat } from "../../widgets/ltx_widgets/static/timeline/starts.mjs";
-import { image, plan, span } from "./timeline_plans.mjs";
+import { image, draft, span } from "./timeline_drafts.mjs";
 
 const LENGTHS_S = () => 49 / 24;
 const OPTIONS = { snap: true, linked: true, lengths_s: LENGTHS_S };
-const RETAKE = plan(49, ...["video", "audio"].flatMap((lane) => [span(lane, 0, 17), span(lane, 33, 49)]));
+const RETAKE = draft(49, ...["video", "audio"].flatMap((lane) => [span(lane, 0, 17), span(lane, 33, 49)]));
 
 // Spans of a lane in frames: [start, end, source start].
 function frames(edited, lane = "video") {
@@ -23,39 +23,39 @@ function frames(edited, lane = "video") {
 const partOf = (edited, lane, kind) => parts(edited, lane).find((part) => part.kind === kind);
 
 test("a span moves with its length, its nearer edge snapped", () => {
-  const edited = edits.moved(plan(49, span("video", 0, 9)), 0, 15.6 / 24, true);
+  const edited = edits.moved(draft(49, span("video", 0, 9)), 0, 15.6 / 24, true);
   assert.deepEqual(frames(edited), [[16, 25, 0]]);
 });
 
 test("a span passes over another one to the next free place", () => {
-  const edited = edits.moved(plan(49, span("video", 0, 8), span("video", 17, 25)), 0, 26 / 24, true);
+  const edited = edits.moved(draft(49, span("video", 0, 8), span("video", 17, 25)), 0, 26 / 24, true);
   assert.deepEqual(frames(edited)[0], [25, 33, 0]);
 });
 
 test("a span stays where it is when no place is free", () => {
-  const full = plan(17, span("video", 0, 9), span("video", 9, 17));
+  const full = draft(17, span("video", 0, 9), span("video", 9, 17));
   assert.equal(edits.moved(full, 0, 1, true), full);
 });
 
 test("a start takes its source along, and stops where the source begins", () => {
-  const cut = plan(49, span("video", 17, 33, 5));
+  const cut = draft(49, span("video", 17, 33, 5));
   assert.deepEqual(frames(edits.trimmed(cut, 0, "start", 24 / 24, true, LENGTHS_S)), [[25, 33, 13]]);
   assert.deepEqual(frames(edits.trimmed(cut, 0, "start", 0, true, LENGTHS_S)), [[12, 33, 0]]);
 });
 
 test("an end stops where the source or the free place ends", () => {
-  const late = plan(97, span("video", 0, 9, 30));
+  const late = draft(97, span("video", 0, 9, 30));
   assert.deepEqual(frames(edits.trimmed(late, 0, "end", 4, true, LENGTHS_S)), [[0, 19, 30]]);
-  const close = plan(97, span("video", 0, 9), span("video", 17, 25));
+  const close = draft(97, span("video", 0, 9), span("video", 17, 25));
   assert.deepEqual(frames(edits.trimmed(close, 0, "end", 4, true, LENGTHS_S))[0], [0, 17, 0]);
 });
 
 test("a span keeps a frame when its ends meet", () => {
-  assert.deepEqual(frames(edits.trimmed(plan(49, span("video", 8, 17)), 0, "end", 0, false, LENGTHS_S)), [[8, 9, 8]]);
+  assert.deepEqual(frames(edits.trimmed(draft(49, span("video", 8, 17)), 0, "end", 0, false, LENGTHS_S)), [[8, 9, 8]]);
 });
 
 test("an image goes to the nearest free frame", () => {
-  const edited = edits.moved(plan(49, image(40), span("video", 0, 17)), 0, 3 / 24, true);
+  const edited = edits.moved(draft(49, image(40), span("video", 0, 17)), 0, 3 / 24, true);
   assert.deepEqual(frames(edited)[0], [17, 17, 0]);
 });
 
@@ -83,19 +83,19 @@ test("lanes that are not linked are edited alone", () => {
 });
 
 test("an edge of a gap at the clip's end belongs to nobody", () => {
-  const open = plan(49, span("video", 0, 17));
+  const open = draft(49, span("video", 0, 17));
   assert.equal(linked.dragged(open, partOf(open, "video", "gap"), "end", 1, OPTIONS), open);
 });
 
 test("both halves of a split play on, on both lanes", () => {
-  const whole = plan(49, span("video", 0, 49), span("audio", 0, 49));
+  const whole = draft(49, span("video", 0, 49), span("audio", 0, 49));
   const edited = linked.splitAt(whole, partOf(whole, "video", "span"), 1, OPTIONS);
   assert.deepEqual(frames(edited), [[0, 25, 0], [25, 49, 25]]);
   assert.equal(frames(edited, "audio").length, 2);
 });
 
 test("linked lanes are split at the same time, the edge of a latent of the picture", () => {
-  const whole = plan(49, span("video", 0, 49), span("audio", 0, 49));
+  const whole = draft(49, span("video", 0, 49), span("audio", 0, 49));
   for (const lane of ["video", "audio"]) {
     const edited = linked.splitAt(whole, partOf(whole, lane, "span"), 12 / 24, OPTIONS);
     const [video_s, audio_s] = ["video", "audio"].map((of) => parts(edited, of)[0].end_s);
@@ -105,7 +105,7 @@ test("linked lanes are split at the same time, the edge of a latent of the pictu
 });
 
 test("a split at an edge changes nothing", () => {
-  const whole = plan(49, span("video", 0, 49));
+  const whole = draft(49, span("video", 0, 49));
   assert.equal(edits.split(whole, 0, 0.001, true), whole);
 });
 
@@ -117,32 +117,32 @@ test("what is given is deleted with its partner; what is generated is kept again
 });
 
 test("a gap between different moments cannot be kept", () => {
-  const cut = plan(49, span("video", 0, 17), span("video", 33, 49, 0));
+  const cut = draft(49, span("video", 0, 17), span("video", 33, 49, 0));
   assert.equal(edits.healed(cut, partOf(cut, "video", "gap")), cut);
 });
 
 test("clearing a stretch cuts what reaches into it", () => {
-  const whole = plan(49, span("video", 0, 49), span("audio", 0, 49));
+  const whole = draft(49, span("video", 0, 49), span("audio", 0, 49));
   assert.deepEqual(frames(edits.cleared(whole, "video", 9 / 24, 17 / 24)), [[0, 9, 0], [17, 49, 17]]);
-  assert.equal(edits.cleared(plan(49), "video", 0, 1).given.length, 0);
+  assert.equal(edits.cleared(draft(49), "video", 0, 1).given.length, 0);
 });
 
 test("the clip's length is 8k + 1, holds what is given, and makes one pass", () => {
-  const given = plan(49, span("video", 0, 20));
+  const given = draft(49, span("video", 0, 20));
   assert.equal(edits.resized(given, 60).num_frames, 57);
   assert.equal(edits.resized(given, 1).num_frames, 25);
   assert.equal(edits.resized(given, 9999).num_frames, 481);
-  assert.equal(edits.resized(plan(49, image(48)), 9).num_frames, 49);
+  assert.equal(edits.resized(draft(49, image(48)), 9).num_frames, 49);
 });
 
 test("a source goes where there is room: pictures as images, clips on both lanes", () => {
   const clip = { sha256: "clip", frame_rate: 24, num_frames: 49, has_audio: true, duration_s: 49 / 24 };
   const picture = { sha256: "image", frame_rate: null, num_frames: 1, has_audio: false, duration_s: 0 };
-  const both = inserted(plan(97), clip, 1, true);
+  const both = inserted(draft(97), clip, 1, true);
   assert.deepEqual(frames(both), [[25, 73, 0]]);
   assert.equal(frames(both, "audio").length, 1);
-  assert.deepEqual(frames(inserted(plan(49, span("video", 0, 17)), picture, 0, true))[1], [17, 17, 0]);
-  const full = plan(49, span("video", 0, 49), span("audio", 0, 49));
+  assert.deepEqual(frames(inserted(draft(49, span("video", 0, 17)), picture, 0, true))[1], [17, 17, 0]);
+  const full = draft(49, span("video", 0, 49), span("audio", 0, 49));
   assert.equal(inserted(full, clip, 0, true), full);
 });
 
@@ -150,7 +150,7 @@ test("picture and sound of a source may differ in length", () => {
   const clip = { sha256: "clip", frame_rate: 24, num_frames: 49, has_audio: true, duration_s: 3 };
   assert.deepEqual([sourceLength_s(clip, "video"), sourceLength_s(clip, "audio")], [49 / 24, 3]);
   assert.equal(sourceLength_s({ frame_rate: null, has_audio: false }, "video"), undefined);
-  const both = inserted(plan(97), clip, 0, true);
+  const both = inserted(draft(97), clip, 0, true);
   assert.deepEqual(frames(both), [[0, 49, 0]]);
   assert.equal(Math.round(frames(both, "audio")[0][1]), 71);
 });

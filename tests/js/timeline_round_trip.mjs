@@ -3,7 +3,7 @@ import { createDisposer } from "../../widgets/ltx_widgets/static/lib/dom.mjs";
 import { createEditor } from "../../widgets/ltx_widgets/static/timeline/editor.mjs";
 import * as edits from "../../widgets/ltx_widgets/static/timeline/edits.mjs";
 import * as linked from "../../widgets/ltx_widgets/static/timeline/linked.mjs";
-import { LANES, duration_s, laneMask, parts } from "../../widgets/ltx_widgets/static/timeline/plan.mjs";
+import { LANES, duration_s, laneMask, parts } from "../../widgets/ltx_widgets/static/timeline/draft.mjs";
 import { createFakeModel } from "./fake_model.mjs";
 import { readJson } from "./read_json.mjs";
 
@@ -20,23 +20,23 @@ function seeded(seed) {
   };
 }
 
-function randomEdit(plan, random, lengths) {
+function randomEdit(draft, random, lengths) {
   const options = { snap: random() < 0.7, linked: random() < 0.7, lengths_s: (source) => lengths[source] };
-  const time_s = random() * duration_s(plan);
-  const all = LANES.flatMap((lane) => parts(plan, lane));
+  const time_s = random() * duration_s(draft);
+  const all = LANES.flatMap((lane) => parts(draft, lane));
   const part = all[Math.floor(random() * all.length)];
   const sources = Object.keys(lengths);
   const source = sources[Math.floor(random() * sources.length)];
   const grip = ["start", "end", "body", "body"][Math.floor(random() * 4)];
   const makers = [
-    () => linked.dragged(plan, part, grip, (random() - 0.5) * 2 * duration_s(plan), options),
-    () => linked.dragged(plan, part, grip, (random() - 0.5) * 0.4, options),
-    () => linked.splitAt(plan, part, time_s, options),
-    () => linked.deleted(plan, part, options),
-    () => edits.cleared(plan, part.lane, time_s, Math.min(time_s + random(), duration_s(plan))),
-    () => edits.withSpan(plan, LANES[Math.floor(random() * 2)], source, lengths[source], time_s, options.snap),
-    () => edits.withImage(plan, source, time_s),
-    () => edits.resized(plan, random() * 200),
+    () => linked.dragged(draft, part, grip, (random() - 0.5) * 2 * duration_s(draft), options),
+    () => linked.dragged(draft, part, grip, (random() - 0.5) * 0.4, options),
+    () => linked.splitAt(draft, part, time_s, options),
+    () => linked.deleted(draft, part, options),
+    () => edits.cleared(draft, part.lane, time_s, Math.min(time_s + random(), duration_s(draft))),
+    () => edits.withSpan(draft, LANES[Math.floor(random() * 2)], source, lengths[source], time_s, options.snap),
+    () => edits.withImage(draft, source, time_s),
+    () => edits.resized(draft, random() * 200),
   ];
   return makers[Math.floor(random() * makers.length)]();
 }
@@ -45,11 +45,11 @@ const { values, lengths_s } = readJson();
 const opened = values.map((value, index) => {
   const model = createFakeModel({ value });
   const editor = createEditor(model, createDisposer(), () => undefined, () => {});
-  const masks = Object.fromEntries(LANES.map((lane) => [lane, laneMask(editor.plan, lane)]));
+  const masks = Object.fromEntries(LANES.map((lane) => [lane, laneMask(editor.draft, lane)]));
   const random = seeded(index);
-  for (let edit = 0; edit < EDITS; edit += 1) editor.commit(randomEdit(editor.plan, random, lengths_s));
+  for (let edit = 0; edit < EDITS; edit += 1) editor.commit(randomEdit(editor.draft, random, lengths_s));
   const edited = model.sent.map(({ content }) => content.value);
   while (editor.canUndo) editor.undo();
-  return { masks, edited, undone: editor.plan };
+  return { masks, edited, undone: editor.draft };
 });
 process.stdout.write(JSON.stringify(opened));

@@ -1,8 +1,8 @@
-// The plan that each start makes of an empty one and a source, to be compared with ltx_nb's verbs.
+// The draft that each start makes of an empty one and a source, to be compared with ltx_nb's verbs.
 import { STARTS } from "../../widgets/ltx_widgets/static/timeline/starts.mjs";
 import { readJson } from "./read_json.mjs";
 
-const plans = readJson().map(({ plan, source }) =>
-  Object.fromEntries(STARTS.map((start) => [start.name, start.plan(plan, source)])),
+const drafts = readJson().map(({ draft, source }) =>
+  Object.fromEntries(STARTS.map((start) => [start.name, start.draft(draft, source)])),
 );
-process.stdout.write(JSON.stringify(plans));
+process.stdout.write(JSON.stringify(drafts));

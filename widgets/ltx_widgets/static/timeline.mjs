@@ -7,7 +7,7 @@ import { KEYS, addGestures } from "./timeline/gestures.mjs";
 import { createInspector } from "./timeline/inspector.mjs";
 import { createLane, peaksPath } from "./timeline/lane.mjs";
 import { createMediaTools } from "./timeline/media_tools.mjs";
-import { LANES, duration_s, maskSummary, sourceLength_s } from "./timeline/plan.mjs";
+import { LANES, duration_s, maskSummary, sourceLength_s } from "./timeline/draft.mjs";
 import { createMaskRow, createRuler } from "./timeline/ruler.mjs";
 import { createToolbar } from "./timeline/toolbar.mjs";
 
@@ -58,7 +58,7 @@ function render({ model, el }) {
     h("span", { class: "ltx-timeline-sees" }, "Model sees"),
   );
 
-  const scale = () => timeScale(0, duration_s(editor.plan) * TAIL, Math.max(width_px * zoom, 1));
+  const scale = () => timeScale(0, duration_s(editor.draft) * TAIL, Math.max(width_px * zoom, 1));
   const toolbar = createToolbar(editor, view, disposer);
   const inspector = createInspector(editor, sources, disposer);
   const mediaTools = createMediaTools(model, editor, sources, disposer);
@@ -101,27 +101,27 @@ function render({ model, el }) {
 
   function drawNow() {
     if (!width_px) return;
-    const { plan } = editor;
+    const { draft } = editor;
     const now = scale();
     const focused = document.activeElement?.closest?.(".ltx-timeline-part");
     const lost = track.contains(focused) && { lane: focused.parentElement.dataset.lane, left_px: focused.offsetLeft };
     track.style.width = `${now.width_px}px`;
-    ruler.draw(plan, now, editor.cursor_s);
+    ruler.draw(draft, now, editor.cursor_s);
     for (const lane of LANES) {
-      lanes[lane].draw(plan, now, editor.selected?.key, sources, previews);
-      masks[lane].draw(plan, now);
+      lanes[lane].draw(draft, now, editor.selected?.key, sources, previews);
+      masks[lane].draw(draft, now);
     }
     if (lost && focused.isConnected) focused.focus({ preventScroll: true });
-    else if (lost) lanes[lost.lane].focusAt(plan, now.toSeconds(lost.left_px));
-    const end_px = now.toPx(duration_s(plan));
+    else if (lost) lanes[lost.lane].focusAt(draft, now.toSeconds(lost.left_px));
+    const end_px = now.toPx(duration_s(draft));
     end.style.left = outside.style.left = `${end_px}px`;
-    end.setAttribute("aria-valuenow", plan.num_frames);
-    end.setAttribute("aria-valuetext", `${plan.num_frames} frames, ${duration_s(plan).toFixed(2)} s`);
-    cursor.style.left = `${now.toPx(Math.min(editor.cursor_s, duration_s(plan)))}px`;
+    end.setAttribute("aria-valuenow", draft.num_frames);
+    end.setAttribute("aria-valuetext", `${draft.num_frames} frames, ${duration_s(draft).toFixed(2)} s`);
+    cursor.style.left = `${now.toPx(Math.min(editor.cursor_s, duration_s(draft)))}px`;
     toolbar.draw();
     inspector.draw();
     mediaTools.draw();
-    const text = maskSummary(plan);
+    const text = maskSummary(draft);
     if (summary.textContent !== text) summary.textContent = text;
   }
 

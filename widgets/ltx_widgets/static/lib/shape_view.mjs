@@ -1,7 +1,7 @@
 // Size by name or in pixels, length with the frame rule, frame rate: each control snaps as it is left.
 
 import { field, h, showIn } from "./dom.mjs";
-import { lengthText, sizeLabel, sizeOf, sizeText } from "./sizes.mjs";
+import { lengthText, sizeLabel, sizeOf, sizeText } from "./shape_text.mjs";
 import { MAX_SIDE_PX, VIDEO_SPATIAL_COMPRESSION, maxNumFrames, snapNumFrames, snapSide } from "./time.mjs";
 
 const FRAME_RATES = [24, 25, 30, 48, 50, 60];

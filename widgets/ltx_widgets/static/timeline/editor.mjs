@@ -1,14 +1,14 @@
-// The state of one view: the plan, what is being dragged, the selection, undo; and its exchange with Python.
+// The state of one view: the draft, what is being dragged, the selection, undo; and its exchange with Python.
 //
 // An edit is shown at once and sent; Python answers every one. What it refuses is taken back.
 import { newId } from "../lib/bytes.mjs";
 import { createHistory } from "../lib/undo.mjs";
-import { duration_s, parts } from "./plan.mjs";
+import { duration_s, parts } from "./draft.mjs";
 
 // lengths_s(sha256, lane): how long a source is; onChange() after every change of state.
 export function createEditor(model, disposer, lengths_s, onChange) {
   const history = createHistory(model.get("value"));
-  let draft = null;
+  let dragged = null;
   let awaited = null;
 
   const isSame = (a, b) => JSON.stringify(a) === JSON.stringify(b);
@@ -17,7 +17,7 @@ export function createEditor(model, disposer, lengths_s, onChange) {
   function settle() {
     const value = model.get("value");
     if (awaited !== null || isSame(value, history.present)) return;
-    draft = null;
+    dragged = null;
     if (!isSame(history.undo(), value)) history.push(value);
     editor.select(null);
   }
@@ -32,11 +32,11 @@ export function createEditor(model, disposer, lengths_s, onChange) {
     options: { snap: true, linked: true, lengths_s },
     cursor_s: 0,
     selected: null,
-    get plan() {
-      return draft ?? history.present;
+    get draft() {
+      return dragged ?? history.present;
     },
-    get isDraft() {
-      return draft !== null;
+    get isTentative() {
+      return dragged !== null;
     },
     get canUndo() {
       return history.canUndo;
@@ -47,30 +47,30 @@ export function createEditor(model, disposer, lengths_s, onChange) {
     // The selected part as it is now; null if it is gone.
     get part() {
       if (!editor.selected) return null;
-      return parts(editor.plan, editor.selected.lane).find((part) => partKey(part) === editor.selected.key) ?? null;
+      return parts(editor.draft, editor.selected.lane).find((part) => partKey(part) === editor.selected.key) ?? null;
     },
     select(part) {
       editor.selected = part && { lane: part.lane, key: partKey(part) };
       onChange();
     },
     setCursor(time_s) {
-      editor.cursor_s = Math.min(Math.max(time_s, 0), duration_s(editor.plan));
+      editor.cursor_s = Math.min(Math.max(time_s, 0), duration_s(editor.draft));
       onChange();
     },
     setOption(name, value) {
       editor.options[name] = value;
       onChange();
     },
-    // Show a plan that is not final yet, as in a drag; null goes back.
-    preview(plan) {
-      draft = plan;
+    // Show a draft that is not final yet, as in a drag; null goes back.
+    preview(draft) {
+      dragged = draft;
       onChange();
     },
-    // Make a plan the value. Nothing happens for the one that is.
-    commit(plan) {
-      draft = null;
-      if (isSame(plan, history.present)) return onChange();
-      history.push(plan);
+    // Make a draft the value. Nothing happens for the one that is.
+    commit(draft) {
+      dragged = null;
+      if (isSame(draft, history.present)) return onChange();
+      history.push(draft);
       send();
     },
     undo() {

@@ -1,4 +1,4 @@
-// Edits of a plan: each takes one and gives back another, or the same where nothing can change. Times are in seconds.
+// Edits of a draft: each takes one and gives back another, or the same where nothing can change. Times are in seconds.
 //
 // Edges keep to the free stretch around them and to what the source holds: lengths_s(sha256, lane), if it is known.
 import { AUDIO_LATENTS_PER_SECOND, TIME_TOLERANCE_S, maxNumFrames, snapNumFrames } from "../lib/time.mjs";
@@ -11,28 +11,28 @@ import {
   snapPoints_s,
   snapped_s,
   span_s,
-} from "./plan.mjs";
+} from "./draft.mjs";
 
 // One frame, or one audio latent.
-function leastLength_s(plan, lane) {
-  return 1 / (lane === "video" ? plan.frame_rate : AUDIO_LATENTS_PER_SECOND);
+function leastLength_s(draft, lane) {
+  return 1 / (lane === "video" ? draft.frame_rate : AUDIO_LATENTS_PER_SECOND);
 }
 
-export function withItem(plan, index, changes) {
-  return { ...plan, given: plan.given.map((item, at) => (at === index ? { ...item, ...changes } : item)) };
+export function withItem(draft, index, changes) {
+  return { ...draft, given: draft.given.map((item, at) => (at === index ? { ...item, ...changes } : item)) };
 }
 
-export function withoutItem(plan, index) {
-  return { ...plan, given: plan.given.filter((_, at) => at !== index) };
+export function withoutItem(draft, index) {
+  return { ...draft, given: draft.given.filter((_, at) => at !== index) };
 }
 
 // The item begun at the free place nearest to start_s, its length kept.
-export function moved(plan, index, start_s, snap) {
-  const item = plan.given[index];
-  if (isImage(item)) return movedImage(plan, index, start_s);
+export function moved(draft, index, start_s, snap) {
+  const item = draft.given[index];
+  if (isImage(item)) return movedImage(draft, index, start_s);
   const length_s = item.end_s - item.start_s;
-  const points = snapPoints_s(plan, item.lane, snap);
-  const places = freeSpans_s(plan, item.lane, [index])
+  const points = snapPoints_s(draft, item.lane, snap);
+  const places = freeSpans_s(draft, item.lane, [index])
     .filter(([free_s, freeEnd_s]) => freeEnd_s - free_s >= length_s - TIME_TOLERANCE_S)
     .flatMap(([free_s, freeEnd_s]) => {
       const fits = ([from_s, to_s]) => from_s >= free_s - TIME_TOLERANCE_S && to_s <= freeEnd_s + TIME_TOLERANCE_S;
@@ -45,120 +45,120 @@ export function moved(plan, index, start_s, snap) {
       ];
       return [...byStart, ...byEnd, ...free, ...ends].filter(fits);
     });
-  if (!places.length) return plan;
+  if (!places.length) return draft;
   const best = nearest(places.map(([from_s]) => from_s), start_s);
   const [from_s, to_s] = places.find(([place_s]) => place_s === best);
-  if (Math.abs(from_s - item.start_s) < TIME_TOLERANCE_S) return plan;
-  return withItem(plan, index, { start_s: Math.max(from_s, 0), end_s: to_s });
+  if (Math.abs(from_s - item.start_s) < TIME_TOLERANCE_S) return draft;
+  return withItem(draft, index, { start_s: Math.max(from_s, 0), end_s: to_s });
 }
 
-function movedImage(plan, index, start_s) {
-  const item = plan.given[index];
-  const frames = freeFrames(plan, [index]);
-  if (!frames.length) return plan;
-  const frame = nearest(frames, start_s * plan.frame_rate);
-  if (frame / plan.frame_rate === span_s(item, plan.frame_rate)[0]) return plan;
-  return withItem(plan, index, { start_s: frame / plan.frame_rate });
+function movedImage(draft, index, start_s) {
+  const item = draft.given[index];
+  const frames = freeFrames(draft, [index]);
+  if (!frames.length) return draft;
+  const frame = nearest(frames, start_s * draft.frame_rate);
+  if (frame / draft.frame_rate === span_s(item, draft.frame_rate)[0]) return draft;
+  return withItem(draft, index, { start_s: frame / draft.frame_rate });
 }
 
 // Frames of the video lane that nothing takes up.
-function freeFrames(plan, except = []) {
+function freeFrames(draft, except = []) {
   const frames = [];
-  for (const [start_s, end_s] of freeSpans_s(plan, "video", except)) {
-    const first = Math.ceil(start_s * plan.frame_rate - 1e-3);
-    const last = Math.floor(end_s * plan.frame_rate + 1e-3) - 1;
+  for (const [start_s, end_s] of freeSpans_s(draft, "video", except)) {
+    const first = Math.ceil(start_s * draft.frame_rate - 1e-3);
+    const last = Math.floor(end_s * draft.frame_rate + 1e-3) - 1;
     for (let frame = first; frame <= last; frame += 1) frames.push(frame);
   }
   return frames;
 }
 
 // A span's "start" or "end" brought to time_s; its source plays on as it did.
-export function trimmed(plan, index, edge, time_s, snap, lengths_s) {
-  const item = plan.given[index];
-  if (isImage(item)) return moved(plan, index, time_s, snap);
-  const free = freeSpans_s(plan, item.lane, [index]).find(
+export function trimmed(draft, index, edge, time_s, snap, lengths_s) {
+  const item = draft.given[index];
+  if (isImage(item)) return moved(draft, index, time_s, snap);
+  const free = freeSpans_s(draft, item.lane, [index]).find(
     ([start_s, end_s]) => start_s <= item.start_s + TIME_TOLERANCE_S && end_s >= item.end_s - TIME_TOLERANCE_S,
   );
-  const least_s = leastLength_s(plan, item.lane);
+  const least_s = leastLength_s(draft, item.lane);
   if (edge === "start") {
     const from_s = Math.min(Math.max(free[0], item.start_s - item.source_start_s), item.start_s);
     const most_s = Math.max(item.end_s - least_s, from_s);
-    const start_s = snapped_s(plan, item.lane, snap, time_s, [from_s, most_s], [from_s]);
-    if (start_s === item.start_s) return plan;
+    const start_s = snapped_s(draft, item.lane, snap, time_s, [from_s, most_s], [from_s]);
+    if (start_s === item.start_s) return draft;
     const source_start_s = Math.max(item.source_start_s + start_s - item.start_s, 0);
-    return withItem(plan, index, { start_s, source_start_s });
+    return withItem(draft, index, { start_s, source_start_s });
   }
   const sourceEnd_s = item.start_s + (lengths_s(item.source, item.lane) ?? Infinity) - item.source_start_s;
   const to_s = Math.max(Math.min(free[1], sourceEnd_s), item.end_s);
-  const end_s = snapped_s(plan, item.lane, snap, time_s, [Math.min(item.start_s + least_s, to_s), to_s], [to_s]);
-  return end_s === item.end_s ? plan : withItem(plan, index, { end_s });
+  const end_s = snapped_s(draft, item.lane, snap, time_s, [Math.min(item.start_s + least_s, to_s), to_s], [to_s]);
+  return end_s === item.end_s ? draft : withItem(draft, index, { end_s });
 }
 
 // The span cut in two at time_s; the second half comes right after the first in `given`.
-export function split(plan, index, time_s, snap) {
-  const item = plan.given[index];
-  if (isImage(item)) return plan;
-  const at_s = snapped_s(plan, item.lane, snap, time_s, [item.start_s, item.end_s]);
-  if (at_s - item.start_s < TIME_TOLERANCE_S || item.end_s - at_s < TIME_TOLERANCE_S) return plan;
+export function split(draft, index, time_s, snap) {
+  const item = draft.given[index];
+  if (isImage(item)) return draft;
+  const at_s = snapped_s(draft, item.lane, snap, time_s, [item.start_s, item.end_s]);
+  if (at_s - item.start_s < TIME_TOLERANCE_S || item.end_s - at_s < TIME_TOLERANCE_S) return draft;
   const second = { ...item, start_s: at_s, source_start_s: item.source_start_s + at_s - item.start_s };
-  const given = [...plan.given];
+  const given = [...draft.given];
   given.splice(index, 1, { ...item, end_s: at_s }, second);
-  return { ...plan, given };
+  return { ...draft, given };
 }
 
 // [start_s, end_s) of a lane left to the model: what was given there is cut away.
-export function cleared(plan, lane, start_s, end_s) {
-  const given = plan.given.flatMap((item) => {
-    const [from_s, to_s] = span_s(item, plan.frame_rate);
+export function cleared(draft, lane, start_s, end_s) {
+  const given = draft.given.flatMap((item) => {
+    const [from_s, to_s] = span_s(item, draft.frame_rate);
     if (item.lane !== lane || to_s <= start_s + TIME_TOLERANCE_S || from_s >= end_s - TIME_TOLERANCE_S) return [item];
     if (isImage(item)) return [];
     const left = { ...item, end_s: start_s };
     const right = { ...item, start_s: end_s, source_start_s: item.source_start_s + end_s - item.start_s };
     return [left, right].filter((half) => half.end_s > half.start_s + TIME_TOLERANCE_S);
   });
-  const isSame = given.length === plan.given.length && given.every((item, at) => item === plan.given[at]);
-  return isSame ? plan : { ...plan, given };
+  const isSame = given.length === draft.given.length && given.every((item, at) => item === draft.given[at]);
+  return isSame ? draft : { ...draft, given };
 }
 
 // A gap given again, where one source goes on from the span before it to the one after.
-export function healed(plan, gap) {
-  const { before, after } = neighbours(plan, gap);
-  if (before === null || after === null || !isContinuous(plan.given[before], plan.given[after])) return plan;
-  const hasImage = freeSpans_s(plan, gap.lane).every(([start_s, end_s]) => start_s > gap.start_s || end_s < gap.end_s);
-  return hasImage ? plan : withoutItem(withItem(plan, before, { end_s: plan.given[after].end_s }), after);
+export function healed(draft, gap) {
+  const { before, after } = neighbours(draft, gap);
+  if (before === null || after === null || !isContinuous(draft.given[before], draft.given[after])) return draft;
+  const hasImage = freeSpans_s(draft, gap.lane).every(([start_s, end_s]) => start_s > gap.start_s || end_s < gap.end_s);
+  return hasImage ? draft : withoutItem(withItem(draft, before, { end_s: draft.given[after].end_s }), after);
 }
 
 // A span of a source at time_s or in the free place nearest to it, as long as source and place allow.
-export function withSpan(plan, lane, source, source_length_s, time_s, snap) {
-  const least_s = leastLength_s(plan, lane);
-  const free = freeSpans_s(plan, lane).filter(([start_s, end_s]) => end_s - start_s > least_s - TIME_TOLERANCE_S);
-  if (!free.length) return plan;
+export function withSpan(draft, lane, source, source_length_s, time_s, snap) {
+  const least_s = leastLength_s(draft, lane);
+  const free = freeSpans_s(draft, lane).filter(([start_s, end_s]) => end_s - start_s > least_s - TIME_TOLERANCE_S);
+  if (!free.length) return draft;
   const away_s = ([start_s, end_s]) => Math.max(start_s - time_s, time_s - end_s, 0);
   const [free_s, freeEnd_s] = free.reduce((best, one) => (away_s(one) < away_s(best) ? one : best));
   const isInside = time_s > free_s && time_s < freeEnd_s - least_s;
   const reach_s = [free_s, freeEnd_s - least_s];
-  const start_s = isInside ? snapped_s(plan, lane, snap, time_s, reach_s, [free_s]) : free_s;
+  const start_s = isInside ? snapped_s(draft, lane, snap, time_s, reach_s, [free_s]) : free_s;
   const most_s = Math.min(start_s + source_length_s, freeEnd_s);
   const isWhole = (point) => point > start_s + TIME_TOLERANCE_S && point <= most_s + TIME_TOLERANCE_S;
-  const ends_s = snapPoints_s(plan, lane, snap).filter(isWhole);
+  const ends_s = snapPoints_s(draft, lane, snap).filter(isWhole);
   const end_s = ends_s.length ? Math.min(Math.max(...ends_s), freeEnd_s) : most_s;
   const item = { lane, source, start_s, end_s, source_start_s: 0, strength: 1, fit: "crop" };
-  return { ...plan, given: [...plan.given, item] };
+  return { ...draft, given: [...draft.given, item] };
 }
 
 // An image at the free frame nearest to time_s.
-export function withImage(plan, source, time_s) {
-  const frames = freeFrames(plan);
-  if (!frames.length) return plan;
-  const start_s = nearest(frames, time_s * plan.frame_rate) / plan.frame_rate;
+export function withImage(draft, source, time_s) {
+  const frames = freeFrames(draft);
+  if (!frames.length) return draft;
+  const start_s = nearest(frames, time_s * draft.frame_rate) / draft.frame_rate;
   const item = { lane: "video", source, start_s, end_s: null, source_start_s: 0, strength: 1, fit: "crop" };
-  return { ...plan, given: [...plan.given, item] };
+  return { ...draft, given: [...draft.given, item] };
 }
 
 // The clip's length brought to the nearest 8k + 1 frames that hold everything given and make one pass.
-export function resized(plan, num_frames) {
-  const last_s = Math.max(0, ...plan.given.map((item) => span_s(item, plan.frame_rate)[1]));
-  const least = 8 * Math.ceil((last_s * plan.frame_rate - 1) / 8 - 1e-3) + 1;
-  const wanted = Math.min(Math.max(snapNumFrames(num_frames), least, 9), maxNumFrames(plan.frame_rate));
-  return wanted === plan.num_frames || wanted < least ? plan : { ...plan, num_frames: wanted };
+export function resized(draft, num_frames) {
+  const last_s = Math.max(0, ...draft.given.map((item) => span_s(item, draft.frame_rate)[1]));
+  const least = 8 * Math.ceil((last_s * draft.frame_rate - 1) / 8 - 1e-3) + 1;
+  const wanted = Math.min(Math.max(snapNumFrames(num_frames), least, 9), maxNumFrames(draft.frame_rate));
+  return wanted === draft.num_frames || wanted < least ? draft : { ...draft, num_frames: wanted };
 }

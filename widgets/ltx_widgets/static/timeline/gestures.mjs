@@ -3,7 +3,7 @@ import { takeKey } from "../lib/dom.mjs";
 import { roundHalfEven } from "../lib/time.mjs";
 import { resized, withItem } from "./edits.mjs";
 import { deleted, dragged, linkedParts, splitAt } from "./linked.mjs";
-import { duration_s, hitPart, parts } from "./plan.mjs";
+import { duration_s, hitPart, parts } from "./draft.mjs";
 import { partKey } from "./editor.mjs";
 
 const LEAST_DRAG_PX = 3;
@@ -29,14 +29,14 @@ export function addGestures(editor, board, view, disposer) {
     const block = target.closest?.(".ltx-timeline-part");
     if (!block) return null;
     const lane = block.parentElement.dataset.lane;
-    return parts(editor.plan, lane).find((part) => partKey(part) === block.dataset.key) ?? null;
+    return parts(editor.draft, lane).find((part) => partKey(part) === block.dataset.key) ?? null;
   };
   const timeAt = (event) => board.scale().toSeconds(event.clientX - board.track.getBoundingClientRect().left);
 
-  // Follow the pointer: planAt(delta_s, event) is shown while it moves and committed when it is released.
-  function follow(event, planAt) {
-    // The scale at the beginning counts throughout, even where the plan's length changes.
-    drag = { pointerId: event.pointerId, x_px: event.clientX, scale: board.scale(), planAt, moved: false };
+  // Follow the pointer: draftAt(delta_s, event) is shown while it moves and committed when it is released.
+  function follow(event, draftAt) {
+    // The scale at the beginning counts throughout, even where the draft's length changes.
+    drag = { pointerId: event.pointerId, x_px: event.clientX, scale: board.scale(), draftAt, moved: false };
     board.track.setPointerCapture(event.pointerId);
   }
 
@@ -47,13 +47,13 @@ export function addGestures(editor, board, view, disposer) {
       return follow(event, null);
     }
     if (event.target === board.end) {
-      const before = editor.plan;
+      const before = editor.draft;
       return follow(event, (delta_s) => resized(before, before.num_frames + delta_s * before.frame_rate));
     }
     const part = partOf(event.target);
     editor.select(part);
     if (!part) return;
-    const before = editor.plan;
+    const before = editor.draft;
     const box = event.target.closest(".ltx-timeline-part").getBoundingClientRect();
     const grip = part.kind === "image" ? "body" : hitPart(event.clientX - box.left, box.width);
     follow(event, (delta_s) => dragged(before, part, grip, delta_s, editor.options));
@@ -67,15 +67,15 @@ export function addGestures(editor, board, view, disposer) {
     }
     const delta_px = event.clientX - drag.x_px;
     if (Math.abs(delta_px) >= LEAST_DRAG_PX) drag.moved = true;
-    if (!drag.planAt) editor.setCursor(timeAt(event));
-    else if (drag.moved) editor.preview(drag.planAt(delta_px / drag.scale.pxPerSecond));
+    if (!drag.draftAt) editor.setCursor(timeAt(event));
+    else if (drag.moved) editor.preview(drag.draftAt(delta_px / drag.scale.pxPerSecond));
   });
 
   const release = (event) => {
     if (!drag || event.pointerId !== drag.pointerId) return;
-    const { moved, planAt } = drag;
+    const { moved, draftAt } = drag;
     drag = null;
-    if (planAt && moved) editor.commit(editor.plan);
+    if (draftAt && moved) editor.commit(editor.draft);
   };
   const giveUp = () => {
     if (!drag) return false;
@@ -88,9 +88,9 @@ export function addGestures(editor, board, view, disposer) {
 
   function step_s(part) {
     const { snap, linked } = editor.options;
-    const { frame_rate } = editor.plan;
+    const { frame_rate } = editor.draft;
     if (part.kind === "image") return 1 / frame_rate;
-    const lanes = linkedParts(editor.plan, part, linked).map(({ lane }) => lane);
+    const lanes = linkedParts(editor.draft, part, linked).map(({ lane }) => lane);
     if (lanes.includes("video")) return (snap ? 8 : 1) / frame_rate;
     return snap ? 0.04 : 0.01;
   }
@@ -98,31 +98,31 @@ export function addGestures(editor, board, view, disposer) {
   function arrow(event, part) {
     const sign = event.key === "ArrowLeft" ? -1 : 1;
     const grip = event.shiftKey ? "end" : event.altKey ? "start" : "body";
-    editor.commit(dragged(editor.plan, part, grip, sign * step_s(part), editor.options));
+    editor.commit(dragged(editor.draft, part, grip, sign * step_s(part), editor.options));
   }
 
   function strength(event, part) {
-    const item = editor.plan.given[part.index];
+    const item = editor.draft.given[part.index];
     const wanted = item.strength + (event.key === "ArrowUp" ? 0.05 : -0.05);
     const value = Math.min(Math.max(Math.round(wanted * 20) / 20, 0), 1);
-    editor.commit(withItem(editor.plan, part.index, { strength: value }));
+    editor.commit(withItem(editor.draft, part.index, { strength: value }));
   }
 
   function rulerKey(event) {
-    const frame_s = 1 / editor.plan.frame_rate;
+    const frame_s = 1 / editor.draft.frame_rate;
     const by = { ArrowLeft: -frame_s, ArrowRight: frame_s, PageUp: 8 * frame_s, PageDown: -8 * frame_s }[event.key];
     if (by) {
-      const frame = roundHalfEven((editor.cursor_s + by * (event.shiftKey ? 8 : 1)) * editor.plan.frame_rate);
+      const frame = roundHalfEven((editor.cursor_s + by * (event.shiftKey ? 8 : 1)) * editor.draft.frame_rate);
       editor.setCursor(frame * frame_s);
     } else if (event.key === "Home") editor.setCursor(0);
-    else if (event.key === "End") editor.setCursor(duration_s(editor.plan));
+    else if (event.key === "End") editor.setCursor(duration_s(editor.draft));
     else return false;
     return true;
   }
 
   function endKey(event) {
     const by = { ArrowLeft: -8, ArrowDown: -8, ArrowRight: 8, ArrowUp: 8 }[event.key];
-    if (by) editor.commit(resized(editor.plan, editor.plan.num_frames + by));
+    if (by) editor.commit(resized(editor.draft, editor.draft.num_frames + by));
     return Boolean(by);
   }
 
@@ -131,7 +131,7 @@ export function addGestures(editor, board, view, disposer) {
     if (event.key === "ArrowLeft" || event.key === "ArrowRight") arrow(event, part);
     else if ((event.key === "ArrowUp" || event.key === "ArrowDown") && part.kind === "image") strength(event, part);
     else if (event.key === "Delete" || event.key === "Backspace") {
-      editor.commit(deleted(editor.plan, part, editor.options));
+      editor.commit(deleted(editor.draft, part, editor.options));
     } else if (event.key === "Enter" || event.key === " ") editor.select(part);
     else return false;
     return true;
@@ -144,7 +144,7 @@ export function addGestures(editor, board, view, disposer) {
     else if (isCommand && key === "z") editor.undo();
     else if (isCommand) return false;
     else if (key === "s" && editor.part) {
-      editor.commit(splitAt(editor.plan, editor.part, editor.cursor_s, editor.options));
+      editor.commit(splitAt(editor.draft, editor.part, editor.cursor_s, editor.options));
     } else if (key === "+" || key === "=") view.zoomBy(1.5);
     else if (key === "-" || key === "−") view.zoomBy(1 / 1.5);
     else if (key === "0") view.fit();

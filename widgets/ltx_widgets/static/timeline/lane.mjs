@@ -3,7 +3,7 @@ import { h, s } from "../lib/dom.mjs";
 import { waveformScale } from "../lib/sound.mjs";
 import { TIME_TOLERANCE_S, secondsText } from "../lib/time.mjs";
 import { partKey } from "./editor.mjs";
-import { duration_s, isBetween, parts } from "./plan.mjs";
+import { duration_s, isBetween, parts } from "./draft.mjs";
 
 const CARD_PX = 48;
 const PEAK_HEIGHT = 256;
@@ -24,10 +24,10 @@ export function peaksPath(peaks) {
 }
 
 // What a part is, for its label and for screen readers.
-export function partText(plan, part, sources) {
+export function partText(draft, part, sources) {
   const when = `${secondsText(part.start_s)} to ${secondsText(part.end_s)}`;
   if (part.kind === "gap") return `${part.lane} generated, ${when}`;
-  const item = plan.given[part.index];
+  const item = draft.given[part.index];
   const name = sources.get(item.source)?.name ?? "unknown source";
   if (part.kind === "span") return `${part.lane} given, ${when}, from ${name}`;
   const strength = `strength ${Math.round(item.strength * 100)} %`;
@@ -41,8 +41,8 @@ export function createLane(lane) {
   return {
     element,
     // sources and previews: by SHA-256.
-    draw(plan, scale, selectedKey, sources, previews) {
-      const wanted = parts(plan, lane);
+    draw(draft, scale, selectedKey, sources, previews) {
+      const wanted = parts(draft, lane);
       const keys = new Set(wanted.map(partKey));
       for (const [key, block] of blocks) {
         if (keys.has(key)) continue;
@@ -59,41 +59,41 @@ export function createLane(lane) {
         const block = blocks.get(key);
         // Tab goes through them in order of time.
         if (element.children[at] !== block) element.insertBefore(block, element.children[at] ?? null);
-        drawPart(block, plan, part, scale, sources, previews);
+        drawPart(block, draft, part, scale, sources, previews);
         block.setAttribute("aria-pressed", String(key === selectedKey));
       }
     },
     // Focus the part that is at a time.
-    focusAt(plan, time_s) {
-      const part = parts(plan, lane).findLast(({ start_s }) => start_s <= time_s + TIME_TOLERANCE_S);
+    focusAt(draft, time_s) {
+      const part = parts(draft, lane).findLast(({ start_s }) => start_s <= time_s + TIME_TOLERANCE_S);
       blocks.get(part && partKey(part))?.focus({ preventScroll: true });
     },
   };
 }
 
-function drawPart(block, plan, part, scale, sources, previews) {
+function drawPart(block, draft, part, scale, sources, previews) {
   const left_px = scale.toPx(part.start_s);
   const width_px = Math.max(scale.toPx(part.end_s) - left_px, 1);
-  const text = partText(plan, part, sources);
+  const text = partText(draft, part, sources);
   block.setAttribute("aria-label", text);
   block.title = text;
   if (part.kind === "gap") {
     place(block, left_px, width_px);
-    block.dataset.movable = String(isBetween(plan, part));
-    const [free_px, freeEnd_px] = widestFree_px(plan, part, scale);
+    block.dataset.movable = String(isBetween(draft, part));
+    const [free_px, freeEnd_px] = widestFree_px(draft, part, scale);
     const middle_px = (free_px + freeEnd_px) / 2 - left_px;
     const label = () => h("span", { class: "ltx-timeline-name", style: `left: ${middle_px}px` }, "generated");
     fill(block, String(middle_px), () => [label()]);
     block.classList.toggle("ltx-timeline-narrow", freeEnd_px - free_px < 72);
     return;
   }
-  const item = plan.given[part.index];
+  const item = draft.given[part.index];
   const preview = previews.get(item.source);
   const name = sources.get(item.source)?.name ?? "unknown source";
   if (part.kind === "image") {
     // A frame is narrower than its picture: the card begins at the frame, or ends there at the end of the lane.
     const card_px = Math.max(width_px, CARD_PX);
-    const isLate = left_px + card_px > scale.toPx(duration_s(plan)) + 1;
+    const isLate = left_px + card_px > scale.toPx(duration_s(draft)) + 1;
     place(block, isLate ? left_px + width_px - card_px : left_px, card_px);
     block.classList.toggle("ltx-timeline-late", isLate);
     const state = [item.source, item.strength, item.source_start_s, Boolean(preview?.picture)].join();
@@ -117,9 +117,9 @@ function drawPart(block, plan, part, scale, sources, previews) {
 }
 
 // The widest stretch of a gap that no image's card covers, from and to in px on the track.
-function widestFree_px(plan, gap, scale) {
+function widestFree_px(draft, gap, scale) {
   const [left_px, right_px] = [scale.toPx(gap.start_s), scale.toPx(gap.end_s)];
-  const cards = parts(plan, gap.lane)
+  const cards = parts(draft, gap.lane)
     .filter(({ kind }) => kind === "image")
     .map(({ start_s }) => scale.toPx(start_s))
     .filter((at_px) => at_px > left_px - CARD_PX && at_px < right_px);

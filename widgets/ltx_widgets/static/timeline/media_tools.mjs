@@ -2,18 +2,18 @@
 import { uploadFile } from "../lib/bytes.mjs";
 import { button, field, h } from "../lib/dom.mjs";
 import { withImage, withSpan } from "./edits.mjs";
-import { LANES, sourceLength_s } from "./plan.mjs";
+import { LANES, sourceLength_s } from "./draft.mjs";
 import { STARTS, hasWhat } from "./starts.mjs";
 
 const ACCEPTED = { video: "video/*", audio: "audio/*,video/*", any: "image/*,video/*,audio/*" };
 
 // Put a source at a time: a picture as an image, what moves and sounds on the lanes that are free.
-export function inserted(plan, source, time_s, snap) {
-  if (!source.frame_rate && source.num_frames) return withImage(plan, source.sha256, time_s);
+export function inserted(draft, source, time_s, snap) {
+  if (!source.frame_rate && source.num_frames) return withImage(draft, source.sha256, time_s);
   return LANES.reduce((next, lane) => {
     const length_s = sourceLength_s(source, lane);
     return length_s ? withSpan(next, lane, source.sha256, length_s, time_s, snap) : next;
-  }, plan);
+  }, draft);
 }
 
 // sources: by SHA-256. The chosen one is what starts and "Insert" use; without a fitting one they ask for a file.
@@ -27,11 +27,11 @@ export function createMediaTools(model, editor, sources, disposer) {
 
   function use(wanted, source) {
     const start = STARTS.find(({ name }) => name === wanted.start);
-    const plan = start
-      ? start.plan(editor.plan, source)
-      : inserted(editor.plan, source, wanted.time_s, editor.options.snap);
+    const draft = start
+      ? start.draft(editor.draft, source)
+      : inserted(editor.draft, source, wanted.time_s, editor.options.snap);
     editor.select(null);
-    editor.commit(plan);
+    editor.commit(draft);
   }
 
   function ask(wanted, accept) {

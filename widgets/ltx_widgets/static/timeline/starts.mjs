@@ -1,4 +1,4 @@
-// Tasks as shapes on the timeline: the plan of extending, redoing, scoring or picturing a source; as ltx_nb's verbs.
+// Tasks as shapes on the timeline: the draft of extending, redoing, scoring or picturing a source; as ltx_nb's verbs.
 //
 // source: {sha256, duration_s, frame_rate, num_frames, width, height, has_audio}, frame_rate null for a still picture.
 import {
@@ -9,19 +9,19 @@ import {
   snapNumFrames,
   snapSide,
 } from "../lib/time.mjs";
-import { LANES, duration_s, nearest, snapPoints_s } from "./plan.mjs";
+import { LANES, duration_s, nearest, snapPoints_s } from "./draft.mjs";
 
 const EXTRA_S = 2;
 const OVERLAP_S = 0.5;
 
 // In the order of their buttons; needs: what a source has to have, null if none is needed.
 export const STARTS = [
-  { name: "extend", label: "Extend", needs: "video", plan: extendedAfter },
-  { name: "extend-before", label: "Extend before", needs: "video", plan: extendedBefore },
-  { name: "retake", label: "Retake", needs: "video", plan: retaken },
-  { name: "foley", label: "Foley", needs: "video", plan: foley },
-  { name: "audio-to-video", label: "Audio to video", needs: "audio", plan: audioToVideo },
-  { name: "clear", label: "Clear", needs: null, plan: (plan) => ({ ...plan, given: [] }) },
+  { name: "extend", label: "Extend", needs: "video", draft: extendedAfter },
+  { name: "extend-before", label: "Extend before", needs: "video", draft: extendedBefore },
+  { name: "retake", label: "Retake", needs: "video", draft: retaken },
+  { name: "foley", label: "Foley", needs: "video", draft: foley },
+  { name: "audio-to-video", label: "Audio to video", needs: "audio", draft: audioToVideo },
+  { name: "clear", label: "Clear", needs: null, draft: (draft) => ({ ...draft, given: [] }) },
 ];
 
 export function hasWhat(source, needs) {
@@ -30,17 +30,17 @@ export function hasWhat(source, needs) {
 }
 
 // The clip made EXTRA_S longer at one end; OVERLAP_S next to the seam are made anew, so that motion and sound go on.
-function extendedAfter(plan, source) {
+function extendedAfter(draft, source) {
   const { length_s, overlap_s, num_frames } = extension(source);
   const span = [0, length_s - overlap_s, 0];
-  return { ...likeSource(plan, source), num_frames, given: given(source, LANES, [span]) };
+  return { ...likeSource(draft, source), num_frames, given: given(source, LANES, [span]) };
 }
 
-function extendedBefore(plan, source) {
+function extendedBefore(draft, source) {
   const { overlap_s, num_frames } = extension(source);
   const begin_s = (num_frames - source.num_frames) / source.frame_rate;
   const span = [begin_s + overlap_s, num_frames / source.frame_rate, overlap_s];
-  return { ...likeSource(plan, source), num_frames, given: given(source, LANES, [span]) };
+  return { ...likeSource(draft, source), num_frames, given: given(source, LANES, [span]) };
 }
 
 function extension(source) {
@@ -50,8 +50,8 @@ function extension(source) {
 }
 
 // Everything given but a stretch on both lanes: the middle third, at edges of latents, to be dragged from there.
-function retaken(plan, source) {
-  const like = { ...likeSource(plan, source), num_frames: wholeLatents(source) };
+function retaken(draft, source) {
+  const like = { ...likeSource(draft, source), num_frames: wholeLatents(source) };
   const end_s = duration_s(like);
   const edges_s = snapPoints_s(like, "video", true);
   const [from_s, to_s] = [nearest(edges_s, end_s / 3), nearest(edges_s, (2 * end_s) / 3)];
@@ -60,28 +60,28 @@ function retaken(plan, source) {
 }
 
 // The whole picture given, for sound to be made to it.
-function foley(plan, source) {
-  const like = { ...likeSource(plan, source), num_frames: wholeLatents(source) };
+function foley(draft, source) {
+  const like = { ...likeSource(draft, source), num_frames: wholeLatents(source) };
   return { ...like, given: given(source, ["video"], [[0, duration_s(like), 0]]) };
 }
 
 // The whole sound given, for pictures to be made to it, as long as the sound or one pass.
-function audioToVideo(plan, source) {
-  const num_frames = Math.min(snapNumFrames(source.duration_s * plan.frame_rate), maxNumFrames(plan.frame_rate));
-  const end_s = num_frames / plan.frame_rate;
+function audioToVideo(draft, source) {
+  const num_frames = Math.min(snapNumFrames(source.duration_s * draft.frame_rate), maxNumFrames(draft.frame_rate));
+  const end_s = num_frames / draft.frame_rate;
   // A sound that ends within the last latent is given to the end, with silence: the lane is then frozen as a whole.
   const missing_s = end_s - source.duration_s;
-  const stop_s = missing_s <= VIDEO_TEMPORAL_COMPRESSION / plan.frame_rate ? end_s : source.duration_s;
-  return { ...plan, num_frames, given: given(source, ["audio"], [[0, stop_s, 0]]) };
+  const stop_s = missing_s <= VIDEO_TEMPORAL_COMPRESSION / draft.frame_rate ? end_s : source.duration_s;
+  return { ...draft, num_frames, given: given(source, ["audio"], [[0, stop_s, 0]]) };
 }
 
-// The plan with the source's rate and the nearest size to its own.
-function likeSource(plan, source) {
-  const multiple_px = VIDEO_SPATIAL_COMPRESSION * (plan.two_stage ? 2 : 1);
+// The draft with the source's rate and the nearest size to its own.
+function likeSource(draft, source) {
+  const multiple_px = VIDEO_SPATIAL_COMPRESSION * (draft.two_stage ? 2 : 1);
   const size = { width: snapSide(source.width, multiple_px), height: snapSide(source.height, multiple_px) };
-  const isSame = size.width === plan.width && size.height === plan.height;
+  const isSame = size.width === draft.width && size.height === draft.height;
   const crop = isSame ? {} : { crop_width: null, crop_height: null };
-  return { ...plan, ...size, ...crop, frame_rate: source.frame_rate };
+  return { ...draft, ...size, ...crop, frame_rate: source.frame_rate };
 }
 
 // The most frames, 8k + 1, that the source fills and one pass makes.

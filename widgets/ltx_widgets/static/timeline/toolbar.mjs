@@ -9,9 +9,9 @@ export function createToolbar(editor, view, disposer) {
   };
   const undo = act(button("Undo", { icon: "↶" }), () => editor.undo());
   const redo = act(button("Redo", { icon: "↷" }), () => editor.redo());
-  const edit = (edited) => editor.commit(edited(editor.plan, editor.part));
-  const cut = act(button("Split"), () => edit((plan, part) => splitAt(plan, part, editor.cursor_s, editor.options)));
-  const remove = act(button("Delete"), () => edit((plan, part) => deleted(plan, part, editor.options)));
+  const edit = (edited) => editor.commit(edited(editor.draft, editor.part));
+  const cut = act(button("Split"), () => edit((draft, part) => splitAt(draft, part, editor.cursor_s, editor.options)));
+  const remove = act(button("Delete"), () => edit((draft, part) => deleted(draft, part, editor.options)));
   cut.title = "Cut the selected span at the cursor (S)";
   remove.title = "Take the selected part away (Delete)";
   const toggle = (label, option, title) => {

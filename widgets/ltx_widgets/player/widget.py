@@ -16,7 +16,7 @@ from PIL import Image
 
 from ltx_nb.checks import choice, finite_number, items, keys, whole_number
 from ltx_widgets.base import KitWidget
-from ltx_widgets.playable import ClipSource, Playable, encoded, playable_of
+from ltx_widgets.player.playable import ClipSource, Playable, encoded, playable_of
 from ltx_widgets.step_preview import StepPreview
 
 SPEEDS = (0.25, 0.5, 1.0, 1.5, 2.0)

@@ -10,8 +10,8 @@ from PIL import Image, ImageDraw
 
 from ltx_nb.clip import Clip
 from ltx_nb.request import ClipRequest
-from ltx_widgets.run_text import title_of
-from ltx_widgets.thumbnail import THUMBNAIL_PX, thumbnail
+from ltx_widgets.run_panel.text import title_of
+from ltx_widgets.run_panel.thumbnail import THUMBNAIL_PX, thumbnail
 
 _MOST_IN_PICTURE = 5
 _GAP_PX = 8

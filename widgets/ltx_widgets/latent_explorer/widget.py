@@ -1,6 +1,6 @@
 """LatentExplorer: frames with the grid of latents over them; one latent is picked and everything about it shown.
 
-What is shown is worked out in `latent_details`; what needs the model, the footprint, by functions of the caller's.
+What is shown is worked out in `details`; what needs the model, the footprint, by functions of the caller's.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from ltx_nb.clip import Clip
 from ltx_nb.inspect.colour import pca_rgb
 from ltx_nb.inspect.inputs import check_latents
 from ltx_nb.shapes import VIDEO_TEMPORAL_COMPRESSION
-from ltx_widgets import latent_details
 from ltx_widgets.base import KitWidget
+from ltx_widgets.latent_explorer import details
 
 if TYPE_CHECKING:
     from ltx_nb.inspect.attention import AttentionMaps
@@ -95,7 +95,7 @@ class LatentExplorer(KitWidget):
         )
 
     def _take_attention(self, maps: AttentionMaps) -> None:
-        rows, sizes = latent_details.captured_rows(maps), self._sizes["video"]
+        rows, sizes = details.captured_rows(maps), self._sizes["video"]
         if tuple(maps.grid.video_shape) != sizes:
             raise ValueError(
                 f"attention is of {list(maps.grid.video_shape)} cells, the clip has {list(sizes)}; "
@@ -103,26 +103,26 @@ class LatentExplorer(KitWidget):
             )
         self._rows, self._text_positions = rows, maps.text_positions
         if self._clip.request is not None:
-            self._words = latent_details.word_positions(maps.tokenizer, self._clip.request.prompt)
+            self._words = details.word_positions(maps.tokenizer, self._clip.request.prompt)
 
     def __repr__(self) -> str:
         sizes = f"{' x '.join(map(str, self._sizes['video']))} video latents, {self._sizes['audio'][0]} audio latents"
-        where = ", ".join(f"{axis} {self.picked[axis]}" for axis in latent_details.AXES[self.picked["lane"]])
+        where = ", ".join(f"{axis} {self.picked[axis]}" for axis in details.AXES[self.picked["lane"]])
         return f"LatentExplorer({sizes}; {self.picked['lane']} latent {where})"
 
     @traitlets.validate("picked")
     def _checked_picked(self, proposal: Any) -> dict[str, Any]:
-        return latent_details.check_place(proposal["value"], self._sizes)
+        return details.check_place(proposal["value"], self._sizes)
 
     @traitlets.observe("picked")
     def _send_details(self, change: Any = None) -> None:
         place = self.picked
         latents = self._latents[place["lane"]]
-        steps, history = latent_details.history_of(self._clip.trace, place, latents)
+        steps, history = details.history_of(self._clip.trace, place, latents)
         sizes = self._sizes["video"]
-        attention = latent_details.attention_of(self._rows, sizes, place)
-        words = latent_details.words_of(self._rows, sizes, place, self._words, self._text_positions)
-        arrays = [latent_details.channels_of(latents, place), history, *attention.values()]
+        attention = details.attention_of(self._rows, sizes, place)
+        words = details.words_of(self._rows, sizes, place, self._words, self._text_positions)
+        arrays = [details.channels_of(latents, place), history, *attention.values()]
         self.send_bytes(
             "details",
             {"picked": place, "steps": steps, "attention": list(attention), "words": words},
@@ -131,7 +131,7 @@ class LatentExplorer(KitWidget):
 
     def _on_ready(self) -> None:
         for lane, latents in self._latents.items():
-            spread = np.concatenate(latent_details.channel_spread(latents)).astype("<f4")
+            spread = np.concatenate(details.channel_spread(latents)).astype("<f4")
             colours = np.rint(255 * pca_rgb(latents).rgb).astype(np.uint8)
             self.send_bytes("colours", {"lane": lane, "shape": colours.shape}, [colours.tobytes(), spread.tobytes()])
         if self._clip.frames is not None:
@@ -142,24 +142,24 @@ class LatentExplorer(KitWidget):
     def _on_message(self, kind: str, content: dict[str, Any], buffers: list[bytes]) -> None:
         if kind == "pick":
             keys("pick", content, ("type", "picked"), required=("picked",))
-            self.picked = latent_details.check_place(content["picked"], self._sizes)
+            self.picked = details.check_place(content["picked"], self._sizes)
         elif kind == "footprint":
             keys("footprint", content, ("type", "picked"), required=("picked",))
-            self._send_footprint(latent_details.check_place(content["picked"], self._sizes))
+            self._send_footprint(details.check_place(content["picked"], self._sizes))
         else:
             super()._on_message(kind, content, buffers)
 
-    def _send_footprint(self, place: latent_details.Place) -> None:
+    def _send_footprint(self, place: details.Place) -> None:
         lane = place["lane"]
         function = self._footprints[lane]
         if function is None:
             name = "cell_footprint" if lane == "video" else "audio_footprint"
             raise ValueError(f"no footprint without the model; give {name}=... when the explorer is made")
-        found = function(*(place[axis] for axis in latent_details.AXES[lane]))
+        found = function(*(place[axis] for axis in details.AXES[lane]))
         if lane == "video":
-            levels, most = latent_details.cell_pictures(found.change, self._sizes["video"][0])
+            levels, most = details.cell_pictures(found.change, self._sizes["video"][0])
         else:
-            levels, most = latent_details.mel_picture(found.mel_change_db)
+            levels, most = details.mel_picture(found.mel_change_db)
         meta = {"picked": place, "shape": levels.shape, "most": most, "own_share": found.own_share}
         self.send_bytes("footprint", meta, [levels.tobytes()])
 

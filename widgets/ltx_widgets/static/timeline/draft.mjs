@@ -1,6 +1,6 @@
 // A request's two timelines as plain data: what lies where, what is free, where edges snap, what the model sees.
 //
-// A plan is the widget's value: {width, height, crop_width, crop_height, num_frames, frame_rate, two_stage, given}, its
+// A draft is the widget's value: {width, height, crop_width, crop_height, num_frames, frame_rate, two_stage, given}, its
 // given items {lane, source, start_s, end_s, source_start_s, strength, fit}, with end_s null for an image. No function
 // changes one in place.
 import {
@@ -19,8 +19,8 @@ export const LANES = ["video", "audio"];
 // With snapping off: what an audio edge is rounded to. Video has whole frames.
 const AUDIO_GRID_S = 0.001;
 
-export function duration_s(plan) {
-  return plan.num_frames / plan.frame_rate;
+export function duration_s(draft) {
+  return draft.num_frames / draft.frame_rate;
 }
 
 export function isImage(item) {
@@ -38,17 +38,17 @@ export function span_s(item, frameRate) {
   return [index / frameRate, (index + 1) / frameRate];
 }
 
-export function intervals_s(plan, lane) {
-  if (lane === "video") return videoIntervals_s(latentNumFrames(plan.num_frames), plan.frame_rate);
-  return audioIntervals_s(audioNumLatents(duration_s(plan)));
+export function intervals_s(draft, lane) {
+  if (lane === "video") return videoIntervals_s(latentNumFrames(draft.num_frames), draft.frame_rate);
+  return audioIntervals_s(audioNumLatents(duration_s(draft)));
 }
 
 // Seconds [start, end) of a lane that no span covers, in order; images cover nothing.
-function generatedSpans_s(plan, lane) {
-  const spans_s = plan.given.filter((item) => item.lane === lane && !isImage(item));
+function generatedSpans_s(draft, lane) {
+  const spans_s = draft.given.filter((item) => item.lane === lane && !isImage(item));
   return gaps_s(
     spans_s.map((item) => [item.start_s, item.end_s]),
-    duration_s(plan),
+    duration_s(draft),
   );
 }
 
@@ -59,36 +59,36 @@ export function sourceLength_s(source, lane) {
 }
 
 // For every latent of a lane: 1 generates, 0 keeps; in between where an image at frame 0 has less than full strength.
-export function laneMask(plan, lane) {
-  const times_s = intervals_s(plan, lane);
+export function laneMask(draft, lane) {
+  const times_s = intervals_s(draft, lane);
   const mask = new Array(times_s.length).fill(0);
-  for (const [start_s, end_s] of generatedSpans_s(plan, lane)) {
+  for (const [start_s, end_s] of generatedSpans_s(draft, lane)) {
     for (const index of tokensMeeting(times_s, start_s, end_s)) mask[index] = 1;
   }
   if (lane === "video") {
-    for (const item of plan.given) {
-      if (isImage(item) && frameIndex(item, plan.frame_rate) === 0) mask[0] = 1 - item.strength;
+    for (const item of draft.given) {
+      if (isImage(item) && frameIndex(item, draft.frame_rate) === 0) mask[0] = 1 - item.strength;
     }
   }
   return mask;
 }
 
 // Where edges of a lane belong: with snapping at edges of latents, else at every frame; the clip's ends always.
-export function snapPoints_s(plan, lane, snap) {
-  const end_s = duration_s(plan);
+export function snapPoints_s(draft, lane, snap) {
+  const end_s = duration_s(draft);
   const points = [0, end_s];
-  if (snap) points.push(...intervals_s(plan, lane).map((interval) => interval[1]));
+  if (snap) points.push(...intervals_s(draft, lane).map((interval) => interval[1]));
   else if (lane === "video") {
-    for (let frame = 1; frame < plan.num_frames; frame += 1) points.push(frame / plan.frame_rate);
+    for (let frame = 1; frame < draft.num_frames; frame += 1) points.push(frame / draft.frame_rate);
   }
   return points.filter((point) => point <= end_s + TIME_TOLERANCE_S);
 }
 
 // The time nearest to time_s in [least_s, most_s] where an edge may be: a snap point, or one of `anchors`, where a
 // neighbour or a source ends. Without any in reach the time itself.
-export function snapped_s(plan, lane, snap, time_s, [least_s, most_s], anchors = []) {
+export function snapped_s(draft, lane, snap, time_s, [least_s, most_s], anchors = []) {
   const wanted = Math.min(Math.max(time_s, least_s), most_s);
-  const points = [...snapPoints_s(plan, lane, snap), ...anchors];
+  const points = [...snapPoints_s(draft, lane, snap), ...anchors];
   if (!snap && lane === "audio") points.push(Math.round(wanted / AUDIO_GRID_S) * AUDIO_GRID_S);
   const inside = points.filter((point) => point >= least_s && point <= most_s);
   return inside.length ? nearest(inside, wanted) : wanted;
@@ -99,34 +99,34 @@ export function nearest(values, wanted) {
 }
 
 // Stretches of a lane that no item but those at `except` takes up, images included.
-export function freeSpans_s(plan, lane, except = []) {
-  const taken = plan.given.filter((item, index) => item.lane === lane && !except.includes(index));
+export function freeSpans_s(draft, lane, except = []) {
+  const taken = draft.given.filter((item, index) => item.lane === lane && !except.includes(index));
   return gaps_s(
-    taken.map((item) => span_s(item, plan.frame_rate)),
-    duration_s(plan),
+    taken.map((item) => span_s(item, draft.frame_rate)),
+    duration_s(draft),
   );
 }
 
 // What a lane shows, in order of time: {kind: "span" | "image", index} of what is given, {kind: "gap", order} between.
-export function parts(plan, lane) {
-  const given = plan.given
+export function parts(draft, lane) {
+  const given = draft.given
     .map((item, index) => ({ item, index }))
     .filter(({ item }) => item.lane === lane)
     .map(({ item, index }) => {
-      const [start_s, end_s] = span_s(item, plan.frame_rate);
+      const [start_s, end_s] = span_s(item, draft.frame_rate);
       return { kind: isImage(item) ? "image" : "span", lane, index, start_s, end_s };
     });
-  const generated = generatedSpans_s(plan, lane).map(([start_s, end_s], order) => {
+  const generated = generatedSpans_s(draft, lane).map(([start_s, end_s], order) => {
     return { kind: "gap", lane, order, start_s, end_s };
   });
   return [...generated, ...given].sort((a, b) => a.start_s - b.start_s || a.end_s - b.end_s);
 }
 
 // The first and the last span that touch a gap; null where it reaches the clip's end.
-export function neighbours(plan, gap) {
+export function neighbours(draft, gap) {
   const touches = (a, b) => Math.abs(a - b) <= TIME_TOLERANCE_S;
   const spanWhere = (isIt) => {
-    const index = plan.given.findIndex((item) => item.lane === gap.lane && !isImage(item) && isIt(item));
+    const index = draft.given.findIndex((item) => item.lane === gap.lane && !isImage(item) && isIt(item));
     return index < 0 ? null : index;
   };
   return {
@@ -135,8 +135,8 @@ export function neighbours(plan, gap) {
   };
 }
 
-export function isBetween(plan, gap) {
-  const { before, after } = neighbours(plan, gap);
+export function isBetween(draft, gap) {
+  const { before, after } = neighbours(draft, gap);
   return before !== null && after !== null;
 }
 
@@ -155,16 +155,16 @@ export function hitPart(x_px, width_px, handle_px = 8) {
 }
 
 // Frames of the images that are given at other frames than the first: no part of the mask, but tokens of their own.
-export function keyframes(plan) {
-  const images = plan.given.filter(isImage).map((item) => frameIndex(item, plan.frame_rate));
+export function keyframes(draft) {
+  const images = draft.given.filter(isImage).map((item) => frameIndex(item, draft.frame_rate));
   return images.filter((frame) => frame > 0).sort((a, b) => a - b);
 }
 
 // How much of each lane is kept, in words.
-export function maskSummary(plan) {
-  const [video, audio] = LANES.map((lane) => laneMask(plan, lane));
+export function maskSummary(draft) {
+  const [video, audio] = LANES.map((lane) => laneMask(draft, lane));
   const kept = (mask) => mask.filter((value) => value < 1).length;
-  const images = keyframes(plan).length;
+  const images = keyframes(draft).length;
   const also = images ? `, looks at ${images} keyframe${images > 1 ? "s" : ""}` : "";
   const latents = `${kept(video)} of ${video.length} video and ${kept(audio)} of ${audio.length} audio latents`;
   return `The model keeps ${latents}${also} and generates the rest.`;

@@ -20,10 +20,10 @@ from ltx_nb.clip import Clip
 from ltx_nb.request import ClipRequest
 from ltx_nb.trace import Cancelled
 from ltx_widgets.base import KitWidget, error_text
-from ltx_widgets.run_clock import RunClock
-from ltx_widgets.run_queue import RunQueue
-from ltx_widgets.run_results import Result, RunResults
-from ltx_widgets.run_text import explained, title_of, warnings_to
+from ltx_widgets.run_panel.clock import RunClock
+from ltx_widgets.run_panel.queue import RunQueue
+from ltx_widgets.run_panel.results import Result, RunResults
+from ltx_widgets.run_panel.text import explained, title_of, warnings_to
 
 if TYPE_CHECKING:
     from ltx_nb.trace import StepEvent

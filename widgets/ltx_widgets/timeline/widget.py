@@ -25,8 +25,8 @@ from ltx_nb.request import ClipRequest, Given
 from ltx_nb.source import EMBED_LIMIT_BYTES, Source
 from ltx_nb.whole_files import whole_file
 from ltx_widgets.base import KitWidget
-from ltx_widgets.source_preview import facts_of, preview_of
-from ltx_widgets.timeline_still import still_png
+from ltx_widgets.timeline.source_preview import facts_of, preview_of
+from ltx_widgets.timeline.still import still_png
 
 EDITED = ("width", "height", "crop_width", "crop_height", "num_frames", "frame_rate", "two_stage", "given")
 GIVEN = tuple(field.name for field in fields(Given))

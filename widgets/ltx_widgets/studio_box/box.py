@@ -28,7 +28,7 @@ from ltx_widgets.prompt import Prompt
 from ltx_widgets.run_panel import RunPanel
 from ltx_widgets.step_preview import StepPreview, step_preview, step_previews
 from ltx_widgets.timeline import Timeline
-from ltx_widgets.timeline_still import WIDTH_PX
+from ltx_widgets.timeline.still import WIDTH_PX
 
 TRACE_BUDGET_MB = 128  # of each clip in the strip
 _LEAST_COLUMN_PX = 420

@@ -15,7 +15,7 @@ from ltx_nb.catalogue.models import TINY, Model, named_model
 from ltx_nb.checks import keys, text
 from ltx_nb.request import ClipRequest, Sampling
 from ltx_widgets.base import KitWidget
-from ltx_widgets.sizes import offered_sizes
+from ltx_widgets.offered_sizes import offered_sizes
 
 PARTS = ("action", "look", "setting", "camera", "light", "sound", "speech")
 EDITED = (

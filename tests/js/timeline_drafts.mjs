@@ -1,6 +1,6 @@
-// Small plans at 24 frames/s for tests of the timeline.
+// Small drafts at 24 frames/s for tests of the timeline.
 
-export function plan(num_frames, ...given) {
+export function draft(num_frames, ...given) {
   return {
     width: 128,
     height: 128,

@@ -18,7 +18,7 @@ from ltx_nb.planning.planner import plan
 from ltx_nb.planning.presets import PRESETS
 from ltx_nb.request import ClipRequest
 from ltx_widgets.base import KitWidget
-from ltx_widgets.sizes import offered_sizes
+from ltx_widgets.offered_sizes import offered_sizes
 
 PRESET_NAMES = ("auto", *PRESETS)
 SHAPE = ("width", "height", "num_frames", "frame_rate", "two_stage")
