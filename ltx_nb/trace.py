@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -158,6 +159,15 @@ class Cancelled(Exception):
     def __init__(self, message: str, trace: Trace | None = None):
         super().__init__(message)
         self.trace = trace
+
+
+def stop_if_cancelled(cancel_event: threading.Event | None) -> None:
+    """End a run once the event is set, as Ctrl-C does; `Session.run` makes Cancelled of it.
+
+    KeyboardInterrupt passes through diffusers' blocks without their error logs.
+    """
+    if cancel_event is not None and cancel_event.is_set():
+        raise KeyboardInterrupt
 
 
 def _half(tensor: torch.Tensor) -> torch.Tensor:

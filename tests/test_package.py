@@ -4,6 +4,8 @@ import ast
 import json
 import subprocess
 import sys
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from importlib.util import resolve_name
 from pathlib import Path
 
@@ -18,6 +20,29 @@ HEAVY = {"IPython", "PIL", "av", "diffusers", "ipywidgets", "matplotlib", "numpy
 REQUEST_SIDE = ("checks", "shapes", "source", "given", "sampling", "request", "arrays", "whole_files", "media", "clip")
 ENGINE = ("loading", "pipeline", "running")
 ABOVE_ENGINE = ("tiny", "sweep", "cli")
+
+
+# The wings from the top down, as notebooks meet them. A module imports from its own line or from one further down, and the
+# wings of a line do not import each other in a circle. A module that is in no package is a wing by itself.
+LINES = (
+    ("ltx_widgets",),
+    ("cli", "tiny", "sweep", "remote", "comfy", "training"),
+    ("plots",),
+    ("inspect",),
+    ("pipeline", "loading"),
+    ("planning", "running"),
+    ("catalogue", "stages", "trace", "mel"),
+    ("request", "given", "source", "sampling", "clip", "display", "media", "shapes"),
+    ("checks", "arrays", "whole_files"),
+)
+# Imports that break this and are to go: the test fails on any other, and on one of these that is gone.
+TO_GO = {
+    ("ltx_nb.catalogue.parameters", "ltx_nb.tiny"),
+    ("ltx_nb.catalogue.parameters", "ltx_nb.tiny.architecture"),
+    ("ltx_nb.display", "ltx_nb.clip"),
+    ("ltx_nb.media.writing", "ltx_nb.source"),
+    ("ltx_nb.source", "ltx_nb.clip"),
+}
 
 
 def imported_in_fresh_python(statement):
@@ -61,8 +86,11 @@ def modules(root):
             yield name, package, ast.parse(path.read_text(encoding="utf-8"))
 
 
-def imports(tree, package, at_module_level=False):
-    """Dotted names that a module imports: anywhere, or when it is itself imported. TYPE_CHECKING blocks do not run."""
+def imports(tree, package, at_module_level=False, for_types=False):
+    """Dotted names that a module imports: anywhere, or when it is itself imported.
+
+    TYPE_CHECKING blocks do not run; for_types: what they import counts as well.
+    """
     pending = [tree]
     while pending:
         node = pending.pop()
@@ -71,7 +99,7 @@ def imports(tree, package, at_module_level=False):
         elif isinstance(node, ast.ImportFrom):
             module = resolve_name("." * node.level + (node.module or ""), package)
             yield from (f"{module}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING" and not for_types:
             pending += node.orelse
         elif not (at_module_level and isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))):
             pending += ast.iter_child_nodes(node)
@@ -110,6 +138,74 @@ def f():
     tree = ast.parse(code)
     assert set(imports(tree, "p.q")) == {"a.b", "d.e", "g", "p.h"}
     assert set(imports(tree, "p.q", at_module_level=True)) == {"a.b", "d.e"}
+    assert set(imports(tree, "p.q", for_types=True)) == {"a.b", "c", "d.e", "g", "p.h"}
+
+
+@cache
+def import_graph():
+    """Each module of the kit with those of the kit that it imports, but for `ltx_nb` itself, which names all the others.
+
+    An import counts wherever it stands: one inside a function is there to be run, and one for type checkers is known to
+    whoever reads or changes either side. To import a module is to import the packages that it is in, too.
+    """
+    found = [(root, *module) for root in (ROOT, WIDGETS) for module in modules(root)]
+    trees = {f"{root.name}.{name}": (package, tree) for root, name, package, tree in found}
+    graph = {}
+    for name, (package, tree) in trees.items():
+        imported = {part for dotted in imports(tree, package, for_types=True) for part in beginnings(dotted)}
+        graph[name] = {part for part in imported & set(trees) if not within(name, [part])}
+    return graph
+
+
+def beginnings(dotted):
+    parts = dotted.split(".")
+    return {".".join(parts[: n + 1]) for n in range(len(parts))}
+
+
+def wing_of(name):
+    package, _, rest = name.partition(".")
+    return rest.split(".")[0] if package == "ltx_nb" else package
+
+
+def circle_in(graph):
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return []
+
+
+def runs_back(line_of, importer, imported):
+    return line_of[wing_of(imported)] < line_of[wing_of(importer)]
+
+
+def test_imports_point_one_way_between_the_wings():
+    line_of = {wing: line for line, wings in enumerate(LINES) for wing in wings}
+    graph = import_graph()
+    assert {wing_of(name) for name in graph} <= set(line_of)
+    arrows = {(name, other) for name, others in graph.items() for other in others}
+    back = {arrow for arrow in arrows if runs_back(line_of, *arrow)}
+    assert sorted(back - TO_GO) == []
+    beside = {wing: set() for wing in line_of}
+    for importer, imported in arrows - TO_GO:
+        if line_of[wing_of(importer)] == line_of[wing_of(imported)] and wing_of(importer) != wing_of(imported):
+            beside[wing_of(importer)].add(wing_of(imported))
+    assert circle_in(beside) == []
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    graph = {name: {other for other in others if (name, other) not in TO_GO} for name, others in import_graph().items()}
+    assert circle_in(graph) == []
+
+
+def test_imports_that_are_to_go_are_there():
+    graph = import_graph()
+    assert [arrow for arrow in sorted(TO_GO) if arrow[1] not in graph[arrow[0]]] == []
+
+
+def test_the_tiny_model_is_known_to_the_command_line_alone():
+    importers = {name for name, others in import_graph().items() for other in others if wing_of(other) == "tiny"}
+    assert {wing_of(name) for name in importers} <= {"tiny", "cli", *(wing_of(name) for name, _ in TO_GO)}
 
 
 def test_the_package_does_not_know_the_widgets():

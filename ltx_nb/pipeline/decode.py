@@ -15,11 +15,11 @@ from diffusers import AutoencoderKLLTX2Video
 from diffusers.modular_pipelines import InputParam, ModularPipelineBlocks, OutputParam
 from diffusers.modular_pipelines.modular_pipeline_utils import ComponentSpec
 
-from ltx_nb.pipeline.denoise import stop_if_cancelled
 from ltx_nb.pipeline.encode import video_statistics
 from ltx_nb.pipeline.prepare import unpack_video
 from ltx_nb.running.tiles import Tile, tiles_of
 from ltx_nb.shapes import VideoLatentShape
+from ltx_nb.trace import stop_if_cancelled
 
 
 def decoded_frames(

@@ -15,7 +15,7 @@ from diffusers.modular_pipelines.modular_pipeline_utils import ComponentSpec
 
 from ltx_nb.pipeline.guidance import GUIDERS, active_passes
 from ltx_nb.pipeline.prepare import unpack_audio, unpack_video
-from ltx_nb.trace import StepEvent
+from ltx_nb.trace import StepEvent, stop_if_cancelled
 
 _TEXT_INPUTS = [
     f"{sign}connector_{name}" for sign in ("", "negative_") for name in ("prompt_embeds", "audio_prompt_embeds")
@@ -224,12 +224,6 @@ class DenoiseStep(LoopSequentialPipelineBlocks):
         stop_if_cancelled(block_state.cancel_event)
         self.set_block_state(state, block_state)
         return components, state
-
-
-def stop_if_cancelled(cancel_event) -> None:
-    """Ends the run as Ctrl-C does: KeyboardInterrupt passes through diffusers' blocks without their error logs."""
-    if cancel_event is not None and cancel_event.is_set():
-        raise KeyboardInterrupt
 
 
 def _timestep_mask(mask: torch.Tensor) -> torch.Tensor:

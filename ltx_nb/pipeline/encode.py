@@ -18,10 +18,10 @@ from diffusers.modular_pipelines import InputParam, ModularPipelineBlocks, Outpu
 from diffusers.modular_pipelines.modular_pipeline_utils import ComponentSpec
 
 from ltx_nb.mel import log_mel
-from ltx_nb.pipeline.denoise import stop_if_cancelled
 from ltx_nb.pipeline.prepare import pack_audio, pack_video
 from ltx_nb.running.tiles import tiles_of
 from ltx_nb.shapes import AudioLatentShape, VideoShape, audio_num_latents
+from ltx_nb.trace import stop_if_cancelled
 
 LATENT_CHANNELS = 128  # of a packed token, in both modalities
 

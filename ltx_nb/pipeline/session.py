@@ -20,7 +20,6 @@ from ltx_nb.catalogue.models import Model
 from ltx_nb.clip import Clip
 from ltx_nb.pipeline.compose import fit_samples, put_back_frames, put_back_samples
 from ltx_nb.pipeline.conditions import Conditions, conditions_of
-from ltx_nb.pipeline.denoise import stop_if_cancelled
 from ltx_nb.pipeline.guidance import guiders_of
 from ltx_nb.pipeline.out_of_memory import Fit, explained_memory_errors
 from ltx_nb.pipeline.prepare import unpack_audio, unpack_video
@@ -28,7 +27,7 @@ from ltx_nb.pipeline.prompt_cache import EMBEDDINGS, PromptCache
 from ltx_nb.pipeline.stages import Stage, first_stage_as_given, stages_of
 from ltx_nb.pipeline.verbs import Verbs
 from ltx_nb.request import ClipRequest
-from ltx_nb.trace import Cancelled, StepEvent, Trace
+from ltx_nb.trace import Cancelled, StepEvent, Trace, stop_if_cancelled
 
 MAX_PROMPT_TOKENS = 1024  # of LTX2Pipeline
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,21 +12,21 @@ from ltx_nb.checks import finite_number, whole_number
 from ltx_nb.clip import Clip
 from ltx_nb.shapes import MAX_SECONDS
 
-if TYPE_CHECKING:
-    from ltx_nb.pipeline.verbs import Verbs
-
 OVERLAP_S = 0.5  # of what is there, made anew with each shot that follows: the default of `tasks.extend`
 
 
 def make_storyboard(
-    session: Verbs,
+    text_to_video: Callable[..., Clip],
+    extend: Callable[..., Clip],
     shots: Sequence[Any],
     context_s: float,
     seconds: float | None = None,
     seed: int | None = None,
     **options: Any,
 ) -> Clip:
-    """shots: prompts, or (prompt, seconds) each. seconds: of a shot that does not say, 2 if left out. seed: of the
+    """Make the first shot with `text_to_video` and each further one with `extend`, the verbs of one session.
+
+    shots: prompts, or (prompt, seconds) each. seconds: of a shot that does not say, 2 if left out. seed: of the
     first, 0 if left out; that of each is one more than of the last.
 
     The clip carries no request, for no single one makes it: its notes tell when each shot begins, its seed and its
@@ -45,13 +45,13 @@ def make_storyboard(
         raise ValueError("shots is empty; give prompts, or (prompt, seconds) each")
     _check_passes(told, finite_number("context_s", context_s, most=MAX_SECONDS - OVERLAP_S))
     (prompt, length_s), *rest = told
-    clip = session.text_to_video(prompt, seconds=length_s, seed=seed, **options)
+    clip = text_to_video(prompt, seconds=length_s, seed=seed, **options)
     request = clip.request
     notes = [_note(0.0, seed, prompt)]
     for index, (prompt, length_s) in enumerate(rest, start=1):
         seam_s = clip.duration_s
         end = clip.slice(max(seam_s - context_s, 0.0), seam_s)
-        longer = session.extend(end, length_s, prompt=prompt, overlap_s=OVERLAP_S, seed=seed + index, **options)
+        longer = extend(end, length_s, prompt=prompt, overlap_s=OVERLAP_S, seed=seed + index, **options)
         notes.append(_note(seam_s, seed + index, prompt))
         clip = _joined(clip, len(clip.frames) - len(end.frames), longer)
     return Clip(

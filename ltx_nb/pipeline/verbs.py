@@ -106,7 +106,7 @@ class Verbs:
         shots: prompts, or (prompt, seconds) each. The clip has no request, for no single one makes it; its
         notes tell when each shot begins, its seed and its prompt.
         """
-        return make_storyboard(self, shots, context_s, **options)
+        return make_storyboard(self.text_to_video, self.extend, shots, context_s, **options)
 
     def _make(self, task: Callable[..., ClipRequest], *arguments: Any, **options: Any) -> Clip:
         of_run = {name: options.pop(name) for name in RunOptions.__annotations__ if name in options}
