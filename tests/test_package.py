@@ -22,8 +22,8 @@ ENGINE = ("loading", "pipeline", "running")
 ABOVE_ENGINE = ("tiny", "sweep", "cli")
 
 
-# The wings from the top down, as notebooks meet them. A module imports from its own line or from one further down, and the
-# wings of a line do not import each other in a circle. A module that is in no package is a wing by itself.
+# The wings from the top down, as notebooks meet them. A module imports from its own line or from one further down, and
+# the wings of a line do not import each other in a circle. A module that is in no package is a wing by itself.
 LINES = (
     ("ltx_widgets",),
     ("cli", "tiny", "sweep", "remote", "comfy", "training"),
@@ -143,7 +143,7 @@ def f():
 
 @cache
 def import_graph():
-    """Each module of the kit with those of the kit that it imports, but for `ltx_nb` itself, which names all the others.
+    """Each module of the kit with those of the kit that it imports; `ltx_nb` itself, which names many, is left out.
 
     An import counts wherever it stands: one inside a function is there to be run, and one for type checkers is known to
     whoever reads or changes either side. To import a module is to import the packages that it is in, too.
