@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
 
+    from ltx_nb.media import Media
     from ltx_nb.request import ClipRequest
 
 ORIGINS = ("source", "blended", "generated")
@@ -92,6 +93,19 @@ class Clip:
             return len(self.frames) / self.frame_rate
         assert self.audio is not None and self.sample_rate is not None  # one of the two is there: see __post_init__
         return self.audio.shape[1] / self.sample_rate
+
+    @property
+    def media(self) -> Media:
+        """The frames and the sound alone, as a request can be given them: `Source.of`."""
+        from ltx_nb.media import Media
+
+        # A clip of one lane may have a rate for both.
+        return Media(
+            frames=self.frames,
+            frame_rate=None if self.frames is None else self.frame_rate,
+            audio=self.audio,
+            sample_rate=None if self.audio is None else self.sample_rate,
+        )
 
     def frame(self, index: int) -> Image:
         """One frame as a picture, which a notebook shows; a negative index counts from the end."""
@@ -227,9 +241,10 @@ class Clip:
         return f"Clip({picture}, {self.duration_s:.2f} s, {sound})"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        from ltx_nb.display import clip_html
+        from ltx_nb.display import player_html
 
-        return {"text/plain": repr(self), "text/html": clip_html(self)}
+        shown = self.media if self.frames is None else replace(self.media, frames=self.export_frames())
+        return {"text/plain": repr(self), "text/html": player_html(shown, repr(self))}
 
 
 def _span(span: Any) -> Span:

@@ -1,6 +1,6 @@
-"""A clip as HTML for a notebook: plays with sound in JupyterLab, Notebook 7, VS Code and Colab.
+"""Pictures and sound as HTML for a notebook: a player with sound in JupyterLab, Notebook 7, VS Code and Colab.
 
-The media are inside the HTML, since a notebook may lie anywhere. The same clip gives the same HTML. Knows no IPython,
+The media are inside the HTML, since a notebook may lie anywhere. The same media give the same HTML. Knows no IPython,
 and nothing of how media are encoded (`ltx_nb.media`).
 """
 
@@ -10,36 +10,32 @@ import os
 from base64 import b64encode
 from html import escape
 from math import ceil, sqrt
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
-from ltx_nb.media import encode_preview, encode_sound, poster
-
-if TYPE_CHECKING:
-    from ltx_nb.clip import Clip
+from ltx_nb.media import Media, encode_preview, encode_sound, poster
 
 # Width times height times frames: some seconds of encoding on one core, and a few MB in the notebook.
 PREVIEW_BUDGET_PX = 64_000_000
 LEAST_WIDTH_PX = 256
 
 
-def clip_html(clip: Clip) -> str:
-    """A player of the clip, muted until its speaker button is pressed; a still picture where no video can play.
+def player_html(media: Media, label: str) -> str:
+    """A player of decoded media, muted until its speaker button is pressed; a still picture where no video can play.
 
-    Where the picture is too large to embed, a smaller preview is, and a line below says so.
+    label: its name for a screen reader. Where the picture is too large to embed, a smaller preview is, and a line below
+    says so.
     """
-    label = escape(repr(clip), quote=True)
-    if clip.frames is None:
-        sound = _data_url("audio/mpeg", encode_sound(clip.audio, clip.sample_rate))
+    label, frames = escape(label, quote=True), media.frames
+    if frames is None:
+        sound = _data_url("audio/mpeg", encode_sound(media.audio, media.sample_rate))
         return f'<audio controls preload="metadata" aria-label="{label}" src="{sound}"></audio>'
-    frames = clip.export_frames()
     height, width = frames.shape[1:3]
     preview = reduced(frames)
     # The webview of VS Code plays MP3 in an MP4, but not AAC.
     in_vscode = "VSCODE_PID" in os.environ or "VSCODE_CWD" in os.environ
-    video = encode_preview(preview, clip.frame_rate, clip.audio, clip.sample_rate, aac=not in_vscode)
+    video = encode_preview(preview, media.frame_rate, media.audio, media.sample_rate, aac=not in_vscode)
     still = _data_url("image/jpeg", poster(preview))
     style = f"width:{width * ceil(LEAST_WIDTH_PX / width)}px;max-width:100%;image-rendering:auto"
     html = (

@@ -17,12 +17,12 @@ from ltx_nb import shapes
 from ltx_nb.checks import choice, finite_number, flag, items, keys, one_of_two, text, whole_number
 from ltx_nb.given import LANES, Given, Keyframe, check_timelines, generated_spans_s, keyframes
 from ltx_nb.sampling import Sampling
-from ltx_nb.source import Media, Source, read_back, written_once
+from ltx_nb.source import Source, read_back, written_once
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["FORMAT", "ClipRequest", "Given", "Keyframe", "Media", "Sampling", "Source"]
+__all__ = ["FORMAT", "ClipRequest", "Given", "Keyframe", "Sampling", "Source"]
 
 FORMAT = "ltx-nb/1"
 

@@ -1,6 +1,6 @@
 """Where given media come from: bytes, a path with its SHA-256, or decoded media in memory.
 
-How media are encoded and decoded is not known here (`ltx_nb.media`), nor what they are given for (`ltx_nb.given`).
+Does not know how media are encoded and decoded (`ltx_nb.media`), nor what they are given for (`ltx_nb.given`).
 """
 
 from __future__ import annotations
@@ -16,53 +16,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ltx_nb.checks import finite_number, keys, text, whole_number
+from ltx_nb.checks import keys, text
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from ltx_nb.media import MediaInfo
+    from ltx_nb.media import Media, MediaInfo
 
 EMBED_LIMIT_BYTES = 1_000_000
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Media:
-    """Decoded media: pictures, sound or both. Raises ValueError for other dtypes and shapes, NaN, or a missing rate.
-
-    frames: uint8 [F, H, W, 3], RGB; frame_rate in frames/s, which a single frame, an image, may lack.
-    audio: float32 [2, N] in [-1, 1], left and right; sample_rate in Hz.
-    """
-
-    frames: np.ndarray | None = None
-    frame_rate: float | None = None
-    audio: np.ndarray | None = None
-    sample_rate: int | None = None
-
-    def __post_init__(self) -> None:
-        from ltx_nb.arrays import check_audio, check_frames
-
-        if self.frames is None and self.audio is None:
-            raise ValueError("neither frames nor audio is given; give at least one of them")
-        if self.frames is not None:
-            check_frames(self.frames)
-            if len(self.frames) > 1 or self.frame_rate is not None:
-                object.__setattr__(self, "frame_rate", finite_number("frame_rate", self.frame_rate, least=1))
-        if self.audio is not None:
-            check_audio(self.audio)
-            object.__setattr__(self, "sample_rate", whole_number("sample_rate", self.sample_rate, least=1))
-
-    @cached_property
-    def sha256(self) -> str:
-        """Digest of shapes, rates and samples."""
-        import numpy as np
-
-        digest = hashlib.sha256()
-        for array, rate in ((self.frames, self.frame_rate), (self.audio, self.sample_rate)):
-            if array is not None:
-                digest.update(f"{array.dtype} {array.shape} at {rate}".encode())
-                digest.update(np.ascontiguousarray(array).data)
-        return digest.hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,28 +50,27 @@ class Source:
             raise ValueError("data is empty or not bytes; give the content of a media file")
         if self.data is not None and not text("media_type", self.media_type):
             raise ValueError("media_type is empty; name what data is, such as 'image/png'")
-        if self.media is not None and not isinstance(self.media, Media):
-            raise ValueError(f"media is a {type(self.media).__name__}, not a Media")
+        if self.media is not None:
+            from ltx_nb.media import Media  # numpy, which a request without media goes without
+
+            if not isinstance(self.media, Media):
+                raise ValueError(f"media is a {type(self.media).__name__}, not a Media")
 
     @classmethod
     def of(cls, media: object) -> Source:
-        """The Source of a Clip, a file's path, Media or a Source, with all the lanes it has. ValueError for others."""
-        from ltx_nb.clip import Clip
+        """The Source of a Clip, a file's path, Media or a Source, with all the lanes it has. ValueError for others.
 
+        A Clip counts as what has `media`, so that it may know requests, and this module need not know it.
+        """
         if isinstance(media, Source):
             return media
-        if isinstance(media, Clip):
-            # A clip of one lane may have a rate for both.
-            media = Media(
-                frames=media.frames,
-                frame_rate=None if media.frames is None else media.frame_rate,
-                audio=media.audio,
-                sample_rate=None if media.audio is None else media.sample_rate,
-            )
-        if isinstance(media, Media):
-            return cls.from_media(media)
         if isinstance(media, (str, os.PathLike)):
             return cls.from_path(media)
+        from ltx_nb.media import Media
+
+        held = getattr(media, "media", media)
+        if isinstance(held, Media):
+            return cls.from_media(held)
         raise ValueError(
             f"media is a {type(media).__name__}; give a Clip, a file's path or a Source; tasks take arrays and images"
         )
@@ -158,22 +116,12 @@ class Source:
 
     def info(self) -> MediaInfo:
         """What is in it. Raises ValueError if it cannot be read."""
-        from ltx_nb.media import MediaInfo, probe
+        if self.media is not None:
+            return self.media.info
+        from ltx_nb.media import probe
 
-        if self.media is None:
-            with self.open() as file:
-                return probe(file)
-        frames, audio, found = self.media.frames, self.media.audio, {}
-        if audio is not None and self.media.sample_rate is not None:
-            duration_s = audio.shape[1] / self.media.sample_rate
-            found = {"duration_s": duration_s, "sample_rate": self.media.sample_rate, "channels": 2}
-        if frames is not None:
-            height, width = frames.shape[1:3]
-            frame_rate = self.media.frame_rate
-            found |= {"num_frames": len(frames), "frame_rate": frame_rate, "width": width, "height": height}
-            if frame_rate is not None:
-                found["duration_s"] = len(frames) / frame_rate
-        return MediaInfo(**found)
+        with self.open() as file:
+            return probe(file)
 
     def saved_beside(self, path: str | os.PathLike[str]) -> Source:
         """This source; or, of media in memory that are too large to embed, the file beside `path` they are written to.
@@ -224,6 +172,7 @@ class Source:
             return self.data, self.media_type
         from ltx_nb.media import encode
 
+        assert self.media is not None  # one of the three is there: see __post_init__
         return encode(self.media)
 
 

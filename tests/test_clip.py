@@ -13,7 +13,8 @@ import pytest
 
 from ltx_nb import media
 from ltx_nb.clip import Clip
-from ltx_nb.request import ClipRequest, Given, Media, Source
+from ltx_nb.media import Media
+from ltx_nb.request import ClipRequest, Given, Source
 
 SAMPLE_RATE = 48_000
 

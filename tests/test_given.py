@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from ltx_nb.given import Given, check_timelines, generated_spans_s, keyframes
-from ltx_nb.source import Media, Source
+from ltx_nb.media import Media
+from ltx_nb.source import Source
 
 IMAGE = Source.from_bytes(b"an image", "image/png")
 SOUND = Source.from_bytes(b"a sound", "audio/wav")

@@ -12,7 +12,7 @@ import soundfile
 from PIL import Image, ImageDraw, ImageFilter
 
 from ltx_nb import media
-from ltx_nb.source import Media
+from ltx_nb.media import Media
 
 SAMPLE_RATE = 48_000
 NUM_FRAMES, HEIGHT, WIDTH = 25, 64, 96

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from ltx_nb.media import Media
 from ltx_nb.pipeline.encode import encode_audio, encode_video
 from ltx_nb.pipeline.prepare import draw_noise, pack_audio, pack_video, unpack_audio, unpack_video
-from ltx_nb.request import ClipRequest, Given, Media, Sampling, Source
+from ltx_nb.request import ClipRequest, Given, Sampling, Source
 
 PROMPT = "A red ball bounces."
 SIZE = {"width": 64, "height": 64, "num_frames": 17}

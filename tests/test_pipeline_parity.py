@@ -12,8 +12,9 @@ from diffusers.pipelines.ltx2.pipeline_ltx2_condition import LTX2VideoCondition
 from diffusers.pipelines.ltx2.utils import STAGE_2_DISTILLED_SIGMA_VALUES
 from PIL import Image
 
+from ltx_nb.media import Media
 from ltx_nb.pipeline.prepare import draw_noise, pack_video
-from ltx_nb.request import ClipRequest, Given, Media, Sampling, Source
+from ltx_nb.request import ClipRequest, Given, Sampling, Source
 
 TOLERANCE = 1e-4
 PROMPT = "A red ball bounces."

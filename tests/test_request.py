@@ -12,8 +12,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ltx_nb import shapes
-from ltx_nb.media import write_video
-from ltx_nb.request import ClipRequest, Given, Media, Sampling, Source
+from ltx_nb.media import Media, write_video
+from ltx_nb.request import ClipRequest, Given, Sampling, Source
 
 IMAGE = Source.from_bytes(b"an image", "image/png")
 CLIP = Source(sha256="ab" * 32, path="takes/ball.mp4")

@@ -7,7 +7,8 @@ import re
 import numpy as np
 import pytest
 
-from ltx_nb.source import EMBED_LIMIT_BYTES, Media, Source
+from ltx_nb.media import Media
+from ltx_nb.source import EMBED_LIMIT_BYTES, Source
 
 
 @pytest.fixture

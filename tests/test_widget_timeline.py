@@ -12,7 +12,8 @@ from PIL import Image
 
 from ltx_nb import media, shapes
 from ltx_nb.clip import Clip
-from ltx_nb.request import ClipRequest, Given, Media, Source
+from ltx_nb.media import Media
+from ltx_nb.request import ClipRequest, Given, Source
 from ltx_widgets import Timeline
 from ltx_widgets.timeline.source_preview import MOST_THUMBNAILS, THUMBNAIL_HEIGHT_PX, facts_of, preview_of
 from ltx_widgets.timeline.still import WIDTH_PX

@@ -4,6 +4,7 @@ Frames are uint8 [F, H, W, 3] (RGB), audio is float32 [2, N] in [-1, 1] (`ltx_nb
 is not known here: a request passes through as a JSON text.
 """
 
+from ltx_nb.media.contents import Media, MediaInfo
 from ltx_nb.media.encodings import AUDIO_SUFFIXES, VIDEO_SUFFIXES
 from ltx_nb.media.pictures import (
     POSTER_SUFFIXES,
@@ -14,7 +15,6 @@ from ltx_nb.media.pictures import (
     write_poster,
 )
 from ltx_nb.media.reading import (
-    MediaInfo,
     probe,
     read_audio,
     read_still,
@@ -35,6 +35,7 @@ __all__ = [
     "AUDIO_SUFFIXES",
     "POSTER_SUFFIXES",
     "VIDEO_SUFFIXES",
+    "Media",
     "MediaInfo",
     "MediaSource",
     "encode",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import av
@@ -19,6 +18,7 @@ from av.stream import Disposition
 from av.video.reformatter import Interpolation
 
 from ltx_nb.checks import whole_number
+from ltx_nb.media.contents import MediaInfo
 from ltx_nb.media.pictures import MediaSource, file_of, is_image, name_of, read_image
 
 READABLE = "MP4, MOV, WebM, MKV, WAV, MP3 or FLAC"
@@ -32,34 +32,6 @@ EXACT_COLOURS = (
 
 # FFmpeg reads a video that was cut off as far as it goes; containers round the length that they declare.
 _SHORTFALL_S = 0.25
-
-
-@dataclass(frozen=True)
-class MediaInfo:
-    """What a file holds. A still picture is one frame without a rate; what is not there is None or 0.
-
-    width and height are in pixels as shown, that is, turned as the file says; num_frames counts the frames stored.
-    """
-
-    duration_s: float = 0.0
-    frame_rate: float | None = None
-    num_frames: int = 0
-    width: int | None = None
-    height: int | None = None
-    sample_rate: int | None = None
-    channels: int = 0
-
-    @property
-    def has_video(self) -> bool:
-        return self.frame_rate is not None
-
-    @property
-    def has_audio(self) -> bool:
-        return self.channels > 0
-
-    @property
-    def is_image(self) -> bool:
-        return self.num_frames == 1 and self.frame_rate is None
 
 
 def probe(source: MediaSource) -> MediaInfo:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import av
 import numpy as np
@@ -20,14 +20,12 @@ import soxr
 
 from ltx_nb.arrays import check_audio, check_frames
 from ltx_nb.checks import finite_number, whole_number
+from ltx_nb.media.contents import Media
 from ltx_nb.media.encodings import AUDIO_SUFFIXES, ENCODINGS, LOSSLESS, MP3, MP4, REPEATABLE, VIDEO_SUFFIXES, Encoding
 from ltx_nb.media.pictures import poster
 from ltx_nb.media.reading import EXACT_COLOURS
 from ltx_nb.media.records import record
 from ltx_nb.whole_files import whole_file
-
-if TYPE_CHECKING:
-    from ltx_nb.source import Media
 
 _BT709 = 1  # matrix, primaries and transfer of HD video, in FFmpeg's numbering; what browsers assume, and the file says
 _LIMITED_RANGE = 1

@@ -13,8 +13,8 @@ import soxr
 from PIL import Image
 
 from ltx_nb.arrays import check_audio, check_frames
-from ltx_nb.media import probe, read_audio, read_image, read_video
-from ltx_nb.request import Media, Source
+from ltx_nb.media import Media, probe, read_audio, read_image, read_video
+from ltx_nb.request import Source
 
 
 def picture_source(media: Any, frame_rate: float | None = None) -> Source:
