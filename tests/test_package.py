@@ -39,9 +39,6 @@ LINES = (
 TO_GO = {
     ("ltx_nb.catalogue.parameters", "ltx_nb.tiny"),
     ("ltx_nb.catalogue.parameters", "ltx_nb.tiny.architecture"),
-    ("ltx_nb.display", "ltx_nb.clip"),
-    ("ltx_nb.media.writing", "ltx_nb.source"),
-    ("ltx_nb.source", "ltx_nb.clip"),
 }
 
 
