@@ -16,7 +16,7 @@ import torch
 from diffusers.loaders import LTX2LoraLoaderMixin
 
 from ltx_nb.checks import finite_number
-from ltx_nb.loading.tensors import WeightsError, opened, shown, stored_tensors
+from ltx_nb.loading.stored import WeightsError, opened, shown, stored_tensors
 from ltx_nb.running.one_byte import ScaledLinear
 
 COMPONENTS = ("transformer", "connectors")

@@ -16,7 +16,8 @@ import torch
 from ltx_nb.catalogue.components import empty_component
 from ltx_nb.loading.keys import diffusers_name
 from ltx_nb.loading.official_config import component_configs, latent_upsampler_config
-from ltx_nb.loading.tensors import Stored, WeightsError, fill, opened, shown, stored_tensors
+from ltx_nb.loading.stored import Stored, TensorFile, WeightsError, opened, shown, stored_tensors
+from ltx_nb.loading.tensors import fill
 
 
 def read_components(path: str | os.PathLike[str]) -> dict[str, torch.nn.Module]:
@@ -56,7 +57,7 @@ def read_latent_upsampler(path: str | os.PathLike[str]) -> torch.nn.Module:
         return model
 
 
-def _config(path: str | os.PathLike[str], file: Any) -> Mapping[str, Any]:
+def _config(path: str | os.PathLike[str], file: TensorFile) -> Mapping[str, Any]:
     try:
         return dict(json.loads((file.metadata() or {}).get("config", "{}")))
     except (ValueError, TypeError) as error:

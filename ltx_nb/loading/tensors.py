@@ -7,70 +7,15 @@ weight of one byte needs its scale (`ltx_nb.running.one_byte`). Knows files, nam
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 import torch
-from safetensors import SafetensorError, safe_open
 
+from ltx_nb.loading.stored import Stored, WeightsError, shown
 from ltx_nb.running.one_byte import ScaledLinear
 
 PLAIN_DTYPES = ("BF16", "F16", "F32")
 ONE_BYTE_DTYPES = {"F8_E4M3": torch.float8_e4m3fn, "I8": torch.int8}
-SHOWN_NAMES = 8
-
-
-class WeightsError(ValueError):
-    """A file is not what it should be. unknown, missing: names in the file that are too many, in it that lack."""
-
-    def __init__(self, message: str, unknown: Iterable[str] = (), missing: Iterable[str] = ()):
-        super().__init__(message)
-        self.unknown, self.missing = tuple(unknown), tuple(missing)
-
-
-@dataclass(frozen=True)
-class Stored:
-    """One tensor as the header of its open file has it."""
-
-    key: str
-    dtype: str
-    shape: tuple[int, ...]
-    file: Any = field(repr=False)
-
-    def read(self) -> torch.Tensor:
-        return self.file.get_tensor(self.key)
-
-
-@contextmanager
-def opened(path: str | os.PathLike[str]) -> Iterator[Any]:
-    """A safetensors file, its header read. Raises FileNotFoundError, and WeightsError for anything else."""
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no file {path}")
-    if path.suffix != ".safetensors":
-        raise WeightsError(f"{path.name} does not end in .safetensors; only safetensors are read, never pickles")
-    try:
-        file = safe_open(path, framework="pt")
-    except SafetensorError as error:
-        raise WeightsError(
-            f"{path} is cut short or is no safetensors file ({error}); it has {path.stat().st_size} bytes: "
-            "compare with its source, and download it again"
-        ) from None
-    with file:
-        yield file
-
-
-def stored_tensors(file: Any) -> dict[str, Stored]:
-    """All of an open file, by name."""
-    found = {}
-    keys = file.keys()
-    for key in keys:
-        entry = file.get_slice(key)
-        found[key] = Stored(key, str(entry.get_dtype()), tuple(entry.get_shape()), file)
-    return found
 
 
 def fill(
@@ -143,8 +88,3 @@ def _replace_one_byte_layers(model: torch.nn.Module, stored: Mapping[str, Stored
             model.set_submodule(layer_name, ScaledLinear.empty(layer, ONE_BYTE_DTYPES[entry.dtype]))
             replaced.append(layer_name)
     return replaced
-
-
-def shown(names: list[str]) -> str:
-    more = f", and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
-    return ", ".join(names[:SHOWN_NAMES]) + more
