@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-import librosa
 import numpy as np
-import soxr
 import torch
 
 from ltx_nb.shapes import AUDIO_SAMPLING_RATE_HZ as SAMPLE_RATE_HZ
@@ -25,6 +23,8 @@ FLOOR = 1e-5
 @lru_cache
 def mel_filters(n_fft: int = N_FFT, num_bins: int = NUM_BINS, sample_rate: int = SAMPLE_RATE_HZ) -> np.ndarray:
     """Slaney mel filters from 0 Hz to half the sample rate: float32 [bins, n_fft // 2 + 1]."""
+    import librosa  # takes a third of a second, and a run without given sound has no use for it
+
     return librosa.filters.mel(
         sr=sample_rate, n_fft=n_fft, n_mels=num_bins, fmin=0.0, fmax=sample_rate / 2, htk=False, norm="slaney"
     )
@@ -47,6 +47,8 @@ def log_mel(waveform: torch.Tensor | np.ndarray, sample_rate: int, n_fft: int = 
     if samples.ndim != 2 or samples.shape[0] not in (1, 2):
         raise ValueError(f"waveform has shape {samples.shape}; it must be [channels, samples] with 1 or 2 channels")
     if sample_rate != SAMPLE_RATE_HZ:
+        import soxr
+
         samples = soxr.resample(samples.T, sample_rate, SAMPLE_RATE_HZ).T
     if samples.shape[1] <= n_fft // 2:
         shortest_ms = 1000 * (n_fft // 2 + 1) / SAMPLE_RATE_HZ

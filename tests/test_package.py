@@ -58,6 +58,19 @@ def test_a_request_needs_nothing_heavy():
     assert not imported_in_fresh_python("import ltx_nb; ltx_nb.ClipRequest('a ball').to_json()") & HEAVY
 
 
+OF_MEDIA = ("av", "librosa", "pyloudnorm", "soundfile", "soxr")
+RUN_WITHOUT_MEDIA = f"""
+import sys
+sys.modules |= dict.fromkeys({OF_MEDIA}, None)  # any import of one of them fails
+import ltx_nb
+assert ltx_nb.load("tiny").text_to_video("A red ball bounces.", num_frames=9, progress=False).audio is not None
+"""
+
+
+def test_a_model_loads_and_runs_without_what_reads_and_writes_media():
+    assert imported_in_fresh_python(RUN_WITHOUT_MEDIA)
+
+
 def test_public_names_are_those_of_the_table():
     assert sorted(ltx_nb.__all__) == sorted(ltx_nb._MODULE_OF)
     assert set(ltx_nb.__all__) <= set(dir(ltx_nb))

@@ -58,6 +58,16 @@ def test_a_pipeline_sees_where_and_in_what_it_runs(mapped):
     assert mapped.dtype == torch.bfloat16 and mapped.device.type == "cpu"
 
 
+def test_parts_without_values_that_no_prompt_goes_through_are_no_hindrance(mapped):
+    expected = encoded(mapped).hidden_states
+    mapped.model.vision_tower.to("meta")
+    stream_text_encoder(mapped, "cpu", torch.float32)
+    found = encoded(mapped).hidden_states
+    assert all(torch.equal(tensor, other) for tensor, other in zip(found, expected, strict=True))
+    stop_streaming(mapped)
+    assert all(parameter.is_meta for parameter in mapped.model.vision_tower.parameters())
+
+
 def test_weights_stay_mapped_and_take_no_memory_between_prompts(mapped):
     layers = mapped.model.language_model.layers
     places = [parameter.data_ptr() for parameter in layers.parameters()]

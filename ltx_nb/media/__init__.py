@@ -1,35 +1,39 @@
 """Pictures and sound in files: probe, read and write them. The one place that uses PyAV.
 
 Frames are uint8 [F, H, W, 3] (RGB), audio is float32 [2, N] in [-1, 1] (`ltx_nb.arrays`). What a clip or a request is,
-is not known here: a request passes through as a JSON text.
+is not known here: a request passes through as a JSON text. Names are imported when they are first used, so that a
+model loads and runs without PyAV and soxr until a file is touched.
 """
 
-from ltx_nb.media.contents import Media, MediaInfo
-from ltx_nb.media.encodings import AUDIO_SUFFIXES, VIDEO_SUFFIXES
-from ltx_nb.media.pictures import (
-    POSTER_SUFFIXES,
-    MediaSource,
-    fit_frames,
-    poster,
-    read_image,
-    write_poster,
-)
-from ltx_nb.media.reading import (
-    probe,
-    read_audio,
-    read_still,
-    read_thumbnails,
-    read_video,
-)
-from ltx_nb.media.records import read_clip_json, read_request_json
-from ltx_nb.media.writing import (
-    encode,
-    encode_lossless,
-    encode_preview,
-    encode_sound,
-    write_audio,
-    write_video,
-)
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ltx_nb.media.contents import Media, MediaInfo
+    from ltx_nb.media.encodings import AUDIO_SUFFIXES, VIDEO_SUFFIXES
+    from ltx_nb.media.pictures import POSTER_SUFFIXES, MediaSource, fit_frames, poster, read_image, write_poster
+    from ltx_nb.media.reading import probe, read_audio, read_still, read_thumbnails, read_video
+    from ltx_nb.media.records import read_clip_json, read_request_json
+    from ltx_nb.media.writing import (
+        encode,
+        encode_lossless,
+        encode_preview,
+        encode_sound,
+        write_audio,
+        write_video,
+    )
+
+_NAMES_IN = {
+    "contents": ("Media", "MediaInfo"),
+    "encodings": ("AUDIO_SUFFIXES", "VIDEO_SUFFIXES"),
+    "pictures": ("POSTER_SUFFIXES", "MediaSource", "fit_frames", "poster", "read_image", "write_poster"),
+    "reading": ("probe", "read_audio", "read_still", "read_thumbnails", "read_video"),
+    "records": ("read_clip_json", "read_request_json"),
+    "writing": ("encode", "encode_lossless", "encode_preview", "encode_sound", "write_audio", "write_video"),
+}
+_MODULE_OF = {name: module for module, names in _NAMES_IN.items() for name in names}
 
 __all__ = [
     "AUDIO_SUFFIXES",
@@ -56,3 +60,11 @@ __all__ = [
     "write_poster",
     "write_video",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value

@@ -9,11 +9,11 @@ import os
 from typing import Any
 
 import numpy as np
-import soxr
 from PIL import Image
 
+from ltx_nb import media as files
 from ltx_nb.arrays import check_audio, check_frames
-from ltx_nb.media import Media, probe, read_audio, read_image, read_video
+from ltx_nb.media import Media
 from ltx_nb.request import Source
 
 
@@ -43,7 +43,7 @@ def _checked(media: Any, lane: str) -> Source:
     source = Source.of(media)
     if isinstance(media, (str, os.PathLike)):
         # Here an error can name the file: a small one goes on without its path.
-        info = probe(media)
+        info = files.probe(media)
         if not (info.num_frames if lane == "video" else info.has_audio):
             lacks = "picture" if lane == "video" else "sound"
             raise ValueError(f"{os.fspath(media)} has no {lacks}; give a file that has")
@@ -67,20 +67,22 @@ def read_frames(source: Source) -> tuple[np.ndarray, float | None]:
             raise ValueError("the given media have sound and no picture; give a video or an image")
         return source.media.frames, source.media.frame_rate
     with source.open() as file:
-        if probe(file).is_image:
-            return read_image(file)[None], None
-        return read_video(file)
+        if files.probe(file).is_image:
+            return files.read_image(file)[None], None
+        return files.read_video(file)
 
 
 def read_sound(source: Source, sample_rate: int) -> tuple[np.ndarray, int]:
     """float32 [2, N] at `sample_rate`, and the rate that it came in, in Hz."""
     if source.media is None:
         with source.open() as file:
-            rate = probe(file).sample_rate
-            return read_audio(file, sample_rate)[0], rate or sample_rate
+            rate = files.probe(file).sample_rate
+            return files.read_audio(file, sample_rate)[0], rate or sample_rate
     audio, rate = source.media.audio, source.media.sample_rate
     if audio is None or rate is None:
         raise ValueError("the given media have no sound; give a file or an array with sound")
     if rate == sample_rate:
         return audio, rate
+    import soxr
+
     return np.clip(soxr.resample(audio.T, rate, sample_rate).T, -1, 1), rate

@@ -1,7 +1,7 @@
 """Weights of a block in host memory, laid out so that they go to a device in one copy.
 
-Knows tensors, bytes and which of them a CUDA device reads by itself; not when a block is needed (`ltx_nb.loading.
-streaming`) and no model.
+Knows tensors, bytes and which of them a CUDA device reads by itself; not when a block is needed
+(`ltx_nb.running.streaming`) and no model.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ALIGNMENT = 256  # bytes, as of every allocation of CUDA's: CUDA C++ Programming
 
 @dataclass(frozen=True)
 class _Place:
-    """Of one tensor: the module that has it under `name`, and where it lies in the block's bytes."""
+    """Where one tensor belongs: in `module` under `name`, and at `offset` of the block's bytes."""
 
     module: nn.Module
     name: str
@@ -30,13 +30,16 @@ class _Place:
 class BlockWeights:
     """Parameters and buffers of one module, in the order of its submodules.
 
-    host: them in host memory, on their own or as views of `held`. held: all of them in one buffer, or None.
-    num_bytes: of such a buffer.
+    host: each in host memory, on its own or as a view of `held`. held: all of them in one buffer, or None.
+    num_bytes: the size of such a buffer.
     """
 
     def __init__(self, block: nn.Module, dtype: torch.dtype | None = None):
-        """dtype: of the parameters once they are copied. Buffers, one-byte weights and their scales among them, stay
-        as they are."""
+        """Note where each tensor of the block belongs.
+
+        dtype: of the parameters once they are copied. Buffers, one-byte weights and their scales among them, stay as
+            they are.
+        """
         self.host: list[torch.Tensor] = []
         self.held: torch.Tensor | None = None
         self._places: list[_Place] = []
@@ -53,18 +56,18 @@ class BlockWeights:
         self.num_bytes = offset
 
     def hold(self, device: torch.device) -> None:
-        """Gather them in one buffer of their own that `device` reads by itself."""
+        """Gather the weights in one buffer of their own that `device` reads by itself."""
         held = page_locked(self.num_bytes, device)
         self.read_into(held)
         self.held, self.host = held, self.views(held)
 
     def read_into(self, buffer: torch.Tensor) -> None:
-        """Copy them, from wherever they lie, to their places in uint8 [num_bytes or more], in their dtypes."""
+        """Copy the weights, from wherever they lie, to their places in uint8 [num_bytes or more], in their dtypes."""
         for place, tensor in zip(self.views(buffer), self.host, strict=True):
             place.copy_(tensor)
 
     def views(self, buffer: torch.Tensor) -> list[torch.Tensor]:
-        """Them, in a buffer that they were copied to."""
+        """Return the weights in a buffer that they were copied to."""
         return [
             buffer[place.offset : place.offset + place.shape.numel() * place.dtype.itemsize]
             .view(place.dtype)
@@ -73,7 +76,7 @@ class BlockWeights:
         ]
 
     def placeholders(self, device: torch.device) -> list[torch.Tensor]:
-        """Tensors of their shapes and dtypes on `device` that take no memory; nothing good comes of using them."""
+        """Return tensors of the same shapes and dtypes on `device` that take no memory and hold nothing of use."""
         one_of = {
             dtype: torch.full((), torch.nan if dtype.is_floating_point else 0, device=device).to(dtype)
             for dtype in {place.dtype for place in self._places}
@@ -83,10 +86,13 @@ class BlockWeights:
     def attach(self, tensors: list[torch.Tensor]) -> None:
         """Let the block compute with `tensors`, one for each of its own."""
         for place, tensor in zip(self._places, tensors, strict=True):
-            if place.name in place.module._parameters:
-                place.module._parameters[place.name].data = tensor
-            else:
+            parameter = place.module._parameters.get(place.name)
+            if parameter is None:
                 place.module._buffers[place.name] = tensor
+            elif parameter.is_meta != tensor.is_meta:  # `data` cannot pass between the meta device and another
+                place.module._parameters[place.name] = nn.Parameter(tensor, parameter.requires_grad)
+            else:
+                parameter.data = tensor
 
 
 def page_locked(num_bytes: int, device: torch.device) -> torch.Tensor:
