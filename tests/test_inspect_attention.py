@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import LTX2VideoTransformer3DModel
+from diffusers.hooks import HookRegistry
 from diffusers.models.transformers.transformer_ltx2 import LTX2Attention
 from torch.profiler import ProfilerActivity, profile
 
@@ -113,12 +114,12 @@ def test_rows_times_values_are_what_the_model_computes(random_session):
 def test_processors_and_hook_are_gone_after_an_error(random_session):
     transformer = random_session.pipe.transformer
     before = dict(transformer.attn_processors)
-    hooks = len(transformer._forward_pre_hooks)
+    hooks = len(transformer._forward_pre_hooks), dict(HookRegistry.check_if_exists_or_initialize(transformer).hooks)
     with pytest.raises(RuntimeError, match="on purpose"), capture_attention(random_session):
         assert dict(transformer.attn_processors) != before
         raise RuntimeError("on purpose")
     assert dict(transformer.attn_processors) == before
-    assert len(transformer._forward_pre_hooks) == hooks
+    assert (len(transformer._forward_pre_hooks), transformer._diffusers_hook.hooks) == hooks
 
 
 def test_guidance_passes_are_left_out(random_session):
@@ -128,6 +129,15 @@ def test_guidance_passes_are_left_out(random_session):
         random_session.run(REQUEST.replace(sampling=sampling), progress=False)
     assert maps.steps == 2
     np.testing.assert_allclose(maps.rows("video_to_audio").sum(1), 1, atol=1e-5)
+
+
+def test_a_run_that_begins_where_the_last_ended_counts_too(random_session):
+    one_step = REQUEST.replace(sampling=Sampling(sigmas=(0.5,)))
+    with capture_attention(random_session, blocks=(1,), kinds=("text",)) as maps:
+        for _ in range(2):
+            random_session.run(one_step, progress=False)
+    assert maps.steps == 2
+    np.testing.assert_allclose(maps.rows("video_text").sum(1), 1, atol=1e-5)
 
 
 def test_a_block_that_is_named_twice_counts_once(random_session):

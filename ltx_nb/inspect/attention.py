@@ -5,7 +5,7 @@
 
 While it is open, the attention processors of the chosen blocks also compute their exact softmax rows, a chunk of
 queries at a time, and add them up over heads and steps; what they return is untouched, so the run is the same. Only the
-first pass of each step counts, the prompt's own; passes for guidance are left out. Knows no plots and no words.
+prompt's own pass of each step counts; passes for guidance are left out. Knows no plots and no words.
 
 Names are the model's: in `video_to_audio` sound asks (query) and picture answers (key), the reverse in
 `audio_to_video`.
@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from diffusers.hooks import HookRegistry, ModelHook
+from diffusers.hooks.hooks import BaseState, StateManager
 
 from ltx_nb.checks import choice, whole_number
 from ltx_nb.inspect.attention_rows import CHUNK_BYTES, softmax_rows
@@ -35,6 +37,7 @@ MODULES = {
     "text": {"video_text": "attn2", "audio_text": "audio_attn2"},
 }
 KINDS = tuple(MODULES)
+PROMPT_PASS = "pred_cond"  # the name that a guider has for it, and under which the denoising loop runs it
 MAX_TEXT_TOKENS = 256  # kept one by one; what goes to later ones and to the connectors' registers is summed up
 
 
@@ -108,7 +111,8 @@ def capture_attention(
     maps = AttentionMaps(chosen, kinds, session.pipe.tokenizer)
     recorder = _Recorder(maps, _checked_heads(heads, transformer.config.num_attention_heads))
     replaced = []
-    hook = transformer.register_forward_pre_hook(recorder.before_pass, with_kwargs=True)
+    registry, hook = HookRegistry.check_if_exists_or_initialize(transformer), f"ltx_nb.attention.{id(recorder)}"
+    registry.register_hook(recorder, hook)
     try:
         for block in chosen:
             for name, attribute in ((name, one) for kind in kinds for name, one in MODULES[kind].items()):
@@ -119,7 +123,7 @@ def capture_attention(
     finally:
         for attention, processor in reversed(replaced):
             attention.set_processor(processor)
-        hook.remove()
+        registry.remove_hook(hook, recurse=False)
 
 
 def capture_bytes(
@@ -148,20 +152,23 @@ def capture_bytes(
     return kept + 3 * CHUNK_BYTES + 16 * max((keys[kind] for kind in kinds), default=0)
 
 
-class _Recorder:
-    """Decides which passes count, and adds up their rows."""
+class _Recorder(ModelHook):
+    """Decides which passes count, and adds up their rows.
+
+    A hook that has state is told the name of each pass by the model's `cache_context`, in which it runs.
+    """
+
+    _is_stateful = True
 
     def __init__(self, maps: AttentionMaps, heads: list[int]):
+        super().__init__()
         self.maps = maps
         self.heads = heads
         self.counts = False
-        self._noise_levels: tuple[float, float] | None = None
+        self._passes = StateManager(BaseState)
 
-    def before_pass(self, transformer: torch.nn.Module, args: tuple, kwargs: dict[str, Any]) -> None:
-        """A pass at the noise levels of the one before is for guidance: each step's first pass is the prompt's."""
-        noise_levels = float(kwargs["sigma"].max()), float(kwargs["audio_sigma"].max())
-        self.counts = noise_levels != self._noise_levels
-        self._noise_levels = noise_levels
+    def pre_forward(self, module: torch.nn.Module, *args: Any, **kwargs: Any) -> tuple[tuple, dict[str, Any]]:
+        self.counts = self._passes.context.name == PROMPT_PASS
         if self.counts:
             grid = _grid_of(kwargs["video_coords"], kwargs["audio_coords"])
             if self.maps.grid is None or not _same_size(grid, self.maps.grid):
@@ -170,6 +177,10 @@ class _Recorder:
             self.maps.text_positions = kwargs["encoder_hidden_states"].shape[1]
             self.maps.grid = grid
             self.maps.steps += 1
+        return args, kwargs
+
+    def reset_state(self, module: torch.nn.Module) -> torch.nn.Module:
+        return module  # maps are added up over runs
 
     @torch.no_grad()
     def record(self, name: str, block: int, attention: Any, inputs: tuple[Any, Any, Any, Any, Any]) -> None:
