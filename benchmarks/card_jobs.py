@@ -25,9 +25,10 @@ from ltx_nb.catalogue.models import DISTILLED
 from ltx_nb.catalogue.parameters import sizes_of
 from ltx_nb.loading import session_of
 from ltx_nb.media import Media
-from ltx_nb.pipeline.out_of_memory import STAGE_OF_BLOCK, Fit, OutOfMemory
+from ltx_nb.pipeline.out_of_memory import STAGE_OF_BLOCK, Fit
 from ltx_nb.pipeline.session import Session
 from ltx_nb.planning.budget import CUDA_CONTEXT, CUDA_CONTEXT_GB, GB
+from ltx_nb.planning.plan import OutOfMemory
 from ltx_nb.planning.planner import plan_to_load
 from ltx_nb.planning.presets import PRESETS
 from ltx_nb.running.lean import make_lean

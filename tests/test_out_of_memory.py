@@ -7,7 +7,7 @@ import torch
 
 from ltx_nb import Sampling
 from ltx_nb.loading import load
-from ltx_nb.pipeline.out_of_memory import OutOfMemory
+from ltx_nb.planning.plan import OutOfMemory
 from ltx_nb.planning.presets import PRESETS
 
 CARD = replace(PRESETS["8gb"], name="small card", resident_blocks=4, weight_bytes=4, compute_bytes=4)

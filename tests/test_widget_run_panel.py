@@ -10,7 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ltx_nb.catalogue.models import TINY
 from ltx_nb.clip import Clip
+from ltx_nb.planning.plan import OutOfMemory
+from ltx_nb.planning.planner import plan_request
+from ltx_nb.planning.presets import PRESETS
 from ltx_nb.request import ClipRequest
 from ltx_nb.trace import Cancelled, StepEvent
 from ltx_widgets.run_panel import RunPanel
@@ -176,6 +180,12 @@ def test_an_unexpected_error_leaves_its_trace_in_the_log():
 def test_a_full_card_comes_with_advice():
     error = type("OutOfMemoryError", (RuntimeError,), {})("CUDA out of memory")
     assert "take a smaller size or fewer frames" in explained(error)
+
+
+def test_what_the_kit_reckoned_is_shown_as_it_is():
+    plan = plan_request(TINY, PRESETS["cpu"], REQUEST)
+    error = OutOfMemory("stage 1", plan, "next: num_frames=9 instead of 17")
+    assert explained(error).startswith("out of memory in stage 1; next: num_frames=9 instead of 17. Reckoned were")
 
 
 def test_requests_wait_for_each_other_and_can_be_removed():

@@ -17,7 +17,7 @@ from diffusers.modular_pipelines import ModularPipelineBlocks, PipelineState
 from ltx_nb.catalogue.models import Model
 from ltx_nb.catalogue.parameters import Sizes
 from ltx_nb.planning import planner
-from ltx_nb.planning.plan import Plan
+from ltx_nb.planning.plan import OutOfMemory, Plan
 from ltx_nb.planning.presets import Preset
 from ltx_nb.request import ClipRequest
 
@@ -31,17 +31,6 @@ STAGE_OF_BLOCK = {
     "decode_video": "decode",
     "decode_audio": "audio",
 }
-
-
-class OutOfMemory(RuntimeError):
-    """Memory ran out in `stage`. plan: what the planner reckons for this run."""
-
-    def __init__(self, stage: str, plan: Plan, advice: str):
-        super().__init__(
-            f"out of memory in {stage}; {advice}. Reckoned were {plan.peak.gb:.1f} GB in {plan.peak.name}, of "
-            f"{plan.limit_gb:.1f} GB:\n{plan.text()}"
-        )
-        self.stage, self.plan, self.advice = stage, plan, advice
 
 
 @dataclass(frozen=True)

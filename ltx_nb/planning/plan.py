@@ -207,6 +207,17 @@ class DoesNotFit(ValueError):
         )
 
 
+class OutOfMemory(RuntimeError):
+    """Memory ran out in `stage`, whatever `plan` said. advice: what to do next."""
+
+    def __init__(self, stage: str, plan: Plan, advice: str):
+        super().__init__(
+            f"out of memory in {stage}; {advice}. Reckoned were {plan.peak.gb:.1f} GB in {plan.peak.name}, of "
+            f"{plan.limit_gb:.1f} GB:\n{plan.text()}"
+        )
+        self.stage, self.plan, self.advice = stage, plan, advice
+
+
 def _lines(data: Any) -> tuple[Line, ...]:
     return tuple(Line(**line) for line in data)
 

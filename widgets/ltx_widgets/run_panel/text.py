@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ltx_nb.planning.plan import OutOfMemory
 from ltx_nb.request import ClipRequest
 from ltx_widgets.base import error_text
 
@@ -23,7 +24,9 @@ def title_of(request: ClipRequest) -> str:
 
 
 def explained(error: Exception) -> str:
-    """An exception for a reader, with what would work; the kit's ValueErrors say that themselves."""
+    """An exception for a reader, with what would work; the kit's own errors say that themselves."""
+    if isinstance(error, OutOfMemory):
+        return str(error)
     if "OutOfMemory" in type(error).__name__:  # torch.cuda's, which is not imported here
         advice = "take a smaller size or fewer frames, or load the model with a preset for less memory"
         return f"The memory of the card is too small for this; {advice}. ({error})"
