@@ -100,3 +100,16 @@ def _blocks(value: object) -> tuple[int, ...]:
     if len(set(blocks)) != len(blocks):
         raise ValueError(f"{name}={shown(blocks)} names a block twice; nearest: {sorted(set(blocks))}")
     return blocks
+
+
+# The values at which guidance adds nothing and takes no pass of its own.
+UNGUIDED = Sampling(
+    guidance_scale=1.0,
+    stg_scale=0.0,
+    modality_scale=1.0,
+    guidance_rescale=0.0,
+    audio_guidance_scale=1.0,
+    audio_stg_scale=0.0,
+    audio_modality_scale=1.0,
+    audio_guidance_rescale=0.0,
+)

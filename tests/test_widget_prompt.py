@@ -219,6 +219,7 @@ def test_the_models_defaults_are_told():
     prompt = Prompt(model="2.3-dev")
     assert prompt.defaults["negative_prompt"] == NEGATIVE_PROMPT
     assert prompt.defaults["sampling"]["audio_guidance_scale"] == 7
+    assert prompt.defaults["unguided"]["audio_guidance_scale"] == 1
 
 
 def test_a_repr_names_the_request_and_no_address():

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from ltx_nb.checks import choice
-from ltx_nb.sampling import Sampling
+from ltx_nb.sampling import UNGUIDED, Sampling
 
 # diffusers.pipelines.ltx2.utils DISTILLED_SIGMA_VALUES and STAGE_2_DISTILLED_SIGMA_VALUES, from the reference's
 # ltx_pipelines/utils/constants.py.
@@ -31,17 +31,6 @@ NEGATIVE_PROMPT = (
     "off-sync audio, incorrect dialogue, added dialogue, repetitive speech, jittery movement, awkward "
     "pauses, incorrect timing, unnatural transitions, inconsistent framing, tilted camera, flat lighting, "
     "inconsistent tone, cinematic oversaturation, stylized filters, or AI artifacts."
-)
-
-UNGUIDED = Sampling(
-    guidance_scale=1.0,
-    stg_scale=0.0,
-    modality_scale=1.0,
-    guidance_rescale=0.0,
-    audio_guidance_scale=1.0,
-    audio_stg_scale=0.0,
-    audio_modality_scale=1.0,
-    audio_guidance_rescale=0.0,
 )
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from ltx_nb.checks import finite_number, whole_number
 from ltx_nb.clip import LANES, Clip
 from ltx_nb.inspect.inputs import check_latents, check_request, listed
+from ltx_nb.sampling import UNGUIDED
 from ltx_nb.trace import Trace
 
 if TYPE_CHECKING:
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
 
 # LTX2Guidance's name of the pass that each term compares with, and the settings that turn the term off.
 PASSES = {"cfg": "pred_uncond", "stg": "pred_cond_stg", "modality": "pred_cond_modality"}
+SCALES = {"cfg": "guidance_scale", "stg": "stg_scale", "modality": "modality_scale"}
 OFF = {
-    "cfg": {"guidance_scale": 1.0, "audio_guidance_scale": 1.0},
-    "stg": {"stg_scale": 0.0, "audio_stg_scale": 0.0},
-    "modality": {"modality_scale": 1.0, "audio_modality_scale": 1.0},
+    term: {setting: getattr(UNGUIDED, setting) for setting in (scale, f"audio_{scale}")}
+    for term, scale in SCALES.items()
 }
 
 

@@ -14,10 +14,10 @@ from diffusers.modular_pipelines import ConditionalPipelineBlocks, InputParam, M
 from diffusers.modular_pipelines.modular_pipeline_utils import ComponentSpec
 from diffusers.pipelines.ltx2.latent_upsampler import LTX2LatentUpsamplerModel
 
-from ltx_nb.catalogue.models import UNGUIDED, Model
+from ltx_nb.catalogue.models import Model
 from ltx_nb.pipeline.encode import encode_video, video_statistics
 from ltx_nb.request import ClipRequest, Given
-from ltx_nb.sampling import Sampling
+from ltx_nb.sampling import UNGUIDED, Sampling
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,10 @@ test("a rolled seed is a whole number that JSON keeps", () => {
 });
 
 const DEV = { num_inference_steps: 30, guidance_scale: 3, stg_scale: 1, audio_guidance_scale: 7, audio_stg_scale: 0 };
+const UNGUIDED = {
+  guidance_scale: 1, stg_scale: 0, modality_scale: 1, guidance_rescale: 0,
+  audio_guidance_scale: 1, audio_stg_scale: 0, audio_modality_scale: 1, audio_guidance_rescale: 0,
+};
 const DISTILLED = { num_inference_steps: 8, guidance_scale: 1, audio_guidance_scale: 1, stg_scale: 0 };
 
 test("the model's own setting holds where none is given", () => {
@@ -93,15 +97,15 @@ test("the model's own setting holds where none is given", () => {
 });
 
 test("a negative prompt is used where either lane is guided by it", () => {
-  assert.equal(usesNegative({}, DISTILLED), false);
-  assert.equal(usesNegative({ audio_guidance_scale: 2 }, DISTILLED), true);
-  assert.equal(usesNegative({ guidance_scale: 1 }, DEV), true);
-  assert.equal(usesNegative({ guidance_scale: 1, audio_guidance_scale: 1 }, DEV), false);
+  assert.equal(usesNegative({}, DISTILLED, UNGUIDED), false);
+  assert.equal(usesNegative({ audio_guidance_scale: 2 }, DISTILLED, UNGUIDED), true);
+  assert.equal(usesNegative({ guidance_scale: 1 }, DEV, UNGUIDED), true);
+  assert.equal(usesNegative({ guidance_scale: 1, audio_guidance_scale: 1 }, DEV, UNGUIDED), false);
 });
 
 test("sampling is summed up for both lanes", () => {
-  assert.equal(samplingText({}, DISTILLED), "8 steps, no guidance");
-  assert.equal(samplingText({ sigmas: [1, 0.5] }, DEV), "2 steps, picture: CFG 3, STG 1; sound: CFG 7");
+  assert.equal(samplingText({}, DISTILLED, UNGUIDED), "8 steps, no guidance");
+  assert.equal(samplingText({ sigmas: [1, 0.5] }, DEV, UNGUIDED), "2 steps, picture: CFG 3, STG 1; sound: CFG 7");
 });
 
 test("a list of numbers is read, and what is no number is left for Python to refuse", () => {

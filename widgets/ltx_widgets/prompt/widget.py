@@ -14,6 +14,7 @@ import traitlets
 from ltx_nb.catalogue.models import TINY, Model, named_model
 from ltx_nb.checks import keys, text
 from ltx_nb.request import ClipRequest, Sampling
+from ltx_nb.sampling import UNGUIDED
 from ltx_widgets.base import KitWidget
 from ltx_widgets.offered_sizes import offered_sizes
 
@@ -67,7 +68,8 @@ class Prompt(KitWidget):
     """Sizes by name: {name, width, height, crop_width, crop_height} in pixels."""
 
     defaults = traitlets.Dict().tag(sync=True)
-    """What the model takes where value says nothing: {negative_prompt, sampling}."""
+    """What the model takes where value says nothing, {negative_prompt, sampling}, and what each setting of guidance is
+    where there is none: {unguided}."""
 
     tokens = traitlets.Int(None, allow_none=True).tag(sync=True)
     """How many tokens the prompt takes; None without a tokenizer."""
@@ -91,7 +93,11 @@ class Prompt(KitWidget):
         self._base = request or ClipRequest("", width=entry.width, height=entry.height, num_frames=entry.num_frames)
         super().__init__(
             sizes=offered_sizes(entry),
-            defaults={"negative_prompt": entry.negative_prompt, "sampling": entry.sampling.to_dict()},
+            defaults={
+                "negative_prompt": entry.negative_prompt,
+                "sampling": entry.sampling.to_dict(),
+                "unguided": UNGUIDED.to_dict(),
+            },
             **traits,
         )
         self.request = self._base.replace(**_changes(self.value))

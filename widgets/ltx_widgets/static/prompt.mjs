@@ -144,7 +144,7 @@ function render({ model, el }) {
     const lost = known ? model.get("unknown") : [];
     unknown.textContent = lost.length > 0 ? `The model does not know: ${lost.join(", ")}` : "";
     const defaults = model.get("defaults");
-    negativeField.hidden = !usesNegative(value.sampling, defaults.sampling);
+    negativeField.hidden = !usesNegative(value.sampling, defaults.sampling, defaults.unguided);
     negative.placeholder = defaults.negative_prompt || "what to steer away from";
     if (negative.value !== (value.negative_prompt ?? "")) negative.value = value.negative_prompt ?? "";
     shape.fill(value, model.get("sizes"));

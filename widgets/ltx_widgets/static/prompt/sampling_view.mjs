@@ -29,6 +29,13 @@ export function samplingView(disposer, onEdit) {
     return input;
   };
 
+  const hints = [];
+  const hinted = (name, hint) => {
+    const element = h("td", { class: "ltx-muted" });
+    hints.push({ element, name, hint });
+    return element;
+  };
+
   const row = ({ name, label, hint, most = null }) =>
     h(
       "tr",
@@ -37,7 +44,7 @@ export function samplingView(disposer, onEdit) {
       LANES.map(({ title, prefix }) =>
         h("td", {}, number(prefix + name, `${label} of the ${title.toLowerCase()}`, { step: "any", max: most })),
       ),
-      h("td", { class: "ltx-muted" }, hint),
+      hinted(name, hint),
     );
   const titles = LANES.map(({ title, className }) => h("th", { scope: "col", class: className }, title));
   const table = h(
@@ -83,9 +90,13 @@ export function samplingView(disposer, onEdit) {
       showIn(input, [sampling[name] ?? ""].flat().join(", "));
       input.placeholder = own === undefined ? "model's own" : [own].flat().join(", ");
     }
+    for (const { element, name, hint } of hints) {
+      element.textContent = `${hint}; ${defaults.unguided[name]} is none`;
+    }
     twoStage.checked = value.two_stage === true;
     reset.disabled = Object.keys(sampling).length === 0;
-    summary.textContent = samplingText(sampling, defaults.sampling) + (value.two_stage ? ", two stages" : "");
+    const told = samplingText(sampling, defaults.sampling, defaults.unguided);
+    summary.textContent = told + (value.two_stage ? ", two stages" : "");
   };
   return { element, fill };
 }
