@@ -15,6 +15,7 @@ from torch import nn
 
 from ltx_nb.catalogue.components import CONFIGS, empty_component
 from ltx_nb.running import lean_attention
+from ltx_nb.running.cross_modal import velocities
 from ltx_nb.running.lean import make_lean, make_stock
 from ltx_nb.running.one_byte import ScaledLinear, quantise_blocks
 from ltx_nb.running.streaming import stop_streaming, stream_blocks
@@ -69,12 +70,13 @@ def forward_of(transformer: nn.Module) -> Callable[[], tuple[torch.Tensor, torch
         "timestep": torch.where(torch.arange(tokens) < HEIGHT * WIDTH, 0.0, 700.0)[None],
         "audio_timestep": torch.full((1, SOUNDS), 700.0),
         "sigma": torch.tensor([700.0]),
+        "audio_sigma": torch.tensor([700.0]),
     }
     sizes = {"num_frames": FRAMES, "height": HEIGHT, "width": WIDTH, "audio_num_frames": SOUNDS, "fps": 24.0}
 
     def run() -> tuple[torch.Tensor, torch.Tensor]:
         with torch.no_grad():
-            return transformer(**inputs, **sizes, use_cross_timestep=True, return_dict=False)
+            return velocities(transformer, **inputs, **sizes)
 
     return run
 

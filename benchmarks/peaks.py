@@ -20,6 +20,7 @@ from ltx_nb import shapes
 from ltx_nb.catalogue.components import CONFIGS, empty_component
 from ltx_nb.planning.plan import Plan
 from ltx_nb.planning.planner import plan
+from ltx_nb.running.cross_modal import velocities
 from ltx_nb.running.lean import make_lean
 from ltx_nb.running.tiles import tile_shape
 
@@ -150,7 +151,8 @@ def denoise(
         return torch.randn(*shape, device=device, dtype=dtype)
 
     sigma = torch.full((1,), 700.0, device=device)
-    return transformer(
+    return velocities(
+        transformer,
         hidden_states=values(1, video, 128),
         audio_hidden_states=values(1, audio, 128),
         encoder_hidden_states=values(1, PROMPT_TOKENS, 4096),
@@ -161,6 +163,4 @@ def denoise(
         audio_sigma=sigma,
         video_coords=values(1, 3, video, 2, dtype=torch.float32),
         audio_coords=values(1, 1, audio, 2, dtype=torch.float32),
-        use_cross_timestep=True,
-        return_dict=False,
     )

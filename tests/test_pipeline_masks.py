@@ -10,6 +10,7 @@ from ltx_nb.media import Media
 from ltx_nb.pipeline.encode import encode_audio, encode_video
 from ltx_nb.pipeline.prepare import draw_noise, pack_audio, pack_video, unpack_audio, unpack_video
 from ltx_nb.request import ClipRequest, Given, Sampling, Source
+from ltx_nb.running.cross_modal import velocities
 
 PROMPT = "A red ball bounces."
 SIZE = {"width": 64, "height": 64, "num_frames": 17}
@@ -63,7 +64,8 @@ def by_hand(session, request, source):
     for sigma, next_sigma in pairwise(sigmas):
         lane_sigma = {lane: 1000 * sigma * torch.tensor([float(mask[lane].max() > 0)]) for lane in mask}
         with torch.no_grad():
-            velocity = pipe.transformer(
+            velocity = velocities(
+                pipe.transformer,
                 hidden_states=x["video"],
                 audio_hidden_states=x["audio"],
                 encoder_hidden_states=video_embeds,
@@ -79,8 +81,6 @@ def by_hand(session, request, source):
                 width=2,
                 fps=24.0,
                 audio_num_frames=request.audio_tokens,
-                use_cross_timestep=True,
-                return_dict=False,
             )
         for lane, v in zip(("video", "audio"), velocity, strict=True):
             x0 = x[lane] - v * sigma * mask[lane]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import LTX2ConditionPipeline, LTX2ImageToVideoPipeline, LTX2Pipeline
+from diffusers.configuration_utils import FrozenDict
 from diffusers.pipelines.ltx2 import LTX2LatentUpsamplePipeline, pipeline_ltx2, pipeline_ltx2_condition
 from diffusers.pipelines.ltx2.latent_upsampler import LTX2LatentUpsamplerModel
 from diffusers.pipelines.ltx2.pipeline_ltx2_condition import LTX2VideoCondition
@@ -89,8 +90,12 @@ def image_given(seed, **when):
 
 
 @pytest.fixture(params=["random_session", "session"], ids=["random weights", "trained weights"])
-def any_session(request):
-    return request.getfixturevalue(request.param)
+def any_session(request, monkeypatch):
+    """On diffusers' rule of cross-modal modulation, which its pipelines have; LTX-2.3's own is in `test_golden`."""
+    session = request.getfixturevalue(request.param)
+    transformer = session.pipe.transformer
+    monkeypatch.setattr(transformer, "_internal_dict", FrozenDict(transformer.config | {"use_cross_timestep": True}))
+    return session
 
 
 @pytest.mark.parametrize("sampling", [UNGUIDED, GUIDED, RESCALED], ids=["unguided", "guided", "rescaled"])

@@ -15,6 +15,7 @@ from diffusers.modular_pipelines.modular_pipeline_utils import ComponentSpec
 
 from ltx_nb.pipeline.guidance import GUIDERS, active_passes
 from ltx_nb.pipeline.prepare import unpack_audio, unpack_video
+from ltx_nb.running.cross_modal import velocities
 from ltx_nb.trace import StepEvent, stop_if_cancelled
 
 _TEXT_INPUTS = [
@@ -92,7 +93,8 @@ class LoopDenoiser(ModularPipelineBlocks):
             sign = "negative_" if name == "pred_uncond" else ""
             attention_mask = getattr(block_state, f"{sign}connector_attention_mask")
             with components.transformer.cache_context(name):
-                video_velocity, audio_velocity = components.transformer(
+                video_velocity, audio_velocity = velocities(
+                    components.transformer,
                     **block_state.model_inputs,
                     encoder_hidden_states=getattr(block_state, f"{sign}connector_prompt_embeds"),
                     audio_encoder_hidden_states=getattr(block_state, f"{sign}connector_audio_prompt_embeds"),
@@ -100,10 +102,6 @@ class LoopDenoiser(ModularPipelineBlocks):
                     audio_encoder_attention_mask=attention_mask,
                     video_coords=block_state.video_coords,
                     audio_coords=block_state.audio_coords,
-                    # For scale, shift and gate of cross-modal attention: the other lane's sigma, as LTX-2.3's release;
-                    # as LTX-2.0, which does not modulate prompts, the lane's own timesteps.
-                    use_cross_timestep=components.transformer.config.cross_attn_mod,
-                    return_dict=False,
                     **flags,
                 )
             video[name] = block_state.latents - video_velocity.float() * (sigma * block_state.video_mask)

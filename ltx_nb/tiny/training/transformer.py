@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ...running.cross_modal import velocities
 from .. import architecture
 from ..world import FRAME_RATE
 from .latent_clips import LatentClips
@@ -114,13 +115,12 @@ class TransformerStage(Stage):
                 input_ids=tokens.input_ids, attention_mask=tokens.attention_mask, output_hidden_states=True
             ).hidden_states
         video, audio, _ = modules["connectors"](torch.stack(hidden, -1).flatten(2, 3), tokens.attention_mask)
-        return modules["transformer"](
+        return velocities(
+            modules["transformer"],
             **inputs,
             encoder_hidden_states=video,
             audio_encoder_hidden_states=audio,
-            use_cross_timestep=True,
             isolate_modalities=isolate_modalities,
-            return_dict=False,
         )
 
     def targets(
