@@ -184,7 +184,7 @@ def test_joined_files_are_one_module_with_a_render_function(name, tmp_path):
 
 @pytest.mark.parametrize("name", WIDGETS)
 def test_styles_begin_with_the_kits_own(name):
-    assert assets.joined_style(name).startswith((assets.STATIC / "kit.css").read_text("utf-8"))
+    assert assets.joined_style(name).startswith((assets.STATIC / "lib" / "tokens.css").read_text("utf-8"))
 
 
 def test_a_module_that_two_others_import_comes_once():

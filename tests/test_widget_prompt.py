@@ -134,6 +134,44 @@ def test_the_browser_edits_prompt_and_parts_together():
     assert prompt.parts == {"action": "A ball", "look": "Dark"}
 
 
+def test_each_refused_field_is_named_with_its_reason_until_all_are_mended():
+    prompt = Prompt()
+    from_browser(prompt, value={"seed": -5, "frame_rate": "", "num_frames": 49})
+    assert prompt.invalid == {
+        "seed": "seed=-5 is too small; the least is 0",
+        "frame_rate": "this is empty; it was 24.0",
+    }
+    from_browser(prompt, value={"seed": 5, "frame_rate": 24})
+    assert (prompt.invalid, prompt.error, prompt.request.seed) == ({}, "", 5)
+
+
+def test_a_request_takes_the_place_of_what_was_refused():
+    prompt = Prompt()
+    from_browser(prompt, value={"seed": -5})
+    prompt.request = prompt.request
+    assert prompt.invalid == {}
+
+
+def test_nothing_is_generated_while_something_is_refused():
+    asked = []
+    prompt = Prompt(generate=asked.append)
+    from_browser(prompt, value={"seed": -5})
+    prompt._receive(prompt, {"type": "generate", "how": "once"}, [])
+    assert asked == [] and "seed=-5 is too small" in prompt.error
+    from_browser(prompt, value={"seed": 5})
+    prompt._receive(prompt, {"type": "generate", "how": "once"}, [])
+    assert asked == ["once"]
+
+
+def test_undo_brings_back_the_whole_request_whose_prompt_was_replaced(request_):
+    prompt = Prompt(request_)
+    prompt.request = ClipRequest("a blue square", seed=9)
+    prompt.request = prompt.request.replace(seed=10)  # the same words: nothing is lost
+    assert prompt.can_undo
+    prompt._receive(prompt, {"type": "undo"}, [])
+    assert prompt.request == request_ and not prompt.can_undo
+
+
 @pytest.mark.parametrize(
     ("parts", "rule"),
     [({"lights": "dim"}, "parts has no 'lights'; did you mean 'light'"), ({"light": 1}, "is a int, not a str")],

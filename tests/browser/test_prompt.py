@@ -47,7 +47,7 @@ def test_request_from_the_kernel_leaves_what_is_being_typed(notebook, prompt):
 
 
 def test_parts_join_into_the_prompt(notebook, prompt):
-    prompt.get_by_role("button", name="In parts").click()
+    prompt.get_by_role("button", name="Parts").click()
     prompt.get_by_label("sound", exact=True).fill("It thumps")
     prompt.get_by_label("action", exact=True).fill("A red ball bounces")
     notebook.wait_until("prompt.request.prompt == 'A red ball bounces. It thumps.'")
@@ -88,6 +88,38 @@ def test_refused_value_is_said_and_changes_nothing(notebook, prompt):
     seed.press("Tab")
     prompt.get_by_role("alert").filter(has_text="seed").wait_for()
     assert notebook.value("prompt.request.to_json()") == before
+
+
+def test_what_cannot_be_is_marked_where_it_was_typed_and_reaches_no_request(notebook, prompt):
+    """Typing goes through states that are no numbers, such as an empty field: the length stays what it was."""
+    rate, seed = prompt.get_by_label("Frames per second"), prompt.get_by_label("Seed", exact=True)
+    rate.fill("")
+    rate.press("Tab")
+    seed.fill("-5")
+    seed.press("Tab")
+    notebook.wait_until("set(prompt.invalid) == {'frame_rate', 'seed'}")
+    for field, reason in ((rate, "this is empty; it was 24.0"), (seed, "seed=-5 is too small; the least is 0")):
+        expect(field).to_have_attribute("aria-invalid", "true")
+        expect(prompt.get_by_role("alert").filter(has_text=reason)).to_be_visible()
+    rate.fill("24")
+    rate.press("Tab")
+    notebook.wait_until("set(prompt.invalid) == {'seed'}")
+    seed.press("Escape")
+    notebook.wait_until("not prompt.invalid")
+    expect(seed).to_have_value("0")
+    expect(prompt.get_by_label("Length in seconds")).to_have_value("2.042")
+    assert notebook.value("[prompt.request.num_frames, prompt.request.frame_rate, prompt.request.seed]") == [49, 24, 0]
+
+
+def test_a_prompt_that_another_took_the_place_of_comes_back(notebook, prompt):
+    text = prompt.get_by_label("Prompt", exact=True)
+    text.fill("a green triangle hums")
+    notebook.wait_until("prompt.request.prompt == 'a green triangle hums'")
+    notebook.value("None", code="prompt.request = prompt.request.replace(prompt='a blue square slides', seed=11)")
+    expect(text).to_have_value("a blue square slides")
+    prompt.get_by_role("button", name="Bring back the prompt").click()
+    notebook.wait_until("(prompt.request.prompt, prompt.request.seed) == ('a green triangle hums', 0)")
+    expect(text).to_have_value("a green triangle hums")
 
 
 def test_reload_finds_the_prompt(notebook, prompt):

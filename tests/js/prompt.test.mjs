@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { effective, numbersOf, samplingText, usesNegative } from "../../widgets/ltx_widgets/static/prompt/guidance.mjs";
-import { framesOf } from "../../widgets/ltx_widgets/static/lib/shape_view.mjs";
+import { framesOf, withRate, withSeconds } from "../../widgets/ltx_widgets/static/lib/shape_view.mjs";
 import { lengthText, sizeLabel, sizeOf, sizeText } from "../../widgets/ltx_widgets/static/lib/shape_text.mjs";
 import { editParts, joinParts, partsOf, sentence, wordCount } from "../../widgets/ltx_widgets/static/prompt/words.mjs";
 import { countText, rolledSeed } from "../../widgets/ltx_widgets/static/prompt.mjs";
@@ -133,4 +133,18 @@ test("seconds become the nearest legal length, at least 9 frames and at most one
   assert.equal(framesOf(2, 24), 49);
   assert.equal(framesOf(0, 24), 9);
   assert.equal(framesOf(100, 24), 481);
+});
+
+test("a frame rate that is none changes no length, and the next one keeps the seconds that there are", () => {
+  const valid = { num_frames: 49, frame_rate: 24 };
+  assert.deepEqual(withRate("", valid), { frame_rate: "" });
+  assert.deepEqual(withRate(0, valid), { frame_rate: 0 });
+  assert.deepEqual(withRate(24, valid), { frame_rate: 24, num_frames: 49 });
+  assert.deepEqual(withRate(30, valid), { frame_rate: 30, num_frames: 65 });
+});
+
+test("seconds that are none are told as they are", () => {
+  assert.deepEqual(withSeconds("", { frame_rate: 24 }), { num_frames: "" });
+  assert.deepEqual(withSeconds(-1, { frame_rate: 24 }), { num_frames: -24 });
+  assert.deepEqual(withSeconds(1, { frame_rate: 24 }), { num_frames: 25 });
 });

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 STATIC = Path(__file__).parent / "static"
+SHARED_STYLES = ("lib/tokens.css", "lib/parts.css")
 
 _IMPORT = re.compile(r'^import\s*\{[^}]*\}\s*from\s*"(\.[^"]+)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const|let)\b)", re.MULTILINE)
@@ -30,8 +31,8 @@ def joined_module(name: str) -> str:
 
 @cache
 def joined_style(name: str) -> str:
-    """static/kit.css, then static/<name>.css."""
-    return "\n".join((STATIC / file).read_text("utf-8") for file in ("kit.css", f"{name}.css"))
+    """What all widgets share, static/lib/tokens.css and parts.css, then static/<name>.css."""
+    return "\n".join((STATIC / file).read_text("utf-8") for file in (*SHARED_STYLES, f"{name}.css"))
 
 
 def _add_module(path: Path, ordered: dict[Path, str]) -> None:

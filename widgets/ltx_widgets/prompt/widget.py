@@ -1,18 +1,19 @@
 """Prompt: the words of a request and its size, length, seed and sampling, edited in the browser.
 
-Takes any ClipRequest and gives it back with what was edited; what is given on its timelines passes through. Knows the
-models' defaults, and a tokenizer by two methods only.
+Takes any ClipRequest and gives it back with what was edited; what is given on its timelines passes through. What cannot
+be is marked where it was typed, and no request until it is mended. Knows the models' defaults, and a tokenizer by two
+methods only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import traitlets
 
 from ltx_nb.catalogue.models import TINY, Model, named_model
-from ltx_nb.checks import keys, text
+from ltx_nb.checks import choice, keys, text, whole_number
 from ltx_nb.request import ClipRequest, Sampling
 from ltx_nb.sampling import UNGUIDED
 from ltx_widgets.base import KitWidget
@@ -33,6 +34,8 @@ EDITED = (
     "sampling",
 )
 MOST_LAST = 20
+MOST_REPLACED = 20
+HOW = ("once", "new_seed", "seeds")
 
 
 class Tokenizer(Protocol):
@@ -51,9 +54,10 @@ class Prompt(KitWidget):
     request: what to start from; by default an empty prompt at the model's own size and length.
     model: whose defaults and sizes are offered, by its name in the catalogue or as an entry of it.
     tokenizer: counts tokens and finds unknown words, where there is one.
+    generate(how): called on Ctrl + Enter with "once", while nothing is invalid.
 
-    Raises ValueError for what no ClipRequest can have. What the browser sends is checked alike; `error` then says why,
-    and `value` stays.
+    Raises ValueError for what no ClipRequest can have. What the browser sends is checked alike; `invalid` and `error`
+    then say why, and `value` stays.
     """
 
     _name = "prompt"
@@ -77,6 +81,15 @@ class Prompt(KitWidget):
     unknown = traitlets.List(traitlets.Unicode()).tag(sync=True)
     """Words of the prompt that the tokenizer does not know: the model does not hear of them."""
 
+    invalid = traitlets.Dict().tag(sync=True)
+    """What was typed and refused, as {field: reason}; until it is mended, what is seen is no request."""
+
+    can_undo = traitlets.Bool(False).tag(sync=True)
+    """Whether `undo` brings back a prompt that another one took the place of."""
+
+    can_generate = traitlets.Bool(False).tag(sync=True)
+    """Whether there is a `generate`."""
+
     last = traitlets.List(traitlets.Unicode()).tag(sync=True)
     """Prompts that were used, the latest first."""
 
@@ -86,10 +99,13 @@ class Prompt(KitWidget):
         *,
         model: str | Model = TINY,
         tokenizer: Tokenizer | None = None,
+        generate: Callable[[str], Any] | None = None,
         **traits: Any,
     ) -> None:
         entry = named_model(model) if isinstance(model, str) else model
         self._tokenizer = tokenizer
+        self._generate = generate
+        self._replaced: list[ClipRequest] = []
         self._base = request or ClipRequest("", width=entry.width, height=entry.height, num_frames=entry.num_frames)
         super().__init__(
             sizes=offered_sizes(entry),
@@ -98,6 +114,7 @@ class Prompt(KitWidget):
                 "sampling": entry.sampling.to_dict(),
                 "unguided": UNGUIDED.to_dict(),
             },
+            can_generate=generate is not None,
             **traits,
         )
         self.request = self._base.replace(**_changes(self.value))
@@ -111,7 +128,20 @@ class Prompt(KitWidget):
     def request(self, request: ClipRequest) -> None:
         if not isinstance(request, ClipRequest):
             raise ValueError(f"request is a {type(request).__name__}; give a ClipRequest, such as clip.request")
+        before = self.request
+        if before.prompt.strip() and before.prompt != request.prompt:
+            self._replaced = [*self._replaced, before][-MOST_REPLACED:]
+        self._show(request)
+
+    def undo(self) -> None:
+        """Bring back the request whose prompt another one took the place of. Nothing happens where there is none."""
+        if self._replaced:
+            self._show(self._replaced.pop())
+
+    def _show(self, request: ClipRequest) -> None:
         self._base = request
+        self.can_undo = bool(self._replaced)
+        self.invalid = {}
         self.value = _edited(request)
 
     def remember(self) -> None:
@@ -147,18 +177,68 @@ class Prompt(KitWidget):
         self.tokens, self.unknown = tokenizer.count(prompt), list(dict.fromkeys(tokenizer.unknown(prompt)))
 
     def _on_message(self, kind: str, content: dict[str, Any], buffers: list[bytes]) -> None:
-        if kind != "edit":
-            return super()._on_message(kind, content, buffers)
+        if kind == "edit":
+            self._take_edit(content)
+        elif kind == "undo":
+            keys(kind, content, ("type",))
+            self.undo()
+        elif kind == "recall":
+            keys(kind, content, ("type", "index"), required=("index",))
+            index = whole_number("index", content["index"], least=0, most=len(self.last) - 1)
+            self.request = self.request.replace(prompt=self.last[index])
+        elif kind == "generate":
+            keys(kind, content, ("type", "how"), required=("how",))
+            self._start(choice("how", content["how"], HOW))
+        else:
+            super()._on_message(kind, content, buffers)
+
+    def _take_edit(self, content: dict[str, Any]) -> None:
         keys("edit", content, ("type", "id", "value", "parts"), required=("id", "value"))
         accepted = False
         try:
-            self.value = dict(keys("value", content["value"], EDITED))
+            value = dict(keys("value", content["value"], EDITED))
+            try:
+                self.value = value
+            except ValueError as error:
+                self.invalid = self._reasons(value) or dict.fromkeys(value, str(error))
+                raise
+            self.invalid = {}
             if "parts" in content:
                 self.parts = dict(keys("parts", content["parts"], PARTS))
             accepted = True
         finally:
             # A view keeps what was typed over `value` until this comes, lest an answer to an earlier edit undo it.
             self.send_bytes("edited", {"id": text("id", content["id"]), "accepted": accepted})
+
+    def _reasons(self, value: dict[str, Any]) -> dict[str, str]:
+        """Which of the fields are refused each alone, and why."""
+        reasons = {}
+        for name, item in value.items():
+            if item == "" and name != "prompt":
+                reasons[name] = f"this is empty; it was {getattr(self.request, name)}"
+                continue
+            try:
+                self.request.replace(**_changes({name: item}))
+            except ValueError as error:
+                reasons[name] = str(error)
+        return reasons
+
+    def _start(self, how: str) -> None:
+        if self.invalid:
+            raise ValueError(
+                "nothing is generated, since not all that is seen can be: " + "; ".join(self.invalid.values())
+            )
+        if self._generate is not None:
+            self._generate(how)
+
+
+def _edited(request: ClipRequest) -> dict[str, Any]:
+    """Of the request's plain data what is edited here; its media are not turned into text for that."""
+    return {name: getattr(request, name) for name in EDITED} | {"sampling": request.sampling.to_dict()}
+
+
+def _changes(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: Sampling.from_dict(item) if name == "sampling" else item for name, item in value.items()}
 
 
 def _edited(request: ClipRequest) -> dict[str, Any]:

@@ -131,7 +131,8 @@ function render({ model, el }) {
     const job = { ...model.get("job"), ...drawn };
     const sizes = model.get("sizes");
     const size = sizes.find(({ width, height }) => width === job.width && height === job.height);
-    shape.fill({ ...job, crop_width: size?.crop_width ?? null, crop_height: size?.crop_height ?? null }, sizes);
+    const crops = { crop_width: size?.crop_width ?? null, crop_height: size?.crop_height ?? null };
+    shape.fill({ ...job, ...crops }, sizes, { ...model.get("job"), ...crops });
     twoStage.checked = job.two_stage;
   };
   const fillPresets = () => {

@@ -1,7 +1,10 @@
 // The prompt and its settings. Edits are drawn at once and sent to Python, which checks them; what it accepts comes
 // back as `value`, what it refuses as `error`.
 
-import { button, createDisposer, field, h, s, showError, showIn, widgetRoot } from "./lib/dom.mjs";
+import { button, createDisposer, field, h, showError, showIn, takeKey, widgetRoot } from "./lib/dom.mjs";
+import { createReason, numberIn } from "./lib/fields.mjs";
+import { icon } from "./lib/icons.mjs";
+import { watchKernel } from "./lib/kernel.mjs";
 import { createEdits } from "./prompt/edits.mjs";
 import { usesNegative } from "./prompt/guidance.mjs";
 import { samplingView } from "./prompt/sampling_view.mjs";
@@ -29,21 +32,16 @@ export function countText(words, tokens) {
   return `${words} of ${MOST_WORDS} words${many}${tokens === null ? "" : `, ${tokens} tokens`}`;
 }
 
+// Fields that have a place for a reason beside them.
+const SAID_BESIDE = ["width", "height", "num_frames", "frame_rate", "seed", "sampling"];
+
 function shortened(prompt, most = 60) {
   return prompt.length > most ? `${prompt.slice(0, most - 1)}…` : prompt;
 }
 
-function die() {
-  const pips = [[6, 6], [14, 6], [10, 10], [6, 14], [14, 14]].map(([cx, cy]) => s("circle", { cx, cy, r: 1.6 }));
-  const outline = { fill: "none", stroke: "currentColor", "stroke-width": 1.5 };
-  const face = s("rect", { x: 2, y: 2, width: 16, height: 16, rx: 3, ...outline });
-  const size = { viewBox: "0 0 20 20", width: 20, height: 20 };
-  return s("svg", { ...size, fill: "currentColor", "aria-hidden": "true" }, face, pips);
-}
-
 function textView(disposer, onText, onPart) {
   const text = h("textarea", {
-    rows: 5,
+    rows: 4,
     "aria-label": "Prompt",
     placeholder: "Describe picture and sound, in one paragraph",
   });
@@ -62,8 +60,10 @@ function textView(disposer, onText, onPart) {
     [...fields].map(([name, area]) => h("label", {}, h("span", { class: "ltx-label" }, name), area)),
     joined,
   );
-  const asText = button("As one text", { pressed: true });
-  const asParts = button("In parts", { pressed: false });
+  const asText = button("Text", { pressed: true });
+  const asParts = button("Parts", { pressed: false });
+  asText.title = "The prompt as one text";
+  asParts.title = "The prompt in parts, which join into it";
   const choose = (inParts) => {
     text.hidden = inParts;
     grid.hidden = !inParts;
@@ -102,10 +102,11 @@ function render({ model, el }) {
   );
   const last = h("select", { "aria-label": "Last prompts" });
   disposer.listen(last, "change", () => {
-    if (last.value !== "") edit({ prompt: model.get("last")[Number(last.value)] }, { newParts: {} });
+    if (last.value !== "") model.send({ type: "recall", index: Number(last.value) });
     last.value = "";
   });
-  const meter = h("meter", { min: 0, max: MOST_WORDS, high: MOST_WORDS, "aria-hidden": "true" });
+  const undo = button("Bring back the prompt that was here before", { icon: icon("undo") });
+  disposer.listen(undo, "click", () => model.send({ type: "undo" }));
   const counts = h("span", { class: "ltx-muted ltx-number" });
   const unknown = h("span", { class: "ltx-unknown", role: "status" });
   const negative = h("textarea", { rows: 2, "aria-label": "Negative prompt: what to steer away from" });
@@ -116,40 +117,57 @@ function render({ model, el }) {
     negative,
   );
   disposer.listen(negative, "input", () => edit({ negative_prompt: negative.value || null }, { soon: true }));
-  const shape = shapeView(disposer, edit);
   const seed = h("input", { type: "number", min: 0, step: 1, class: "ltx-seed" });
-  disposer.listen(seed, "change", () => edit({ seed: Number(seed.value) }));
-  const roll = button("Roll the seed", { icon: die() });
+  disposer.listen(seed, "change", () => edit({ seed: numberIn(seed) }));
+  const seedReason = createReason([seed]);
+  const roll = button("Roll the seed", { icon: icon("dice") });
   disposer.listen(roll, "click", () => edit({ seed: rolledSeed() }));
+  const seedField = h("div", { class: "ltx-field ltx-seed-field" }, field("Seed", seed), roll);
+  const shape = shapeView(disposer, edit, [seedField, seedReason.element]);
   const sampling = samplingView(disposer, edit);
+  const error = showError(disposer, model);
 
   root.append(
-    h("div", { class: "ltx-row" }, words.switches, h("span", { class: "ltx-space" }), last),
     ...words.elements,
-    h("div", { class: "ltx-row" }, meter, counts, unknown),
+    h(
+      "div",
+      { class: "ltx-row ltx-prompt-tools" },
+      h("div", { class: "ltx-segments" }, words.switches),
+      last,
+      undo,
+      h("span", { class: "ltx-space" }),
+      counts,
+    ),
+    unknown,
     negativeField,
-    h("div", { class: "ltx-settings" }, shape.elements, h("div", { class: "ltx-setting" }, field("Seed", seed), roll)),
-    sampling.element,
-    showError(disposer, model),
+    h("div", { class: "ltx-settings" }, shape.elements, h("div", { class: "ltx-setting" }, sampling.elements)),
+    error,
   );
+  watchKernel(disposer, model, root);
 
   const fill = () => {
-    const { value } = edits;
+    const { value, valid } = edits;
     if (value.prompt === undefined) return;
+    const invalid = model.get("invalid");
     const count = wordCount(value.prompt);
     words.fill(value.prompt, partsOf(edits.parts, value.prompt));
-    meter.value = count;
-    const known = value.prompt === model.get("value").prompt;
+    const known = value.prompt === valid.prompt;
     counts.textContent = countText(count, known ? model.get("tokens") : null);
+    counts.classList.toggle("ltx-reason", count > MOST_WORDS);
     const lost = known ? model.get("unknown") : [];
     unknown.textContent = lost.length > 0 ? `The model does not know: ${lost.join(", ")}` : "";
+    unknown.hidden = lost.length === 0;
     const defaults = model.get("defaults");
-    negativeField.hidden = !usesNegative(value.sampling, defaults.sampling, defaults.unguided);
+    negativeField.hidden = !usesNegative(valid.sampling, defaults.sampling, defaults.unguided);
     negative.placeholder = defaults.negative_prompt || "what to steer away from";
     if (negative.value !== (value.negative_prompt ?? "")) negative.value = value.negative_prompt ?? "";
-    shape.fill(value, model.get("sizes"));
+    shape.fill(value, model.get("sizes"), valid, invalid);
     showIn(seed, value.seed);
-    sampling.fill(value, defaults);
+    seedReason.show(invalid.seed ?? "");
+    sampling.fill(value, defaults, invalid.sampling ?? "");
+    // A reason that stands beside its field is not said again.
+    error.classList.toggle("ltx-said", Object.keys(invalid).some((name) => SAID_BESIDE.includes(name)));
+    undo.hidden = !model.get("can_undo");
   };
   const fillLast = () => {
     const prompts = model.get("last");
@@ -159,10 +177,23 @@ function render({ model, el }) {
     );
     last.disabled = prompts.length === 0;
   };
-  for (const name of ["tokens", "unknown", "defaults"]) disposer.onChange(model, name, fill);
+  for (const name of ["tokens", "unknown", "defaults", "can_undo"]) disposer.onChange(model, name, fill);
   disposer.onChange(model, "last", fillLast);
   // What was typed is told before the click that left the field, such as on Generate.
   disposer.listen(root, "focusout", edits.flush);
+  disposer.listen(root, "keydown", (event) => {
+    const { target, key } = event;
+    if (key === "Enter" && (event.ctrlKey || event.metaKey) && model.get("can_generate")) {
+      takeKey(event);
+      if (target.matches("input")) target.dispatchEvent(new Event("change", { bubbles: true }));
+      edits.flush();
+      model.send({ type: "generate", how: "once" });
+    } else if (key === "Escape" && target.getAttribute("aria-invalid") === "true") {
+      takeKey(event);
+      target.dispatchEvent(new Event("focusout", { bubbles: true })); // nothing is being typed there any more
+      edits.forget(Object.keys(model.get("invalid")));
+    }
+  });
   fill();
   fillLast();
   return () => {

@@ -73,7 +73,7 @@ class Studio(ipywidgets.VBox):
             f"repeat(auto-fit, minmax(min(100%, {_LEAST_COLUMN_PX}px), 1fr))",
         )
         super().__init__([_grid([columns, self.timeline, self._folds])])
-        self.prompt.observe(lambda _: self._take(lambda: self.prompt.request), "value")
+        self.prompt.observe(lambda _: self._take(lambda: self.prompt.request), ["value", "invalid"])
         self.timeline.observe(lambda _: self._take(lambda: self.timeline.request), "value")
         self.run_panel.observe(lambda _: self._take(lambda: self.run_panel.request), "request")
         self.run_panel.observe(self._remember_prompt, "state")
@@ -132,7 +132,7 @@ class Studio(ipywidgets.VBox):
                     return
                 self.prompt.request = request
                 self.timeline.request = request
-                self.run_panel.request = request if request.prompt.strip() else None
+                self.run_panel.request = request if request.prompt.strip() and not self.prompt.invalid else None
                 if self._picker is not None:
                     self._picker.show(request)
             except ValueError as error:

@@ -1,41 +1,72 @@
 // Size by name or in pixels, length with the frame rule, frame rate: each control snaps as it is left.
 
-import { field, h, showIn } from "./dom.mjs";
+import { button, field, h, showIn } from "./dom.mjs";
+import { createReason, numberIn } from "./fields.mjs";
+import { icon } from "./icons.mjs";
+import { createPopover } from "./popover.mjs";
 import { lengthText, sizeLabel, sizeOf, sizeText } from "./shape_text.mjs";
 import { MAX_SIDE_PX, VIDEO_SPATIAL_COMPRESSION, maxNumFrames, snapNumFrames, snapSide } from "./time.mjs";
 
 const FRAME_RATES = [24, 25, 30, 48, 50, 60];
 // The shortest that a slider offers: 9 frames, which have an audio latent at any usual frame rate.
 const LEAST_LATENTS = 1;
+// What the view can count on with; Python knows all the rules.
+const LEGAL = {
+  width: (side_px) => side_px > 0,
+  height: (side_px) => side_px > 0,
+  num_frames: (frames) => Number.isInteger(frames) && frames > 0,
+  frame_rate: isRate,
+};
 
 // The nearest legal length in frames of so many seconds.
 export function framesOf(seconds, frameRate) {
   return Math.min(Math.max(snapNumFrames(seconds * frameRate), 8 * LEAST_LATENTS + 1), maxNumFrames(frameRate));
 }
 
-// onEdit(changes, {drawOnly}) when a control was changed. Returns {elements, fill(value, sizes)}.
-export function shapeView(disposer, onEdit) {
+function isRate(typed) {
+  return typeof typed === "number" && typed >= 1 && typed <= 120;
+}
+
+// The edit that a typed frame rate makes: the length in seconds stays. valid: what holds so far. What is no rate changes
+// nothing else.
+export function withRate(typed, valid) {
+  if (!isRate(typed)) return { frame_rate: typed };
+  return { frame_rate: typed, num_frames: framesOf(valid.num_frames / valid.frame_rate, typed) };
+}
+
+// The edit that typed seconds make.
+export function withSeconds(typed, valid) {
+  if (typeof typed === "string") return { num_frames: typed };
+  return { num_frames: typed > 0 ? framesOf(typed, valid.frame_rate) : Math.round(typed * valid.frame_rate) };
+}
+
+// onEdit(changes, {drawOnly}) when a control was changed. Returns {elements, fill(value, sizes, valid, invalid)}: what is
+// seen, what holds, and why the two differ. beside: what stands in the line of the size.
+export function shapeView(disposer, onEdit, beside = []) {
   let value = null;
+  let valid = null;
   let sizes = [];
   let inPixels = false;
-  let wasSnapped = "";
   const named = h("select");
   const [width, height] = ["width", "height"].map((name) => {
     const range = { type: "number", min: 32, max: MAX_SIDE_PX, step: 32 };
     const input = h("input", { ...range, "aria-label": `${name} in pixels` });
     disposer.listen(input, "change", () => {
+      const typed = numberIn(input);
+      if (typeof typed === "string") return onEdit({ [name]: typed });
       const multiple_px = VIDEO_SPATIAL_COMPRESSION * (value.two_stage ? 2 : 1);
-      const side_px = Math.min(snapSide(Number(input.value), multiple_px), MAX_SIDE_PX);
-      wasSnapped = side_px === Number(input.value) ? "" : `; ${input.value} is no multiple of ${multiple_px}`;
+      const side_px = Math.min(snapSide(typed, multiple_px), MAX_SIDE_PX);
+      snapped.textContent = side_px === typed ? "" : `${typed} is no multiple of ${multiple_px}`;
       onEdit({ [name]: side_px, crop_width: null, crop_height: null });
     });
     return input;
   });
-  const pixels = h("span", { class: "ltx-field" }, width, "×", height);
+  const snapped = h("span", { class: "ltx-muted ltx-number" });
+  const pixels = h("span", { class: "ltx-field" }, width, "×", height, snapped);
   disposer.listen(named, "change", () => {
     inPixels = named.value === "pixels";
-    wasSnapped = "";
-    if (inPixels) return fill(value, sizes);
+    snapped.textContent = "";
+    if (inPixels) return draw();
     const { name, ...size } = sizes[Number(named.value)];
     onEdit(size);
   });
@@ -45,16 +76,22 @@ export function shapeView(disposer, onEdit) {
   disposer.listen(slider, "input", () => onEdit({ num_frames: framesOfSlider() }, { drawOnly: true }));
   disposer.listen(slider, "change", () => onEdit({ num_frames: framesOfSlider() }));
   const seconds = h("input", { type: "number", min: 0, step: "any", "aria-label": "Length in seconds" });
-  disposer.listen(seconds, "change", () => onEdit({ num_frames: framesOf(Number(seconds.value), value.frame_rate) }));
-  const rate = h("input", { type: "number", min: 1, max: 120, step: "any", list: "ltx-frame-rates" });
-  disposer.listen(rate, "change", () => {
-    const duration_s = value.num_frames / value.frame_rate;
-    const frame_rate = Number(rate.value);
-    onEdit(frame_rate >= 1 ? { frame_rate, num_frames: framesOf(duration_s, frame_rate) } : { frame_rate });
-  });
+  disposer.listen(seconds, "change", () => onEdit(withSeconds(numberIn(seconds), valid)));
+  const rateRange = { type: "number", min: 1, max: 120, step: "any", list: "ltx-frame-rates" };
+  const rate = h("input", { ...rateRange, "aria-label": "Frames per second" });
+  disposer.listen(rate, "change", () => onEdit(withRate(numberIn(rate), valid)));
   const rates = h("datalist", { id: "ltx-frame-rates" }, FRAME_RATES.map((value) => h("option", { value })));
-  const sizeNote = h("span", { class: "ltx-muted ltx-number" });
-  const lengthNote = h("span", { class: "ltx-muted ltx-number" });
+  const sizeNote = h("p", { class: "ltx-number" });
+  const lengthNote = h("p", { class: "ltx-number" });
+  const hint = button("In latents", { icon: icon("info") });
+  hint.classList.add("ltx-quiet");
+  const arithmetic = createPopover(disposer, hint, [sizeNote, lengthNote], { label: "In latents" });
+  const reasons = {
+    width: createReason([width]),
+    height: createReason([height]),
+    num_frames: createReason([seconds]),
+    frame_rate: createReason([rate]),
+  };
 
   const offer = (offered) => {
     sizes = offered;
@@ -63,34 +100,54 @@ export function shapeView(disposer, onEdit) {
       h("option", { value: "pixels" }, "in pixels"),
     );
   };
-  const fill = (next, offered) => {
-    value = next;
-    if (sizes !== offered) offer(offered);
+  function draw() {
     const size = sizeOf(value, sizes);
     inPixels = inPixels || size === null;
     named.value = inPixels ? "pixels" : String(sizes.indexOf(size));
     pixels.hidden = !inPixels;
     showIn(width, value.width);
     showIn(height, value.height);
-    sizeNote.textContent = sizeText(value) + (inPixels ? wasSnapped : "");
-    slider.max = (maxNumFrames(value.frame_rate) - 1) / 8;
-    slider.value = (value.num_frames - 1) / 8;
-    const duration_s = value.num_frames / value.frame_rate;
-    slider.setAttribute("aria-valuetext", `${duration_s.toFixed(2)} seconds, ${value.num_frames} frames`);
-    showIn(seconds, Number(duration_s.toFixed(3)));
+    sizeNote.textContent = sizeText(valid);
+    const { num_frames: frames, frame_rate } = valid;
+    const duration_s = frames / frame_rate;
+    slider.max = (maxNumFrames(frame_rate) - 1) / 8;
+    slider.value = (frames - 1) / 8;
+    slider.setAttribute("aria-valuetext", `${duration_s.toFixed(2)} seconds, ${frames} frames`);
+    if (typeof value.num_frames !== "string") showIn(seconds, Number(duration_s.toFixed(3)));
     showIn(rate, value.frame_rate);
-    lengthNote.textContent = lengthText(value.num_frames, value.frame_rate);
+    lengthNote.textContent = lengthText(frames, frame_rate);
+  }
+  const fill = (next, offered, held = next, invalid = {}) => {
+    value = next;
+    valid = held;
+    for (const [name, isLegal] of Object.entries(LEGAL)) {
+      if (!invalid[name] && isLegal(next[name])) valid = { ...valid, [name]: next[name] };
+    }
+    if (sizes !== offered) offer(offered);
+    draw();
+    for (const [name, reason] of Object.entries(reasons)) reason.show(invalid[name] ?? "");
   };
   const elements = [
-    h("div", { class: "ltx-setting" }, field("Size", named), pixels, sizeNote),
+    h(
+      "div",
+      { class: "ltx-setting" },
+      field("Size", named),
+      pixels,
+      beside,
+      reasons.width.element,
+      reasons.height.element,
+    ),
     h(
       "div",
       { class: "ltx-setting" },
       h("label", { class: "ltx-field ltx-length" }, h("span", { class: "ltx-label" }, "Length"), slider),
       h("span", { class: "ltx-field" }, seconds, h("span", { class: "ltx-muted" }, "s")),
-      field("at", rate, "frames/s"),
+      field("at", rate, "fps"),
       rates,
-      lengthNote,
+      hint,
+      arithmetic,
+      reasons.num_frames.element,
+      reasons.frame_rate.element,
     ),
   ];
   return { elements, fill };

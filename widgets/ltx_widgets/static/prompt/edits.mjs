@@ -1,7 +1,7 @@
 // What a view has edited and Python has not taken over yet, and the exchange of both.
 //
 // An edit lies over Python's value until Python has answered the last one that was sent: an answer to an earlier one,
-// which comes late from a busy kernel, would take back what was typed since.
+// which comes late from a busy kernel, would take back what was typed since. What Python refuses stays where it was typed.
 
 import { newId } from "../lib/bytes.mjs";
 import { debounce } from "../lib/dom.mjs";
@@ -20,6 +20,9 @@ export function createEdits(model, disposer, onChange) {
     // What was refused goes along again: it may be right together with this.
     sent = { ...sent, ...pending };
     pending = {};
+    tell();
+  }
+  function tell() {
     awaited = newId();
     model.send({ type: "edit", id: awaited, value: sent, parts });
   }
@@ -28,10 +31,16 @@ export function createEdits(model, disposer, onChange) {
   function takeParts() {
     if (awaited === null && !("prompt" in pending)) parts = model.get("parts");
   }
-
-  disposer.onChange(model, "value", () => {
+  // Another request took the place of what was typed, refused or not.
+  function takeOver() {
     if (awaited === null) sent = {};
     onChange();
+  }
+
+  disposer.onChange(model, "value", takeOver);
+  disposer.onChange(model, "invalid", () => {
+    if (Object.keys(model.get("invalid")).length === 0) takeOver();
+    else onChange();
   });
   disposer.onChange(model, "parts", () => {
     takeParts();
@@ -49,8 +58,13 @@ export function createEdits(model, disposer, onChange) {
   disposer.add(sendSoon.flush);
 
   return {
+    // What is seen.
     get value() {
       return { ...model.get("value"), ...sent, ...pending };
+    },
+    // What Python took over last, to go on from where what is seen is no number.
+    get valid() {
+      return model.get("value");
     },
     get parts() {
       return parts;
@@ -62,6 +76,15 @@ export function createEdits(model, disposer, onChange) {
       onChange();
       if (soon) sendSoon();
       else if (!drawOnly) send();
+    },
+    // Give up what was typed into these fields and refused.
+    forget(names) {
+      for (const name of names) {
+        delete pending[name];
+        delete sent[name];
+      }
+      tell();
+      onChange();
     },
     // Tell what was typed now, before a click elsewhere is told.
     flush: sendSoon.flush,

@@ -1,6 +1,9 @@
-// The folded table of sampling and guidance: one column a lane, what is left empty is the model's own.
+// The table of sampling and guidance, which opens over the page: one column a lane, what is left empty is the model's own.
 
 import { button, field, h, showIn } from "../lib/dom.mjs";
+import { createReason, numberIn } from "../lib/fields.mjs";
+import { icon } from "../lib/icons.mjs";
+import { createPopover } from "../lib/popover.mjs";
 import { GUIDANCE, numbersOf, samplingText } from "./guidance.mjs";
 
 const LANES = [
@@ -8,7 +11,7 @@ const LANES = [
   { title: "Sound", prefix: "audio_", className: "ltx-of-audio" },
 ];
 
-// onEdit({sampling} or {two_stage}) when a control was changed. Returns {element, fill(value, defaults)}.
+// onEdit({sampling} or {two_stage}) when a control was changed. Returns {elements, fill(value, defaults, reason)}.
 export function samplingView(disposer, onEdit) {
   let sampling = {};
   const inputs = new Map();
@@ -18,7 +21,7 @@ export function samplingView(disposer, onEdit) {
   };
   const number = (name, label, attributes) => {
     const input = h("input", { type: "number", min: 0, "aria-label": label, ...attributes });
-    disposer.listen(input, "change", () => edit(name, input.value === "" ? null : Number(input.value)));
+    disposer.listen(input, "change", () => edit(name, input.value === "" ? null : numberIn(input)));
     inputs.set(name, input);
     return input;
   };
@@ -57,33 +60,34 @@ export function samplingView(disposer, onEdit) {
   disposer.listen(twoStage, "change", () => onEdit({ two_stage: twoStage.checked }));
   const reset = button("Back to the model's own");
   disposer.listen(reset, "click", () => onEdit({ sampling: {} }));
-  const summary = h("span", { class: "ltx-muted" });
-  const element = h(
-    "details",
-    { class: "ltx-sampling" },
-    h("summary", {}, "Sampling and guidance ", summary),
+  const summary = h("span", { class: "ltx-muted ltx-sampling-summary" });
+  const opener = button("Sampling and guidance");
+  opener.replaceChildren("Sampling", summary, icon("down"));
+  opener.classList.add("ltx-sampling");
+  const reason = createReason([opener]);
+  const content = h(
+    "div",
+    { class: "ltx-stack" },
+    table,
     h(
       "div",
-      { class: "ltx-stack" },
-      table,
-      h(
-        "div",
-        { class: "ltx-row" },
-        field("Steps", number("num_inference_steps", "Number of steps", { step: 1, min: 1 })),
-        field("Sigmas", list("sigmas", "Sigmas, falling")),
-        field("STG blocks", list("spatio_temporal_guidance_blocks", "Blocks that spatio-temporal guidance skips")),
-      ),
-      h(
-        "div",
-        { class: "ltx-row" },
-        h("label", { class: "ltx-field" }, twoStage, "Two stages: half the size first, then twice that"),
-        h("span", { class: "ltx-space" }),
-        reset,
-      ),
+      { class: "ltx-row" },
+      field("Steps", number("num_inference_steps", "Number of steps", { step: 1, min: 1 })),
+      field("Sigmas", list("sigmas", "Sigmas, falling")),
+      field("STG blocks", list("spatio_temporal_guidance_blocks", "Blocks that spatio-temporal guidance skips")),
     ),
+    h(
+      "div",
+      { class: "ltx-row" },
+      h("label", { class: "ltx-field" }, twoStage, "Two stages: half the size first, then twice that"),
+      h("span", { class: "ltx-space" }),
+      reset,
+    ),
+    reason.element,
   );
+  const popover = createPopover(disposer, opener, content, { label: "Sampling and guidance" });
 
-  const fill = (value, defaults) => {
+  const fill = (value, defaults, refused) => {
     sampling = value.sampling ?? {};
     for (const [name, input] of inputs) {
       const own = defaults.sampling[name];
@@ -97,6 +101,13 @@ export function samplingView(disposer, onEdit) {
     reset.disabled = Object.keys(sampling).length === 0;
     const told = samplingText(sampling, defaults.sampling, defaults.unguided);
     summary.textContent = told + (value.two_stage ? ", two stages" : "");
+    opener.title = `Sampling and guidance: ${summary.textContent}`;
+    reason.show(refused);
+    // A reason begins with the name of the setting.
+    for (const [name, input] of inputs) {
+      if (new RegExp(`^${name}\\b`).test(refused)) input.setAttribute("aria-invalid", "true");
+      else input.removeAttribute("aria-invalid");
+    }
   };
-  return { element, fill };
+  return { elements: [opener, popover], fill };
 }

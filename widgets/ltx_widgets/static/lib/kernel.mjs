@@ -1,0 +1,19 @@
+// What a widget does when its kernel is gone: it says so, and none of its controls looks alive.
+
+import { h } from "./dom.mjs";
+
+const ADVICE = "The kernel was restarted, and what stood here went with it. Run this cell again.";
+
+// ipywidgets tells a model that its kernel is lost by the event comm_live_update, and marks its view by a class.
+export function watchKernel(disposer, model, root) {
+  const banner = h("p", { class: "ltx-banner", role: "alert", hidden: true }, ADVICE);
+  root.prepend(banner);
+  const update = () => {
+    const isLost = root.closest(".jupyter-widgets-disconnected") !== null;
+    root.classList.toggle("ltx-offline", isLost);
+    banner.hidden = !isLost;
+    for (const part of root.children) if (part !== banner) part.inert = isLost;
+  };
+  model.on("comm_live_update", update);
+  disposer.add(() => model.off("comm_live_update", update));
+}
