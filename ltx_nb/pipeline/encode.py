@@ -26,17 +26,24 @@ from ltx_nb.trace import stop_if_cancelled
 LATENT_CHANNELS = 128  # of a packed token, in both modalities
 
 
-def encode_video(components, frames: torch.Tensor, before_tile: Callable[[], None] = lambda: None) -> torch.Tensor:
+def encode_video(
+    components,
+    frames: torch.Tensor,
+    before_tile: Callable[[], None] = lambda: None,
+    device: torch.device | None = None,
+) -> torch.Tensor:
     """uint8 [F, H, W, 3] with F = 8k + 1 to normalised latents, float32 [1, C, f, h, w].
 
     Memory on the device is bounded by a tile. What fits into one is encoded in one; of a larger clip latents differ a
     little, since a tile's first frame is to it what the first of a clip is: with the tiny model they decode to 45 dB or
-    more of what untiled ones decode to. before_tile: called before each; what it raises ends the encoding.
+    more of what untiled ones decode to.
+
+    before_tile: called before each; what it raises ends the encoding. device: the pipeline's own if left out.
     """
     vae = components.vae
     shape = VideoShape(*frames.shape[:3]).latent
     # An offloaded component lies elsewhere than where it runs, so its own device is not the one to ask for.
-    device = components._execution_device
+    device = components._execution_device if device is None else device
     latents = torch.zeros(1, LATENT_CHANNELS, shape.num_frames, shape.height, shape.width, device=device)
     for time, row, column in product(*tiles_of(shape)):
         before_tile()
@@ -54,20 +61,25 @@ def video_statistics(components, latents: torch.Tensor) -> tuple[torch.Tensor, t
     return mean, std / components.vae_scaling_factor
 
 
-def encode_audio(components, waveform: torch.Tensor, sample_rate: int, num_latents: int) -> torch.Tensor:
-    """float32 [2, N] to normalised latents, float32 [1, C, num_latents, M]; what is missing at the end is silence."""
+def encode_audio(
+    components, waveform: torch.Tensor, sample_rate: int, num_latents: int, device: torch.device | None = None
+) -> torch.Tensor:
+    """float32 [2, N] to normalised latents, float32 [1, C, num_latents, M]; what is missing at the end is silence.
+
+    device: as of `encode_video`.
+    """
     config = components.audio_vae.config
     mel_frames = AudioLatentShape(num_latents).mel_frames
     samples = -(-mel_frames * sample_rate * config.mel_hop_length // config.sample_rate)
     if waveform.shape[1] < samples:
         waveform = torch.nn.functional.pad(waveform, (0, samples - waveform.shape[1]))
-    return encode_mel(components, log_mel(waveform, sample_rate)[None, :, :mel_frames])
+    return encode_mel(components, log_mel(waveform, sample_rate)[None, :, :mel_frames], device)
 
 
-def encode_mel(components, mel: torch.Tensor) -> torch.Tensor:
-    """Log-mel [1, 2, 4(L - 1) + 1, 64] to normalised latents, float32 [1, C, L, M]."""
+def encode_mel(components, mel: torch.Tensor, device: torch.device | None = None) -> torch.Tensor:
+    """Log-mel [1, 2, 4(L - 1) + 1, 64] to normalised latents, float32 [1, C, L, M]; device: as of `encode_video`."""
     audio_vae = components.audio_vae
-    mel = mel.to(components._execution_device, audio_vae.dtype)
+    mel = mel.to(components._execution_device if device is None else device, audio_vae.dtype)
     latents = audio_vae.encode(mel).latent_dist.mode().float()
     mean, std = audio_statistics(components, latents)
     return (latents - mean) / std
@@ -80,8 +92,8 @@ def audio_statistics(components, latents: torch.Tensor) -> tuple[torch.Tensor, t
     return mean, std
 
 
-# The pipeline's own `_execution_device` looks through every module each time it is asked.
-DEVICE_INPUT = InputParam("connector_prompt_embeds", required=True, description="Encoded prompt, for its device alone.")
+# The pipeline's own `_execution_device` looks through every module each time it is asked: once a run is enough.
+DEVICE_INPUT = InputParam("device", type_hint=torch.device, required=True, description="Where the model runs.")
 
 
 class EncodeVideoStep(ModularPipelineBlocks):
@@ -128,7 +140,7 @@ class EncodeVideoStep(ModularPipelineBlocks):
     def __call__(self, components, state):
         block_state = self.get_block_state(state)
         shape = VideoShape(block_state.num_frames, block_state.height, block_state.width).latent
-        device = block_state.connector_prompt_embeds.device
+        device = block_state.device
         latents = block_state.initial_latents
         if latents is None:
             size = (1, LATENT_CHANNELS, shape.num_frames, shape.height, shape.width)
@@ -138,7 +150,7 @@ class EncodeVideoStep(ModularPipelineBlocks):
 
         def encoded(frames: torch.Tensor) -> torch.Tensor:
             stop = partial(stop_if_cancelled, block_state.cancel_event)
-            return pack_video(encode_video(components, frames, before_tile=stop))
+            return pack_video(encode_video(components, frames, stop, device))
 
         if block_state.given_frames is not None:
             latents = torch.where(mask < 1, encoded(block_state.given_frames), latents)
@@ -196,13 +208,13 @@ class EncodeAudioStep(ModularPipelineBlocks):
     @torch.no_grad()
     def __call__(self, components, state):
         block_state = self.get_block_state(state)
-        device = block_state.connector_prompt_embeds.device
+        device = block_state.device
         num_latents = audio_num_latents(block_state.num_frames / block_state.frame_rate)
         mask = block_state.audio_mask.to(device)
         latents = torch.zeros(1, num_latents, LATENT_CHANNELS, device=device)
 
         def encoded(waveform: torch.Tensor) -> torch.Tensor:
-            return pack_audio(encode_audio(components, waveform, block_state.sample_rate, num_latents))
+            return pack_audio(encode_audio(components, waveform, block_state.sample_rate, num_latents, device))
 
         if block_state.initial_audio_latents is not None:
             latents = pack_audio(block_state.initial_audio_latents)

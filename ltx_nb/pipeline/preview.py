@@ -66,10 +66,10 @@ def _fitted(vae, fit) -> LinearMap:
 @torch.no_grad()
 def _fit_video(pipe) -> LinearMap:
     """From 12 nine-frame clips, 128 px wide, against the decoder's picture of the last frame of each latent."""
-    generator = torch.Generator().manual_seed(0)
+    generator, device = torch.Generator().manual_seed(0), pipe._execution_device
     latents, targets = [], []
     for index in range(12):
-        encoded = encode_video(pipe, _moving_shape(index, generator))
+        encoded = encode_video(pipe, _moving_shape(index, generator), device=device)
         mean, std = video_statistics(pipe, encoded)
         pixels = pipe.vae.decode((encoded * std + mean).to(pipe.vae.dtype), return_dict=False)[0][0].float()
         small = torch.nn.functional.avg_pool2d(pixels[:, [0, 8]].clamp(-1, 1).transpose(0, 1), 32 // PATCH)
@@ -98,12 +98,12 @@ def _moving_shape(index: int, generator: torch.Generator, side: int = 128, num_f
 @torch.no_grad()
 def _fit_audio(pipe) -> LinearMap:
     """From smooth random log-mel pictures of two seconds, against the mean of the mel frames of each latent."""
-    generator = torch.Generator().manual_seed(0)
+    generator, device = torch.Generator().manual_seed(0), pipe._execution_device
     latents, targets = [], []
     for _ in range(6):
         coarse = torch.rand(1, 2, 12, 9, generator=generator) * 12 - 11  # from silence, ln 1e-5 = -11.5, to loud
         mel = torch.nn.functional.interpolate(coarse, (197, 64), mode="bilinear", align_corners=True)
-        encoded = encode_mel(pipe, mel)
+        encoded = encode_mel(pipe, mel, device)
         mean, std = audio_statistics(pipe, encoded)
         decoded = pipe.audio_vae.decode((encoded * std + mean).to(pipe.audio_vae.dtype), return_dict=False)[0][0]
         # The first latent decodes to one mel frame, every other to four.

@@ -175,6 +175,7 @@ class Session(Verbs):
         request, sampling = stage.request, stage.sampling
         return {
             **self._text_inputs(request),
+            "device": self.pipe._execution_device,
             "width": request.width,
             "height": request.height,
             "num_frames": request.num_frames,

@@ -15,7 +15,7 @@ from diffusers.modular_pipelines.modular_pipeline_utils import ComponentSpec
 from diffusers.pipelines.ltx2.latent_upsampler import LTX2LatentUpsamplerModel
 
 from ltx_nb.catalogue.models import Model
-from ltx_nb.pipeline.encode import encode_video, video_statistics
+from ltx_nb.pipeline.encode import DEVICE_INPUT, encode_video, video_statistics
 from ltx_nb.request import ClipRequest, Given
 from ltx_nb.sampling import UNGUIDED, Sampling
 
@@ -70,6 +70,7 @@ class UpsampleLatentsStep(ModularPipelineBlocks):
     @property
     def inputs(self) -> list[InputParam]:
         return [
+            DEVICE_INPUT,
             InputParam("first_stage_latents", description="Normalised [1, C, F, H, W] of the first stage."),
             InputParam("first_stage_frames", description="uint8 [num_frames, H, W, 3], where there was none."),
         ]
@@ -83,7 +84,7 @@ class UpsampleLatentsStep(ModularPipelineBlocks):
         block_state = self.get_block_state(state)
         latents = block_state.first_stage_latents
         if latents is None:
-            latents = encode_video(components, block_state.first_stage_frames)
+            latents = encode_video(components, block_state.first_stage_frames, device=block_state.device)
         # The upsampler works on the VAE's own scale, as in diffusers' LTX2LatentUpsamplePipeline.
         mean, std = video_statistics(components, latents)
         upsampler = components.latent_upsampler
