@@ -25,6 +25,7 @@ from ltx_nb.pipeline.out_of_memory import Fit, explained_memory_errors
 from ltx_nb.pipeline.prepare import unpack_audio, unpack_video
 from ltx_nb.pipeline.prompt_cache import EMBEDDINGS, PromptCache
 from ltx_nb.pipeline.stages import Stage, first_stage_as_given, stages_of
+from ltx_nb.pipeline.tokens import Tokens
 from ltx_nb.pipeline.verbs import Verbs
 from ltx_nb.request import ClipRequest
 from ltx_nb.trace import Cancelled, StepEvent, Trace, stop_if_cancelled
@@ -61,6 +62,11 @@ class Session(Verbs):
     def sample_rate(self) -> int:
         """Of the sound that it makes, in Hz."""
         return self.pipe.vocoder.config.output_sampling_rate
+
+    @property
+    def tokens(self) -> Tokens:
+        """Its tokenizer, to be asked how long a prompt is and what of it is unknown."""
+        return Tokens(self.pipe.tokenizer)
 
     def cancel(self) -> None:
         """End the run in progress before its next step, from any thread; that run raises Cancelled."""
@@ -221,18 +227,12 @@ class Session(Verbs):
 
     def _warn_of_lost_words(self, prompt: str) -> None:
         """Words that the tokenizer does not know, or has no room for, would be missing without a sign."""
-        tokenizer, prompt = self.pipe.tokenizer, prompt.strip()
-        encoded = tokenizer(prompt, return_offsets_mapping=True)
-        unknown = [
-            prompt[start:end]
-            for token, (start, end) in zip(encoded.input_ids, encoded.offset_mapping, strict=True)
-            if token == tokenizer.unk_token_id
-        ]
+        unknown = self.tokens.unknown(prompt)
         if unknown:
             words = ", ".join(map(repr, dict.fromkeys(unknown)))
             warnings.warn(f"{self.model.name} does not know {words}; the clip is made without", stacklevel=4)
-        if len(encoded.input_ids) > self._prompt_room:
-            lost = prompt[encoded.offset_mapping[self._prompt_room][0] :]
+        lost = self.tokens.beyond(prompt, self._prompt_room)
+        if lost:
             warnings.warn(f"the prompt has over {self._prompt_room} tokens; {lost!r} is not read", stacklevel=4)
 
 

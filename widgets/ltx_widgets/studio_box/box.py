@@ -56,7 +56,7 @@ class Studio(ipywidgets.VBox):
         self._taking = threading.RLock()  # a cell may change one widget while a message of the browser changes another
         self._explorer: LatentExplorer | None = None
         self._picker: PresetPicker | None = None
-        self.prompt = Prompt(request, model=model, tokenizer=SessionTokenizer(session.pipe.tokenizer))
+        self.prompt = Prompt(request, model=model, tokenizer=session.tokens)
         self.timeline = Timeline(request)
         self.player = Player()
         self.run_panel = RunPanel(
@@ -196,23 +196,3 @@ def _grid(children: list[ipywidgets.Widget], columns: str = "minmax(0, 1fr)") ->
         display="grid", grid_template_columns=columns, grid_gap="8px", align_items="flex-start", overflow="visible"
     )
     return ipywidgets.Box(children, layout=layout)
-
-
-class SessionTokenizer:
-    """What the prompt asks of a model's tokenizer."""
-
-    def __init__(self, tokenizer: Any) -> None:
-        self._tokenizer = tokenizer
-
-    def count(self, text: str) -> int:
-        """Tokens of the text, with the special ones that the model gets too."""
-        return len(self._tokenizer(text.strip()).input_ids)
-
-    def unknown(self, text: str) -> list[str]:
-        """What of the text there is no token for."""
-        encoded = self._tokenizer(text, return_offsets_mapping=True)
-        return [
-            text[start:end]
-            for token, (start, end) in zip(encoded.input_ids, encoded.offset_mapping, strict=True)
-            if token == self._tokenizer.unk_token_id
-        ]
