@@ -7,21 +7,24 @@ so that the result is the same. Knows the transformer's modules; no pipeline and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from diffusers import LTX2VideoTransformer3DModel
 from diffusers.hooks import HookRegistry, ModelHook
+from diffusers.models.attention import FeedForward
+from diffusers.models.normalization import RMSNorm
 from diffusers.models.transformers.transformer_ltx2 import LTX2Attention
 
-from ltx_nb.running.lean_attention import LeanAttention, Rope, chunks, collected
+from ltx_nb.running import fused
+from ltx_nb.running.lean_attention import LeanAttention, Rope, chunks, chunks_of_steps, collected
+from ltx_nb.running.one_byte import multiplies_in_int8, turned_back_once
+from ltx_nb.running.products import Int8Tokens
 
 HOOK = "ltx_nb.lean"
 # The modules that turn video timesteps into modulation: once a token where timesteps differ between tokens.
 TIMESTEP_MODULES = ("time_embed", "av_cross_attn_video_scale_shift", "av_cross_attn_video_a2v_gate")
-
-Modulation = Callable[[int, slice], torch.Tensor]
 
 
 def make_lean(transformer: LTX2VideoTransformer3DModel) -> None:
@@ -107,8 +110,8 @@ class LeanBlock(ModelHook):
         all_perturbed: bool | None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         video, audio = hidden_states, audio_hidden_states
-        of_video = _modulation(block.scale_shift_table, temb, self.timestep.index)
-        of_audio = _modulation(block.audio_scale_shift_table, temb_audio)
+        of_video = Modulation(block.scale_shift_table, temb, self.timestep.index)
+        of_audio = Modulation(block.audio_scale_shift_table, temb_audio)
         perturbed = {"perturbation_mask": perturbation_mask, "all_perturbed": all_perturbed}
         perturbed = perturbed if block.perturbed_attn else {}
         _attend(video, block.norm1, block.attn1, of_video, video_rotary_emb, self_attention_mask, perturbed)
@@ -137,10 +140,10 @@ class LeanBlock(ModelHook):
                 block.video_a2v_cross_attn_scale_shift_table,
                 block.audio_a2v_cross_attn_scale_shift_table,
             )
-            across_video = _modulation(video_table[:4], temb_ca_scale_shift, self.scale_shift.index)
-            across_audio = _modulation(audio_table[:4], temb_ca_audio_scale_shift)
-            video_gate = _modulation(video_table[4:], temb_ca_gate, self.gate.index)
-            audio_gate = _modulation(audio_table[4:], temb_ca_audio_gate)
+            across_video = Modulation(video_table[:4], temb_ca_scale_shift, self.scale_shift.index)
+            across_audio = Modulation(audio_table[:4], temb_ca_audio_scale_shift)
+            video_gate = Modulation(video_table[4:], temb_ca_gate, self.gate.index)
+            audio_gate = Modulation(audio_table[4:], temb_ca_audio_gate)
             video_norm, audio_norm = block.audio_to_video_norm, block.video_to_audio_norm
             to_audio = None
             # Both directions read both streams as they are now, so the first result waits for the second.
@@ -173,22 +176,31 @@ def _attentions(block: torch.nn.Module) -> Iterator[LTX2Attention]:
     return (layer for layer in block.modules() if isinstance(layer, LTX2Attention))
 
 
-def _modulation(table: torch.Tensor, temb: torch.Tensor, index: torch.Tensor | None = None) -> Modulation:
-    """Parameter number i of the tokens: [B, tokens or 1, channels]."""
-    rows = temb.unflatten(2, (table.shape[0], -1))
+class Modulation:
+    """Scales, shifts and gates of a block's tokens, made from its table and the timesteps' rows.
 
-    def parameter(i: int, tokens: slice) -> torch.Tensor:
-        of_tokens = rows[:, :, i]
-        if of_tokens.shape[1] > 1:
-            of_tokens = of_tokens[:, tokens if index is None else index[tokens]]
-        return table[i].to(temb.device) + of_tokens
+    table: [parameters, C]. temb: [B, rows, parameters x C]; index [T] gives each token its row, None where there is
+    one row, or one a token.
+    """
 
-    return parameter
+    def __init__(self, table: torch.Tensor, temb: torch.Tensor, index: torch.Tensor | None = None):
+        self.table, self.rows, self.index = table.to(temb.device), temb.unflatten(2, (table.shape[0], -1)), index
+        self.is_small = index is not None or self.rows.shape[1] == 1
+        if self.is_small:
+            self.rows = self.table + self.rows
+
+    def parameter(self, i: int, tokens: slice) -> torch.Tensor:
+        """Return number i, [B, rows or tokens, C]: for these tokens where there is one row a token."""
+        return self.rows[:, :, i] if self.is_small else self.table[i] + self.rows[:, tokens, i]
+
+    def rows_of(self, tokens: slice) -> torch.Tensor | None:
+        """Return the row of each of these tokens, None where it needs none."""
+        return None if self.index is None else self.index[tokens]
 
 
 def _attend(
     x: torch.Tensor,
-    norm: torch.nn.Module,
+    norm: RMSNorm,
     attention: LTX2Attention,
     of: Modulation,
     rope: Rope,
@@ -202,12 +214,12 @@ def _attend(
 
 def _modulated_text(text: torch.Tensor, table: torch.Tensor, temb: torch.Tensor) -> torch.Tensor:
     """The words as keys and values."""
-    return _modulated(text, torch.nn.Identity(), _modulation(table, temb), shift=0, scale=1)
+    return _modulated(text, None, Modulation(table, temb), shift=0, scale=1)
 
 
 def _attend_to_text(
     x: torch.Tensor,
-    norm: torch.nn.Module,
+    norm: RMSNorm,
     attention: LTX2Attention,
     of: Modulation | None,
     text: torch.Tensor,
@@ -220,16 +232,35 @@ def _attend_to_text(
     _add(x, attention(modulated, encoder_hidden_states=text, attention_mask=mask), of, gate=8)
 
 
-def _feed_forward(x: torch.Tensor, norm: torch.nn.Module, layers: torch.nn.Module, of: Modulation) -> None:
-    for tokens in chunks(x.shape[1]):
-        modulated = norm(x[:, tokens]) * (1 + of(4, tokens)) + of(3, tokens)
-        x[:, tokens] += layers(modulated) * of(5, tokens)
+def _feed_forward(x: torch.Tensor, norm: RMSNorm, layers: FeedForward, of: Modulation) -> None:
+    gelu, down = layers.net[0], layers.net[2]
+    in_int8 = multiplies_in_int8(gelu.proj) and multiplies_in_int8(down)
+    with turned_back_once(layers):
+        for tokens in chunks(x.shape[1]):
+            inputs = _inputs(x, norm, of, tokens, shift=3, scale=4)
+            if in_int8:
+                up = gelu.proj(Int8Tokens(*fused.modulated_int8(*inputs), x.dtype))
+                out = down(Int8Tokens(*fused.gelu_int8(up, gelu.approximate), x.dtype))
+            else:
+                out = layers(fused.modulated(*inputs))
+            fused.add_gated(x[:, tokens], out, of.parameter(5, tokens), of.rows_of(tokens))
 
 
-def _modulated(x: torch.Tensor, norm: torch.nn.Module, of: Modulation, *, shift: int, scale: int) -> torch.Tensor:
-    return collected(x.shape[1], lambda tokens: norm(x[:, tokens]) * (1 + of(scale, tokens)) + of(shift, tokens))
+def _modulated(x: torch.Tensor, norm: RMSNorm | None, of: Modulation, *, shift: int, scale: int) -> torch.Tensor:
+    def part_of(tokens: slice) -> torch.Tensor:
+        return fused.modulated(*_inputs(x, norm, of, tokens, shift=shift, scale=scale))
+
+    return collected(x.shape[1], part_of, chunks_of_steps(x))
+
+
+def _inputs(
+    x: torch.Tensor, norm: RMSNorm | None, of: Modulation, tokens: slice, *, shift: int, scale: int
+) -> tuple[Any, ...]:
+    """Return what `fused.modulated` takes."""
+    weight, eps = (None, None) if norm is None else (norm.weight, norm.eps)
+    return x[:, tokens], of.parameter(scale, tokens), of.parameter(shift, tokens), of.rows_of(tokens), weight, eps
 
 
 def _add(x: torch.Tensor, out: torch.Tensor, of: Modulation, *, gate: int) -> None:
-    for tokens in chunks(x.shape[1]):
-        x[:, tokens] += out[:, tokens] * of(gate, tokens)
+    for tokens in chunks_of_steps(x):
+        fused.add_gated(x[:, tokens], out[:, tokens], of.parameter(gate, tokens), of.rows_of(tokens))

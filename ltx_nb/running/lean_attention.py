@@ -11,7 +11,11 @@ from typing import Any
 
 import torch
 from diffusers.models.attention_dispatch import dispatch_attention_fn
-from diffusers.models.transformers.transformer_ltx2 import LTX2Attention, apply_split_rotary_emb
+from diffusers.models.transformers.transformer_ltx2 import LTX2Attention
+
+from ltx_nb.running import fused
+from ltx_nb.running.one_byte import Tokens, prepared, turned_back_once
+from ltx_nb.running.products import Int8Tokens
 
 CHUNK_TOKENS = 4096
 
@@ -45,34 +49,54 @@ class LeanAttention:
             attention_mask = attn.prepare_attention_mask(attention_mask, context.shape[1], context.shape[0])
             attention_mask = attention_mask.view(context.shape[0], attn.heads, -1, attention_mask.shape[-1])
         key_rope = key_rotary_emb if key_rotary_emb is not None else query_rotary_emb
+        if context is hidden_states:
+            asking = asked = prepared(hidden_states, attn.to_q, attn.to_k, attn.to_v)
+        else:
+            asking, asked = prepared(hidden_states, attn.to_q), prepared(context, attn.to_k, attn.to_v)
+        query = _projected(asking, attn.to_q, attn.norm_q, query_rotary_emb).unflatten(2, (attn.heads, -1))
+        key = _projected(asked, attn.to_k, attn.norm_k, key_rope).unflatten(2, (attn.heads, -1))
+        value = _projected(asked, attn.to_v).unflatten(2, (attn.heads, -1))
+        del asking, asked
         attended = dispatch_attention_fn(
-            _projected(hidden_states, attn.to_q, attn.norm_q, query_rotary_emb).unflatten(2, (attn.heads, -1)),
-            _projected(context, attn.to_k, attn.norm_k, key_rope).unflatten(2, (attn.heads, -1)),
-            _projected(context, attn.to_v).unflatten(2, (attn.heads, -1)),
+            query,
+            key,
+            value,
             attn_mask=attention_mask,
             dropout_p=0.0,
             is_causal=False,
             backend=self.stock._attention_backend,
             parallel_config=self.stock._parallel_config,
         ).to(hidden_states.dtype)
+        del query, key, value
 
         def out(tokens: slice) -> torch.Tensor:
             part = attended[:, tokens]
-            if attn.to_gate_logits is not None:
-                part = part * (2.0 * torch.sigmoid(attn.to_gate_logits(hidden_states[:, tokens]))).unsqueeze(-1)
-            return attn.to_out[0](part.flatten(2, 3))
+            if attn.to_gate_logits is None:
+                part = part.flatten(2, 3)
+            else:
+                part = fused.gated_heads(part, attn.to_gate_logits(hidden_states[:, tokens]))
+            return attn.to_out[0](part)
 
-        return collected(hidden_states.shape[1], out)
+        with turned_back_once(attn.to_out):
+            return collected(hidden_states.shape[1], out)
 
 
 def chunks(num_tokens: int) -> list[slice]:
-    """Of at most CHUNK_TOKENS."""
+    """Slices of at most CHUNK_TOKENS."""
     return [slice(begin, min(begin + CHUNK_TOKENS, num_tokens)) for begin in range(0, num_tokens, CHUNK_TOKENS)]
 
 
-def collected(num_tokens: int, part_of: Callable[[slice], torch.Tensor]) -> torch.Tensor:
-    """The parts side by side along the tokens, dimension 1, without a second copy of them."""
-    first, *others = chunks(num_tokens)
+def chunks_of_steps(x: torch.Tensor) -> list[slice]:
+    """Slices of the tokens of x [B, T, C] for a step of `fused`: all of them where it is compiled, and has nothing in
+    passing."""
+    return [slice(0, x.shape[1])] if fused.compiles(x.device) else chunks(x.shape[1])
+
+
+def collected(
+    num_tokens: int, part_of: Callable[[slice], torch.Tensor], slices: list[slice] | None = None
+) -> torch.Tensor:
+    """Return the parts side by side along the tokens, dimension 1, without a second copy of them."""
+    first, *others = slices or chunks(num_tokens)
     part = part_of(first)
     if not others:
         return part
@@ -84,12 +108,14 @@ def collected(num_tokens: int, part_of: Callable[[slice], torch.Tensor]) -> torc
 
 
 def _projected(
-    x: torch.Tensor, linear: torch.nn.Module, norm: torch.nn.Module | None = None, rope: Rope | None = None
+    x: Tokens, linear: torch.nn.Module, norm: torch.nn.RMSNorm | None = None, rope: Rope | None = None
 ) -> torch.Tensor:
     def part_of(tokens: slice) -> torch.Tensor:
-        part = linear(x[:, tokens])
-        if norm is not None:
-            part = norm(part)
-        return part if rope is None else apply_split_rotary_emb(part, tuple(half[:, :, tokens] for half in rope))
+        part = linear(x.part(tokens) if isinstance(x, Int8Tokens) else x[:, tokens])
+        if norm is None:
+            return part
+        cos, sin = (None, None) if rope is None else (half[:, :, tokens] for half in rope)
+        return fused.normed_rotated(part, norm.weight, norm.eps, cos, sin)
 
-    return collected(x.shape[1], part_of)
+    with turned_back_once(linear):
+        return collected(x.shape[1], part_of)
