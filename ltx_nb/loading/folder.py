@@ -18,7 +18,8 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 
 from ltx_nb.catalogue.components import CLASSES, empty_component
 from ltx_nb.checks import choice
-from ltx_nb.loading.stored import WeightsError, opened, stored_tensors
+from ltx_nb.loading.forms import tensors_with_marks
+from ltx_nb.loading.stored import WeightsError, opened
 from ltx_nb.loading.tensors import fill
 from ltx_nb.planning.machine import GB, free_disk_gb
 from ltx_nb.whole_files import whole_folder
@@ -69,7 +70,7 @@ def _read_component(folder: Path, name: str) -> torch.nn.Module:
     with ExitStack() as files:
         stored = {}
         for shard in _shards(folder):
-            stored |= stored_tensors(files.enter_context(opened(shard)))
+            stored |= tensors_with_marks(files.enter_context(opened(shard)))
         fill(folder, {name: model}, {name: stored})
     return model
 

@@ -14,9 +14,10 @@ from typing import Any
 import torch
 
 from ltx_nb.catalogue.components import empty_component
+from ltx_nb.loading.forms import tensors_with_marks
 from ltx_nb.loading.keys import diffusers_name
 from ltx_nb.loading.official_config import component_configs, latent_upsampler_config
-from ltx_nb.loading.stored import Stored, TensorFile, WeightsError, opened, shown, stored_tensors
+from ltx_nb.loading.stored import Stored, TensorFile, WeightsError, opened, shown
 from ltx_nb.loading.tensors import fill
 
 
@@ -27,7 +28,7 @@ def read_components(path: str | os.PathLike[str]) -> dict[str, torch.nn.Module]:
     tensor, FileNotFoundError where there is none.
     """
     with opened(path) as file:
-        stored, unknown = _by_component(stored_tensors(file))
+        stored, unknown = _by_component(tensors_with_marks(file))
         if not stored:
             raise WeightsError(
                 f"{path} is not an official LTX-2.3 single file: of its {len(unknown)} tensors, for example "
@@ -53,7 +54,7 @@ def read_latent_upsampler(path: str | os.PathLike[str]) -> torch.nn.Module:
     """The latent upsampler of an official upscaler file, whose names are diffusers'. Raises as `read_components`."""
     with opened(path) as file:
         model = empty_component("latent_upsampler", latent_upsampler_config(_config(path, file)))
-        fill(path, {"latent_upsampler": model}, {"latent_upsampler": stored_tensors(file)})
+        fill(path, {"latent_upsampler": model}, {"latent_upsampler": tensors_with_marks(file)})
         return model
 
 

@@ -81,22 +81,25 @@ class TensorFile:
 
 @contextmanager
 def opened(path: str | os.PathLike[str]) -> Iterator[TensorFile]:
-    """A safetensors file, its header read; a GGUF file where the name says so.
+    """A safetensors file, or a GGUF file by its name, its header read.
 
     Raises FileNotFoundError, and WeightsError for anything else.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}")
-    if path.suffix != ".safetensors":
+    if path.suffix not in (".safetensors", ".gguf"):
         raise WeightsError(f"{path.name} does not end in .safetensors; only safetensors are read, never pickles")
+    from ltx_nb.loading.gguf_file import read_gguf  # which is made of what is here
+
     try:
-        yield _read_header(path)
-    except _Damaged as error:
+        file = read_gguf(path) if path.suffix == ".gguf" else _read_header(path)
+    except Damaged as error:
         raise WeightsError(
-            f"{path} is cut short or is no safetensors file ({error}); it has {path.stat().st_size} bytes: "
+            f"{path} is cut short or is no {path.suffix[1:]} file ({error}); it has {path.stat().st_size} bytes: "
             "compare with its source, and download it again"
         ) from None
+    yield file
 
 
 def stored_tensors(file: TensorFile) -> dict[str, Stored]:
@@ -137,7 +140,7 @@ def shown(names: list[str]) -> str:
     return ", ".join(names[:SHOWN_NAMES]) + more
 
 
-class _Damaged(Exception):
+class Damaged(Exception):
     """What is wrong with a header, in words."""
 
 
@@ -146,24 +149,24 @@ def _read_header(path: Path) -> TensorFile:
     with path.open("rb") as file:
         length = int.from_bytes(file.read(LENGTH_BYTES), "little")
         if not 2 <= length <= min(size - LENGTH_BYTES, MOST_HEADER_BYTES):
-            raise _Damaged(f"a header of {length} bytes")
+            raise Damaged(f"a header of {length} bytes")
         text = file.read(length)
     try:
         header = json.loads(text, object_pairs_hook=_without_doubles)
     except (ValueError, RecursionError) as error:
-        raise _Damaged(f"its header is no JSON: {type(error).__name__}") from None
+        raise Damaged(f"its header is no JSON: {type(error).__name__}") from None
     if not isinstance(header, dict):
-        raise _Damaged("its header is no JSON object")
+        raise Damaged("its header is no JSON object")
     notes = header.pop("__metadata__", {})
     if not isinstance(notes, dict) or not all(isinstance(value, str) for value in notes.values()):
-        raise _Damaged("its metadata is no mapping of names to text")
+        raise Damaged("its metadata is no mapping of names to text")
     begin = LENGTH_BYTES + length
     places = {key: _place(key, entry) for key, entry in header.items()}
     spans = sorted((first, last) for *_, first, last in places.values())
     if any(last != first for (_, last), (first, _) in pairwise([(0, 0), *spans])):
-        raise _Damaged("its tensors do not lie one after the other")
+        raise Damaged("its tensors do not lie one after the other")
     if begin + (spans[-1][1] if spans else 0) != size:
-        raise _Damaged(f"its tensors end at byte {begin + (spans[-1][1] if spans else 0)}")
+        raise Damaged(f"its tensors end at byte {begin + (spans[-1][1] if spans else 0)}")
     buffer = mapped(path)
 
     def reader(key: str, dtype: str, shape: tuple[int, ...], first: int) -> Callable[[], torch.Tensor]:
@@ -187,14 +190,14 @@ def _place(key: str, entry: Any) -> tuple[str, tuple[int, ...], int, int]:
         dtype, shape, (first, last) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
         numbers = (*shape, first, last)
     except (TypeError, KeyError, ValueError):
-        raise _Damaged(f"the header's entry of {key[:80]!r} is not a tensor's") from None
+        raise Damaged(f"the header's entry of {key[:80]!r} is not a tensor's") from None
     if not all(type(number) is int and 0 <= number < 2**63 for number in numbers) or len(shape) > 8:
-        raise _Damaged(f"the header's entry of {key[:80]!r} has sizes that are none")
+        raise Damaged(f"the header's entry of {key[:80]!r} has sizes that are none")
     bits = {name: dtype.itemsize * 8 for name, dtype in TORCH_DTYPES.items()} | _OTHER_BITS
     if not isinstance(dtype, str) or dtype not in bits:
-        raise _Damaged(f"{key[:80]!r} has the dtype {str(dtype)[:20]!r}")
+        raise Damaged(f"{key[:80]!r} has the dtype {str(dtype)[:20]!r}")
     if last - first != -(-prod(shape) * bits[dtype] // 8):
-        raise _Damaged(f"{key[:80]!r} has {last - first} bytes for {dtype} {list(shape)}")
+        raise Damaged(f"{key[:80]!r} has {last - first} bytes for {dtype} {list(shape)}")
     return dtype, shape, first, last
 
 

@@ -1,7 +1,8 @@
-"""From safetensors files to a module on the meta device: every header is checked whole before any tensor is read.
+"""From stored tensors to a module on the meta device: every name, shape and dtype is checked before any is read.
 
-Tensors keep the dtype they are stored in, and their bytes stay mapped from the file until something changes them. A
-weight of one byte needs its scale (`ltx_nb.running.one_byte`). Knows files, names and modules; no layouts, no devices.
+Tensors keep the dtype they are stored in, and their bytes stay mapped from the file until something changes them;
+weights of one byte or less get layers of their own (`ltx_nb.loading.forms`). Knows names and modules; no layouts of
+files, no devices.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from collections.abc import Iterable, Mapping
 
 import torch
 
-from ltx_nb.loading.stored import Stored, WeightsError, shown
-from ltx_nb.running.one_byte import ScaledLinear
+from ltx_nb.loading.forms import PLAIN_DTYPES, make_room
+from ltx_nb.loading.stored import TORCH_DTYPES, Stored, WeightsError, shown
 
-PLAIN_DTYPES = ("BF16", "F16", "F32")
-ONE_BYTE_DTYPES = {"F8_E4M3": torch.float8_e4m3fn, "I8": torch.int8}
+# Non-finite values are looked for in the whole of smaller tensors, and in so much of both ends of larger ones: all of
+# a file of 46 GB would have to be read.
+SEARCHED_VALUES = 2**16
 
 
 def fill(
@@ -26,12 +28,16 @@ def fill(
 ) -> None:
     """Give the models their tensors, in evaluation mode; stored: by the name of the model, then as its state dict.
 
-    path, unknown: for the message, where the files do not fill the models exactly: WeightsError, and nothing is read.
+    path, unknown: for the message, where the files do not fill the models exactly: WeightsError, and no weight is read.
+    Raises WeightsError for values that are not finite, too.
     """
     taken = _checked(path, models, stored, list(unknown))
     for name, model in models.items():
         shapes = {key: tensor.shape for key, tensor in model.state_dict().items()}
         tensors = {key: entry.read().reshape(shapes[key]) for key, entry in taken[name].items()}
+        bad = [taken[name][key].key for key, tensor in tensors.items() if not _is_finite(tensor)]
+        if bad:
+            raise WeightsError(f"{path} has NaN or infinity in {len(bad)} tensors: {shown(bad)}")
         model.load_state_dict(tensors, strict=True, assign=True)
         model.eval().requires_grad_(False)
 
@@ -45,10 +51,7 @@ def _checked(
     """Make room for weights of one byte; what to read of each model, or WeightsError."""
     missing, wrong, taken = [], [], {}
     for component, model in models.items():
-        found = dict(stored.get(component, {}))
-        # A layer that multiplies in the dtype of its input has no use for the scale that an fp8 input would take.
-        for layer in _replace_one_byte_layers(model, found):
-            found.pop(f"{layer}.input_scale", None)
+        found = make_room(path, model, stored.get(component, {}))
         expected = model.state_dict()
         missing += [f"{component}.{name}" for name in expected if name not in found]
         unknown += [entry.key for name, entry in found.items() if name not in expected]
@@ -65,26 +68,21 @@ def _checked(
 
 def _difference(entry: Stored, shape: tuple[int, ...], dtype: torch.dtype) -> list[str]:
     """What is wrong with a tensor, in words; none where nothing is."""
-    of_one_byte = [name for name, one_byte in ONE_BYTE_DTYPES.items() if dtype == one_byte]
+    exact = [] if dtype.is_floating_point and dtype.itemsize > 1 else [_NAMES[dtype]]
     if entry.shape not in (shape, (1,) if shape == () else shape):
         return [f"{entry.key} is {list(entry.shape)}, not {list(shape)}"]
-    if entry.dtype not in (of_one_byte or PLAIN_DTYPES):
-        return [f"{entry.key} is {entry.dtype}, not {' or '.join(of_one_byte or PLAIN_DTYPES)}"]
+    if entry.dtype not in (exact or PLAIN_DTYPES):
+        return [f"{entry.key} is {entry.dtype}, not {' or '.join(exact or PLAIN_DTYPES)}"]
     return []
 
 
-def _replace_one_byte_layers(model: torch.nn.Module, stored: Mapping[str, Stored]) -> list[str]:
-    """Make room for int8 and fp8 weights with their scales, and name the layers; one without is refused later."""
-    replaced = []
-    for name, entry in stored.items():
-        layer_name, _, part = name.rpartition(".")
-        if entry.dtype not in ONE_BYTE_DTYPES or part != "weight" or f"{layer_name}.weight_scale" not in stored:
-            continue
-        try:
-            layer = model.get_submodule(layer_name)
-        except AttributeError:
-            continue
-        if isinstance(layer, torch.nn.Linear):
-            model.set_submodule(layer_name, ScaledLinear.empty(layer, ONE_BYTE_DTYPES[entry.dtype]))
-            replaced.append(layer_name)
-    return replaced
+_NAMES = {dtype: name for name, dtype in TORCH_DTYPES.items()}
+
+
+def _is_finite(tensor: torch.Tensor) -> bool:
+    if not tensor.dtype.is_floating_point:
+        return True
+    flat = tensor.flatten()
+    if len(flat) > 2 * SEARCHED_VALUES:
+        flat = torch.cat([flat[:SEARCHED_VALUES], flat[-SEARCHED_VALUES:]])
+    return bool(flat.float().isfinite().all())

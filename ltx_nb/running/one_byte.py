@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import torch
 from torch import nn
@@ -29,14 +30,15 @@ Tokens = torch.Tensor | Int8Tokens
 
 
 class ScaledLinear(nn.Module):
-    """`torch.nn.Linear` with weight [out, in] in int8 or float8_e4m3fn and float32 `weight_scale`, [out, 1] or [].
+    """`torch.nn.Linear` with weight [out, in] in int8 or fp8 and float32 `weight_scale`, [out, 1] or [].
 
     compute: "float", where the weight used is weight x weight_scale, rounded once to the dtype of the input; "int8" or
     "fp8", where activations are brought to that too, by token. A conversion of the module to another dtype leaves
-    weight and scale as they are.
+    weight and scale as they are. rotation: where it is not 0, what is stored is W @ H, with H `hadamard(rotation)` for
+    each group of so many input features, and is turned back to be multiplied by.
     """
 
-    def __init__(self, weight: torch.Tensor, weight_scale: torch.Tensor, bias: torch.Tensor | None):
+    def __init__(self, weight: torch.Tensor, weight_scale: torch.Tensor, bias: torch.Tensor | None, rotation: int = 0):
         super().__init__()
         self.register_buffer("weight", weight)
         self.register_buffer("weight_scale", weight_scale)
@@ -44,13 +46,19 @@ class ScaledLinear(nn.Module):
         self.out_features, self.in_features = weight.shape
         self.compute = "float"
         self._keeps, self._kept = False, None
+        self.rotation = rotation
+        if rotation:  # among the tensors too, so that it is kept with them
+            self.register_buffer("weight_rotation", torch.tensor(rotation, dtype=torch.int32, device=weight.device))
 
     @classmethod
-    def empty(cls, linear: nn.Linear, dtype: torch.dtype) -> ScaledLinear:
-        """A place on the meta device for the int8 or fp8 weight and the scales of this layer."""
+    def empty(
+        cls, linear: nn.Linear, dtype: torch.dtype, scale_by_row: bool | None = None, rotation: int = 0
+    ) -> ScaledLinear:
+        """A place on the meta device for the int8 or fp8 weight and the scales of this layer; int8 has one a row."""
         weight = torch.empty(linear.weight.shape, dtype=dtype, device="meta")
-        shape = (linear.out_features, 1) if dtype == torch.int8 else ()
-        return cls(weight, torch.empty(shape, device="meta"), linear.bias)
+        by_row = dtype == torch.int8 if scale_by_row is None else scale_by_row
+        shape = (linear.out_features, 1) if by_row else ()
+        return cls(weight, torch.empty(shape, device="meta"), linear.bias, rotation)
 
     @classmethod
     def int8_rows(cls, linear: nn.Linear | ScaledLinear) -> ScaledLinear:
@@ -72,18 +80,23 @@ class ScaledLinear(nn.Module):
             # A row of zeros stays one with any scale.
             scale = values.abs().amax(dim=1, keepdim=True).div(_LARGEST[dtype])
             scale.clamp_(min=torch.finfo(torch.float32).tiny)
-            values.div_(scale)
+            values = values.div(scale)  # not in place: float32 rows are the layer's own
             weight[rows] = (values.round() if dtype == torch.int8 else values).to(dtype)
             weight_scale[rows] = scale
         return cls(weight, weight_scale, None if linear.bias is None else linear.bias.detach())
 
     def dequantised(self, dtype: torch.dtype) -> torch.Tensor:
         """The weight [out, in] that the layer multiplies by."""
+        if self.rotation:
+            return self._by_chunks(dtype)
         if self.weight.is_cuda and fused.compiles(self.weight.device):
             return fused.turned_back(self.weight, self.weight_scale, dtype)
         if self.weight.is_cuda and self.weight.dtype == torch.int8:  # one pass: CUDA converts as it reads and writes
             weight = torch.empty(self.weight.shape, dtype=dtype, device=self.weight.device)
             return torch.mul(self.weight, self.weight_scale, out=weight)
+        return self._by_chunks(dtype)
+
+    def _by_chunks(self, dtype: torch.dtype) -> torch.Tensor:
         weight = torch.empty(self.weight.shape, dtype=dtype, device=self.weight.device)
         for rows in _row_chunks(self.weight.shape):
             weight[rows] = _float_rows(self, rows).to(dtype)
@@ -127,13 +140,15 @@ def quantise_blocks(transformer: nn.Module, keep_fp8: bool = False, form: str = 
 
 
 def quantise_layer(transformer: nn.Module, name: str, keep_fp8: bool = False, form: str = "int8") -> None:
-    """Bring the layer of this name to int8 if it is one of those; one that is there already stays.
+    """Bring the layer of this name to int8 if it is one of those; one that has a byte or less already stays.
 
     keep_fp8: fp8 with its scale stays too, which has as many bytes and has been rounded once. form: "int8" or "fp8".
     """
     if not is_quantised(name):
         return
     layer = transformer.get_submodule(name)
+    if not isinstance(layer, (nn.Linear, ScaledLinear)):
+        return
     if form == "fp8":
         if layer.weight.dtype != torch.float8_e4m3fn:
             transformer.set_submodule(name, ScaledLinear.fp8_rows(layer))
@@ -145,7 +160,7 @@ def multiply_in(transformer: nn.Module, compute: str, device: torch.device) -> i
     """Let one-byte layers multiply in "int8" or "fp8", or in "float" as before, and return how many do in eight bits.
 
     Those of the first and the last block stay as they are, as in the official fp8 file, and those whose weights are of
-    another form, or that the device cannot multiply so.
+    another form or rotated, or that the device cannot multiply so.
     """
     weight_dtype = {"int8": torch.int8, "fp8": torch.float8_e4m3fn}.get(compute)
     found, blocks = 0, list(transformer.transformer_blocks)
@@ -153,7 +168,7 @@ def multiply_in(transformer: nn.Module, compute: str, device: torch.device) -> i
         for layer in block.modules():
             if isinstance(layer, ScaledLinear):
                 does = 0 < index < len(blocks) - 1 and layer.weight.dtype == weight_dtype
-                does = does and can_multiply(compute, device)
+                does = does and not layer.rotation and can_multiply(compute, device)
                 layer.compute = compute if does else "float"
                 found += does
     return found
@@ -193,4 +208,24 @@ def _float_rows(layer: nn.Linear | ScaledLinear, rows: slice) -> torch.Tensor:
     if not isinstance(layer, ScaledLinear):
         return values
     scale = layer.weight_scale
-    return values.mul_(scale[rows] if scale.dim() else scale)
+    values = values.mul_(scale[rows] if scale.dim() else scale)
+    return turned(values, layer.rotation) if layer.rotation else values
+
+
+def turned(values: torch.Tensor, group: int) -> torch.Tensor:
+    """[..., features] times `hadamard(group)`, each group of features apart; done twice it changes nothing."""
+    return (values.unflatten(-1, (-1, group)) @ hadamard(group, values.device).to(values.dtype)).flatten(-2)
+
+
+@cache
+def hadamard(size: int, device: torch.device) -> torch.Tensor:
+    """The regular orthogonal Hadamard matrix [size, size] of ConvRot, symmetric and its own inverse.
+
+    size: a power of 4. The Kronecker power of the matrix of four whose rows all sum to 2, over the square root of size
+    (comfy-kitchen, which quantises the files that are stored so).
+    """
+    one = torch.tensor([[1, 1, 1, -1], [1, 1, -1, 1], [1, -1, 1, 1], [-1, 1, 1, 1]], dtype=torch.float32)
+    made = one / 2
+    while len(made) < size:
+        made = torch.kron(made, one / 2)
+    return made.to(device)
