@@ -10,8 +10,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from ltx_nb.loading.forms import tensors_with_marks
-from ltx_nb.loading.stored import WeightsError, opened
+from ltx_nb.loading.stored import WeightsError
 from ltx_nb.loading.tensors import fill
+from ltx_nb.loading.weight_files import opened
 from ltx_nb.running.gguf_linear import BLOCKS, GgufLinear
 from ltx_nb.running.one_byte import ScaledLinear, hadamard, turned
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from ltx_nb.loading.stored import WeightsError, opened, stored_tensors
+from ltx_nb.loading.stored import WeightsError
+from ltx_nb.loading.weight_files import opened, stored_tensors
 
 
 def write(path, header, data=b""):

@@ -19,8 +19,9 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 from ltx_nb.catalogue.components import CLASSES, empty_component
 from ltx_nb.checks import choice
 from ltx_nb.loading.forms import tensors_with_marks
-from ltx_nb.loading.stored import WeightsError, opened
+from ltx_nb.loading.stored import WeightsError
 from ltx_nb.loading.tensors import fill
+from ltx_nb.loading.weight_files import opened
 from ltx_nb.planning.machine import GB, free_disk_gb
 from ltx_nb.whole_files import whole_folder
 

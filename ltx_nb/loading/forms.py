@@ -15,7 +15,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from ltx_nb.loading.stored import Stored, TensorFile, WeightsError, stored_tensors
+from ltx_nb.loading.stored import Stored, TensorFile, WeightsError
+from ltx_nb.loading.weight_files import stored_tensors
 from ltx_nb.running.gguf_linear import BLOCKS, GgufLinear, dequantised, quant_named, row_bytes
 from ltx_nb.running.one_byte import ScaledLinear, turned
 

@@ -16,7 +16,8 @@ import torch
 from diffusers.loaders import LTX2LoraLoaderMixin
 
 from ltx_nb.checks import finite_number
-from ltx_nb.loading.stored import WeightsError, opened, shown, stored_tensors
+from ltx_nb.loading.stored import WeightsError, shown
+from ltx_nb.loading.weight_files import opened, stored_tensors
 from ltx_nb.running.one_byte import ScaledLinear
 
 COMPONENTS = ("transformer", "connectors")

@@ -17,7 +17,7 @@ from ltx_nb.catalogue.components import CLASSES
 from ltx_nb.catalogue.models import TEXT_ENCODER, UPSCALER, Model
 from ltx_nb.loading.download import Files, fetch, local_snapshot
 from ltx_nb.loading.loras import LoraSource, path_and_scale
-from ltx_nb.loading.stored import opened
+from ltx_nb.loading.weight_files import opened
 from ltx_nb.planning.presets import Preset
 
 TEXT_PARTS = ("text_encoder", "tokenizer")

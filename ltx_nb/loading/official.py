@@ -17,8 +17,9 @@ from ltx_nb.catalogue.components import empty_component
 from ltx_nb.loading.forms import tensors_with_marks
 from ltx_nb.loading.keys import diffusers_name
 from ltx_nb.loading.official_config import component_configs, latent_upsampler_config
-from ltx_nb.loading.stored import Stored, TensorFile, WeightsError, opened, shown
+from ltx_nb.loading.stored import Stored, TensorFile, WeightsError, shown
 from ltx_nb.loading.tensors import fill
+from ltx_nb.loading.weight_files import opened
 
 
 def read_components(path: str | os.PathLike[str]) -> dict[str, torch.nn.Module]:

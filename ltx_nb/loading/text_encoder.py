@@ -14,7 +14,8 @@ from transformers import AutoTokenizer, Gemma3ForConditionalGeneration
 
 from ltx_nb.catalogue.models import TEXT_ENCODER
 from ltx_nb.loading.folder import json_object
-from ltx_nb.loading.stored import WeightsError, opened, shown
+from ltx_nb.loading.stored import WeightsError, shown
+from ltx_nb.loading.weight_files import opened
 
 KIND = "gemma3"
 UNUSED = ("model.vision_tower.", "model.multi_modal_projector.")  # for pictures; no prompt goes through them
