@@ -10,11 +10,14 @@ from diffusers import LTX2VideoTransformer3DModel
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from ltx_nb.catalogue.components import empty_component
+from ltx_nb.catalogue.models import DEV, DEV_2_0
 from ltx_nb.loading.keys import diffusers_name
 from ltx_nb.loading.official_config import component_configs
 from ltx_nb.running.cross_modal import velocities
 from ltx_nb.running.lean import make_lean
 from ltx_nb.running.streaming import stream_blocks
+from ltx_nb.sampling import Sampling
 
 DATA = Path(__file__).parent / "data"
 TASKS = [
@@ -107,3 +110,31 @@ def test_a_forward_leaves_the_gates_without_hooks():
     model = golden_transformer()
     golden_run(model, "audio_to_video")
     assert not any(module._forward_pre_hooks for module in model.modules())
+
+
+@pytest.mark.parametrize("steps", ["8", "15", "20", "30", "40"])
+@pytest.mark.parametrize("model", [DEV, DEV_2_0], ids=lambda model: model.name)
+def test_the_dev_schedule_is_the_reference_s_at_every_size(model, steps):
+    sigmas = json.loads((DATA / "schedules.json").read_text())["dev_sigmas"][steps]
+    assert model.complete(Sampling(num_inference_steps=int(steps))).sigmas == pytest.approx(sigmas[:-1], abs=1e-6)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 1000])
+def test_any_number_of_steps_has_a_dev_schedule(steps):
+    sigmas = DEV.complete(Sampling(num_inference_steps=steps)).sigmas
+    assert len(sigmas) == steps and sigmas[0] == 1
+
+
+@torch.no_grad()
+def test_the_vocoder_s_first_stage_is_clamped_and_its_sound_the_reference_s():
+    tensors, config = golden("vocoder_clamped")
+    model = empty_component("vocoder", component_configs(config)["vocoder"])
+    model.load_state_dict({name: tensor.float() for name, tensor in weights(tensors, "vocoder").items()}, assign=True)
+    first = model.vocoder(tensors["in.mel"])
+    assert first.abs().max() == 1 and (first - tensors["first_stage"]).abs().max() <= 1e-5
+    assert (model(tensors["in.mel"]) - tensors["out"]).abs().max() <= 1e-5
+
+
+@pytest.mark.parametrize("published", [{}, {"final_act_fn": None}], ids=["left out", "null"])
+def test_a_folder_whose_vocoder_says_nothing_of_its_end_is_clamped(published):
+    assert empty_component("vocoder", {"_class_name": "LTX2VocoderWithBWE"} | published).vocoder.final_act_fn == "clamp"

@@ -189,12 +189,11 @@ def test_given_sigmas_are_the_ones_stepped_through(random_session):
     assert seen == pytest.approx([0.9, 0.3])
 
 
-def test_a_self_shifting_scheduler_shifts_only_its_own_sigmas(random_session):
+def test_a_scheduler_that_shifts_by_size_takes_given_sigmas_as_they_are(random_session):
     dev = random_session.pipe.scheduler.from_config(
         random_session.pipe.scheduler.config, use_dynamic_shifting=True, shift_terminal=0.1
     )
-    assert _scheduler_for(dev, None) is dev
-    plain = _scheduler_for(dev, (0.9, 0.3))
+    plain = _scheduler_for(dev)
     plain.set_timesteps(sigmas=[0.9, 0.3])
     assert plain.sigmas.tolist() == pytest.approx([0.9, 0.3, 0.0])
 
@@ -203,7 +202,7 @@ def test_models_complete_what_a_request_leaves_open():
     assert TINY.complete(Sampling()).num_inference_steps == len(TINY.complete(Sampling()).sigmas) == 8
     assert TINY.complete(Sampling(num_inference_steps=2)).sigmas == pytest.approx((1.0, 0.75))
     assert DEV.complete(Sampling(guidance_scale=2.0)).guidance_scale == 2.0
-    assert DEV.complete(Sampling()).sigmas is None
+    assert len(DEV.complete(Sampling()).sigmas) == DEV.complete(Sampling()).num_inference_steps == 30
     assert DISTILLED.complete(Sampling(sigmas=(1.0, 0.5))).num_inference_steps == 2
 
 

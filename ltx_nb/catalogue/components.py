@@ -126,5 +126,8 @@ def empty_component(name: str, config: Mapping[str, Any]) -> torch.nn.Module:
     module, class_name = CLASSES[name].rsplit(".", 1)
     if name == "vocoder":
         class_name = choice("vocoder", config.get("_class_name", class_name), VOCODERS)
+        if class_name == VOCODERS[0] and config.get("final_act_fn") is None:
+            # The reference has no other; published folders say null, and their sound would go on beyond +-1.
+            config = {**config, "final_act_fn": "clamp"}
     with init_empty_weights():
         return getattr(import_module(module), class_name).from_config(dict(config))

@@ -5,6 +5,7 @@ Plain data; knows no tensors and reads no files.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
@@ -18,8 +19,9 @@ from ltx_nb.sampling import UNGUIDED, Sampling
 DISTILLED_SIGMAS = (1.0, 0.99375, 0.9875, 0.98125, 0.975, 0.909375, 0.725, 0.421875)
 STAGE_2_SIGMAS = (0.909375, 0.725, 0.421875)
 
-# diffusers.pipelines.ltx2.utils DEFAULT_NEGATIVE_PROMPT, from the same file of the reference.
+# DEFAULT_NEGATIVE_PROMPT of the same file of the reference; diffusers' has not yet the first line.
 NEGATIVE_PROMPT = (
+    "has_subtitles, has_blurbox, transition from black, transition to black, speech_ending_short, "
     "blurry, out of focus, overexposed, underexposed, low contrast, washed out colors, excessive noise, "
     "grainy texture, poor lighting, flickering, motion blur, distorted proportions, unnatural skin tones, "
     "deformed facial features, asymmetrical face, missing facial features, extra limbs, disfigured hands, "
@@ -40,8 +42,8 @@ class Model:
 
     weights: a folder, or the id of a hub repository, in diffusers' layout; or a repository that has `file`.
     file: name of an official single file, which has everything but a text encoder and the scheduler's settings.
-    sampling: every setting but sigmas; those come from `sigmas_of(num_inference_steps)`, or from the scheduler's own
-        shifting where that is None. Raises ValueError for a number of steps that the model was not made for.
+    sampling: every setting but sigmas; those come from `sigmas_of(num_inference_steps)`, which raises ValueError for a
+        number of steps that the model was not made for.
     negative_prompt: what a request without one is steered away from, where there is guidance.
     image_crf: H.264 quality at which given images are compressed first, as in training; 0 leaves them as they are.
     """
@@ -49,7 +51,7 @@ class Model:
     name: str
     weights: str
     sampling: Sampling
-    sigmas_of: Callable[[int], tuple[float, ...]] | None
+    sigmas_of: Callable[[int], tuple[float, ...]]
     stage_2_sigmas: tuple[float, ...]
     width: int
     height: int
@@ -63,13 +65,18 @@ class Model:
         """Whether its file has most weights in fp8 with scales, as the publisher names such files."""
         return self.file is not None and "fp8" in self.file
 
+    @property
+    def is_distilled(self) -> bool:
+        """Whether it was distilled to a few sigmas, which are given."""
+        return self.sigmas_of is _distilled_sigmas
+
     def complete(self, sampling: Sampling) -> Sampling:
-        """`sampling` with this model's values where it says None; sigmas stay None if the scheduler shifts."""
+        """`sampling` with this model's values where it says None."""
         given = {f.name: getattr(sampling, f.name) for f in fields(sampling) if getattr(sampling, f.name) is not None}
         if "sigmas" in given:
             given["num_inference_steps"] = len(given["sigmas"])
         done = replace(self.sampling, **given)
-        if done.sigmas is not None or self.sigmas_of is None:
+        if done.sigmas is not None:
             return done
         return replace(done, sigmas=self.sigmas_of(done.num_inference_steps))
 
@@ -78,6 +85,17 @@ def shifted_sigmas(num_steps: int, shift: float) -> tuple[float, ...]:
     """Linear sigmas 1 .. 1/n, moved towards noise: s u / (1 + (s - 1) u), as FlowMatchEulerDiscreteScheduler."""
     linear = [1 - step / num_steps for step in range(num_steps)]
     return tuple(shift * u / (1 + (shift - 1) * u) for u in linear)
+
+
+def dev_sigmas(num_steps: int) -> tuple[float, ...]:
+    """Return the schedule of the models that are not distilled, from 1 to 0.1, the same for a clip of any size.
+
+    Source: the reference's LTX2Scheduler.execute(steps). Its pipelines do not tell it how many tokens there are, and it
+    then shifts as for 4,096 of them: by exp(2.05). The last sigma is brought to 0.1, the others in proportion.
+    """
+    shifted = shifted_sigmas(num_steps, shift=math.exp(2.05))
+    stretch = (1 - shifted[-1]) / (1 - 0.1) or 1.0  # a single step stays at 1
+    return tuple(1 - (1 - sigma) / stretch for sigma in shifted)
 
 
 def _distilled_sigmas(num_steps: int) -> tuple[float, ...]:
@@ -118,7 +136,7 @@ DEV = Model(
         audio_guidance_rescale=0.7,
         spatio_temporal_guidance_blocks=(28,),
     ),
-    sigmas_of=None,
+    sigmas_of=dev_sigmas,
     stage_2_sigmas=STAGE_2_SIGMAS,
     width=768,
     height=512,

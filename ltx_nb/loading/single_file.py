@@ -13,7 +13,8 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 from ltx_nb.catalogue.models import Model
 from ltx_nb.loading.official import read_components, read_latent_upsampler
 
-# diffusers' scripts/convert_ltx2_to_diffusers.py: dev shifts by the number of tokens, distilled uses the sigmas given.
+# diffusers' scripts/convert_ltx2_to_diffusers.py, whose pipelines have dev shift by the number of tokens. A run here is
+# given its sigmas; what is written tells dev from distilled.
 SHIFT = {"base_shift": 0.95, "max_shift": 2.05, "base_image_seq_len": 1024, "max_image_seq_len": 4096}
 
 
@@ -23,9 +24,8 @@ def single_file_components(model: Model, file: Path, upscaler: Path | None) -> d
     components: dict[str, Any] = dict(read_components(file))
     if upscaler is not None:
         components["latent_upsampler"] = read_latent_upsampler(upscaler)
-    is_distilled = model.sigmas_of is not None
     return components | {
         "scheduler": FlowMatchEulerDiscreteScheduler(
-            use_dynamic_shifting=not is_distilled, shift_terminal=None if is_distilled else 0.1, **SHIFT
+            use_dynamic_shifting=not model.is_distilled, shift_terminal=None if model.is_distilled else 0.1, **SHIFT
         )
     }

@@ -135,7 +135,7 @@ class Session(Verbs):
         for stage in stages:
             given = conditions_of(stage.request, self.sample_rate, self.model.image_crf)
             self.pipe.update_components(
-                scheduler=_scheduler_for(self._scheduler, stage.sampling.sigmas),
+                scheduler=_scheduler_for(self._scheduler),
                 **guiders_of(stage.sampling, stage.request.frozen_lanes),
             )
             is_last = stage is stages[-1]
@@ -189,7 +189,7 @@ class Session(Verbs):
             "seed": request.seed,
             "stage": stage.number,
             "num_inference_steps": sampling.num_inference_steps,
-            "sigmas": None if sampling.sigmas is None else list(sampling.sigmas),
+            "sigmas": list(sampling.sigmas),
             "given_frames": _tensor(given.frames),
             "given_images": [(index, torch.tensor(image), strength) for index, image, strength in given.images],
             "given_waveform": _tensor(given.waveform),
@@ -236,12 +236,8 @@ class Session(Verbs):
             warnings.warn(f"the prompt has over {self._prompt_room} tokens; {lost!r} is not read", stacklevel=4)
 
 
-def _scheduler_for(
-    scheduler: FlowMatchEulerDiscreteScheduler, sigmas: tuple[float, ...] | None
-) -> FlowMatchEulerDiscreteScheduler:
-    """The model's own, or one that takes given sigmas as they are, as the reference does for distilled ones."""
-    if sigmas is None:
-        return scheduler
+def _scheduler_for(scheduler: FlowMatchEulerDiscreteScheduler) -> FlowMatchEulerDiscreteScheduler:
+    """One like the model's own that takes sigmas as they are given, with no shift by the size of the clip."""
     plain = {"use_dynamic_shifting": False, "shift_terminal": None, "shift": 1.0}
     return FlowMatchEulerDiscreteScheduler.from_config(scheduler.config, **plain)
 

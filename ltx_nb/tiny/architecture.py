@@ -81,6 +81,7 @@ def vocoder() -> LTX2VocoderWithBWE:
         upsample_factors=[5, 2, 2, 2, 2, 2],
         resnet_kernel_sizes=[3, 7],
         resnet_dilations=[[1, 3], [1, 3]],
+        final_act_fn="clamp",
         bwe_in_channels=128,
         bwe_hidden_channels=64,
         bwe_upsample_kernel_sizes=[12, 11, 4, 4],
