@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,21 @@ class Session(Verbs):
     def cancel(self) -> None:
         """End the run in progress before its next step, from any thread; that run raises Cancelled."""
         self._cancel.set()
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether `cancel` was called since the last run or training began."""
+        return self._cancel.is_set()
+
+    def begin(self) -> None:
+        """Forget an earlier `cancel`."""
+        self._cancel.clear()
+
+    @contextmanager
+    def exclusively(self) -> Iterator[None]:
+        """Keep other threads' runs out as long as the block lasts, as while the transformer learns a step."""
+        with self._running:
+            yield
 
     def run(
         self,
@@ -157,7 +173,8 @@ class Session(Verbs):
         given.notes[:0] = notes
         return given, state
 
-    def _text_inputs(self, request: ClipRequest) -> dict[str, Any]:
+    def text_inputs(self, request: ClipRequest) -> dict[str, Any]:
+        """Return what the text blocks take of a request."""
         negative_prompt = request.negative_prompt
         return {
             "prompt": request.prompt,
@@ -167,7 +184,7 @@ class Session(Verbs):
 
     def _text_key(self, request: ClipRequest) -> dict[str, Any]:
         """All that decides the encoded prompt beside the weights."""
-        return self._text_inputs(request) | {"dtype": str(self.pipe.connectors.dtype)}
+        return self.text_inputs(request) | {"dtype": str(self.pipe.connectors.dtype)}
 
     def _cached_text(self, request: ClipRequest) -> dict[str, Any]:
         """What the text blocks would put out, where the prompt was encoded before; else nothing."""
@@ -180,7 +197,7 @@ class Session(Verbs):
     def _block_inputs(self, stage: Stage, given: Conditions) -> dict[str, Any]:
         request, sampling = stage.request, stage.sampling
         return {
-            **self._text_inputs(request),
+            **self.text_inputs(request),
             "device": self.pipe._execution_device,
             "width": request.width,
             "height": request.height,

@@ -1,0 +1,285 @@
+"""train_lora(): a LoRA of a loaded model, learned from clips with captions.
+
+peft's adapters on diffusers' transformer, AdamW, flow matching. Resumable, cancelled within a step, and the session is
+as it was before when it ends, however it ends. Knows no media: `encoded` makes latents of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import torch
+from peft import LoraConfig
+from tqdm.auto import tqdm
+
+from ltx_nb.checks import choice, finite_number, text, whole_number
+from ltx_nb.clip import LANES, Clip
+from ltx_nb.pipeline.session import Session
+from ltx_nb.request import ClipRequest
+from ltx_nb.running.one_byte import ScaledLinear
+from ltx_nb.running.streaming import check_not_streamed
+from ltx_nb.trace import Cancelled
+from ltx_nb.training.dataset import read_dataset
+from ltx_nb.training.encoded import encode_dataset
+from ltx_nb.training.flow import GIVEN, LatentClip, batch_loss
+from ltx_nb.training.lora_file import ADAPTER, adapter_weights, read_state, restore, write_lora, write_state
+
+# Module names that ltx-trainer adapts, by what learns: all attention, or that of one lane with its feed-forward.
+TARGETS = {
+    "attention": ("to_k", "to_q", "to_v", "to_out.0"),
+    "video": tuple(f"{part}.{layer}" for part in ("attn1", "attn2") for layer in ("to_k", "to_q", "to_v", "to_out.0")),
+    "audio": tuple(
+        f"{part}.{layer}" for part in ("audio_attn1", "audio_attn2") for layer in ("to_k", "to_q", "to_v", "to_out.0")
+    ),
+}
+FEW_CLIPS = 2
+WARM_UP_STEPS = 10
+MAX_GRADIENT = 1.0
+SAVE_EVERY_S = 60.0
+
+
+@dataclass
+class TrainingLog:
+    """What a training did so far: `losses` a step, by lane, and `samples`, (step, clip) pairs, made as it went."""
+
+    losses: list[dict[str, float]] = field(default_factory=list)
+    samples: list[tuple[int, Clip]] = field(default_factory=list)
+
+
+def train_lora(
+    session: Session,
+    dataset: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    steps: int = 2000,
+    rank: int = 16,
+    targets: str | Sequence[str] = "attention",
+    lr: float = 1e-4,
+    batch_size: int = 1,
+    lanes: Sequence[str] = LANES,
+    given: Mapping[str, float] | None = None,
+    trigger: str = "",
+    width: int | None = None,
+    height: int | None = None,
+    num_frames: int | None = None,
+    frame_rate: float = 24.0,
+    seed: int = 0,
+    samples: Sequence[ClipRequest] = (),
+    sample_every: int = 250,
+    on_step: Callable[[int, TrainingLog], None] | None = None,
+    gradient_checkpointing: bool = False,
+    resume: bool = True,
+    progress: bool = True,
+) -> Path:
+    """Learn a LoRA from clips and write it to `out`, a .safetensors file; return its path.
+
+    dataset: a folder or table, as `read_dataset` takes it. steps: of AdamW, each on batch_size clips. rank: of the
+    matrices; alpha is equal to it. targets: a name in TARGETS, or names of layers as peft matches them. lr: learning
+    rate. lanes: what is learned, "video", "audio" or both; another lane is given whole. given: how often, of 1, each
+    of GIVEN stands at the start of a clip, so that the LoRA serves those tasks too; default: the first frame, 0.1.
+    trigger: a word put before every caption. width, height, num_frames: in pixels and frames, default the model's;
+    pictures are cropped, and a shorter clip gives the largest 8k + 1 frames that it has. seed: of every draw.
+    samples, sample_every: requests made with the LoRA as it is, every so many steps. on_step: called after each with
+    the number of steps done and the log; what it raises ends the training. gradient_checkpointing: less memory for
+    a third more time. resume: go on from where a training to the same `out` was stopped.
+
+    Encoded clips and the state to resume from lie in a folder beside `out` that ends in .training.
+
+    Raises ValueError for a dataset or settings that cannot be used, and where the loss stops being a number (the last
+    good state is kept); Cancelled after `session.cancel()` or Ctrl-C, the state kept.
+    """
+    out = _checked_out(out)
+    whole_number("steps", steps, least=1)
+    whole_number("rank", rank, least=1)
+    whole_number("batch_size", batch_size, least=1)
+    finite_number("lr", lr, least=0)
+    text("trigger", trigger)
+    for lane in lanes:
+        choice("lanes", lane, LANES)
+    rates = _checked_rates({"first_frame": 0.1} if given is None else given)
+    _check_trainable(session)
+    examples = read_dataset(dataset)
+    if len(examples) < FEW_CLIPS:
+        raise ValueError(
+            f"{dataset} has {len(examples)} clip; a LoRA needs {FEW_CLIPS} at the least, and 10 to 50 do well"
+        )
+    work = out.with_suffix(".training")
+    clips = encode_dataset(
+        session,
+        examples,
+        work / "clips",
+        width=width or session.model.width,
+        height=height or session.model.height,
+        num_frames=num_frames or session.model.num_frames,
+        frame_rate=frame_rate,
+        trigger=trigger,
+        needs_sound="audio" in lanes,
+        progress=progress,
+    )
+    about = {
+        "base_model": session.model.name,
+        "trigger": trigger,
+        "rank": rank,
+        "targets": list(TARGETS.get(targets, targets)) if isinstance(targets, str) else list(targets),
+        "lr": lr,
+        "batch_size": batch_size,
+        "lanes": list(lanes),
+        "given": rates,
+        "seed": seed,
+        "data_sha256": _data_hash(clips),
+    }
+    log = TrainingLog()
+    transformer = session.pipe.transformer
+    with _adapter(transformer, rank, about["targets"], seed, gradient_checkpointing):
+        optimizer = torch.optim.AdamW([p for p in transformer.parameters() if p.requires_grad], lr=lr, weight_decay=0.0)
+        state_file, done = work / "state.safetensors", 0
+        stored = read_state(state_file, about) if resume else None
+        if stored is not None:
+            restore(stored, transformer, optimizer)
+            done, log.losses = stored.step, stored.losses
+
+        def keep(step: int) -> None:
+            write_state(state_file, transformer, optimizer, about | {"step": step, "losses": log.losses})
+
+        def after_step(step: int) -> None:
+            if samples and (step % sample_every == 0 or step == steps):
+                log.samples += [(step, session.run(request, progress=False)) for request in samples]
+            if on_step is not None:
+                on_step(step, log)
+
+        trainer = _Trainer(session, transformer, optimizer, _by_kind(clips), about, log)
+        trainer.run(range(done, steps), keep, after_step, progress)
+        return write_lora(out, adapter_weights(transformer), about | {"steps": steps}, transformer.dtype)
+
+
+@dataclass
+class _Trainer:
+    session: Session
+    transformer: torch.nn.Module
+    optimizer: torch.optim.Optimizer
+    kinds: list[list[LatentClip]]
+    about: Mapping[str, Any]
+    log: TrainingLog
+
+    def run(self, steps: range, keep: Callable[[int], None], after_step: Callable[[int], None], progress: bool) -> None:
+        """Take the steps, keeping the state from time to time and however they end."""
+        self.session.begin()
+        done, kept_at = steps.start, monotonic()
+        try:
+            bar = tqdm(steps, desc="training", initial=steps.start, total=steps.stop, disable=not progress)
+            for step in bar:
+                with self.session.exclusively():
+                    losses = self._step(step)
+                self.log.losses.append(losses)
+                done = step + 1
+                bar.set_postfix({lane: f"{loss:.3f}" for lane, loss in losses.items()}, refresh=False)
+                after_step(done)
+                if self.session.is_cancelled:
+                    raise KeyboardInterrupt
+                if monotonic() - kept_at > SAVE_EVERY_S:
+                    keep(done)
+                    kept_at = monotonic()
+        except KeyboardInterrupt:
+            raise Cancelled(f"the training was cancelled after {done} steps; call it again to go on", None) from None
+        finally:
+            keep(done)
+
+    def _step(self, step: int) -> dict[str, float]:
+        # The draws of a step depend on its number alone, so that a resumed training takes the same ones.
+        generator = torch.Generator().manual_seed(self.about["seed"] * 1_000_003 + step)
+        shares = torch.tensor([float(len(clips)) for clips in self.kinds])
+        clips = self.kinds[int(torch.multinomial(shares, 1, generator=generator))]
+        picked = torch.randint(len(clips), (min(self.about["batch_size"], len(clips)),), generator=generator)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.about["lr"] * min(1.0, (step + 1) / WARM_UP_STEPS)
+        self.optimizer.zero_grad(set_to_none=True)
+        losses = batch_loss(
+            self.transformer, [clips[i] for i in picked], generator, self.about["given"], self.about["lanes"]
+        )
+        loss = torch.stack(list(losses.values())).sum()
+        if not math.isfinite(float(loss.detach())):
+            raise ValueError(
+                f"the loss of step {step + 1} is {float(loss.detach())}; the state before it is kept: go on with a "
+                f"smaller lr than {self.about['lr']:g}"
+            )
+        loss.backward()
+        trained = [p for group in self.optimizer.param_groups for p in group["params"]]
+        torch.nn.utils.clip_grad_norm_(trained, MAX_GRADIENT)
+        self.optimizer.step()
+        return {lane: float(value.detach()) for lane, value in losses.items()}
+
+
+@contextmanager
+def _adapter(
+    transformer: torch.nn.Module, rank: int, targets: Sequence[str], seed: int, checkpointing: bool
+) -> Iterator[None]:
+    """Give the transformer a new adapter, the only weights that learn, and take it out again."""
+    learned_before = [parameter for parameter in transformer.parameters() if parameter.requires_grad]
+    transformer.requires_grad_(False)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        transformer.add_adapter(LoraConfig(r=rank, lora_alpha=rank, target_modules=list(targets)), ADAPTER)
+    if checkpointing:
+        transformer.enable_gradient_checkpointing()
+    try:
+        yield
+    finally:
+        if checkpointing:
+            transformer.disable_gradient_checkpointing()
+        transformer.delete_adapters(ADAPTER)
+        if not transformer.peft_config:
+            transformer.unload_lora()
+        for parameter in learned_before:
+            parameter.requires_grad_(True)
+
+
+def _by_kind(clips: Sequence[LatentClip]) -> list[list[LatentClip]]:
+    kinds: dict[Any, list[LatentClip]] = defaultdict(list)
+    for clip in clips:
+        kinds[clip.kind].append(clip)
+    return list(kinds.values())
+
+
+def _data_hash(clips: Sequence[LatentClip]) -> str:
+    """SHA-256 over everything that is learned from, in order."""
+    digest = hashlib.sha256()
+    for clip in clips:
+        for tensor in (clip.video, clip.audio, *clip.text.values()):
+            digest.update(tensor.contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _checked_out(out: str | os.PathLike[str]) -> Path:
+    path = Path(out)
+    if path.suffix != ".safetensors":
+        raise ValueError(f"{path.name} does not end in .safetensors; nearest: {path.with_suffix('.safetensors').name}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _checked_rates(given: Mapping[str, float]) -> dict[str, float]:
+    rates = {choice("given", name, GIVEN): finite_number(name, rate, 0, 1) for name, rate in given.items()}
+    if sum(rates.values()) > 1:
+        raise ValueError(
+            f"the rates of given add up to {sum(rates.values()):g}; they share 1, and the rest is for nothing"
+        )
+    return rates
+
+
+def _check_trainable(session: Session) -> None:
+    transformer = session.pipe.transformer
+    if any(isinstance(module, ScaledLinear) for module in transformer.modules()):
+        raise ValueError(
+            "this session's transformer has weights of one byte, which nothing is learned through yet; nearest: load "
+            'it in bf16, with preset="80gb"'
+        )
+    check_not_streamed(transformer)

@@ -1,0 +1,222 @@
+"""A LoRA is learned from clips on disk: what it changes, how it is resumed, cancelled and refused."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from ltx_nb import Cancelled, Clip, load
+from ltx_nb.loading.loras import fuse_loras
+from ltx_nb.tiny.world import Scene
+from ltx_nb.training import read_dataset, train_lora
+from ltx_nb.training.encoded import encode_dataset
+from ltx_nb.training.flow import GIVEN, LatentClip, draw_given, draw_sigmas
+
+SMALL = {"rank": 2, "lr": 1e-2, "batch_size": 2, "width": 64, "height": 64, "num_frames": 9, "progress": False}
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    """Three clips of 9 frames and their captions."""
+    folder = tmp_path_factory.mktemp("dataset")
+    for name, colour in (("a", "red"), ("b", "green"), ("c", "blue")):
+        scene = Scene(colour=colour, width=64, height=64, num_frames=9, phase=0.4)
+        Clip(scene.frames(), scene.audio(), 24.0, 48_000).save(folder / f"{name}.mp4")
+        (folder / f"{name}.txt").write_text(scene.caption())
+    return folder
+
+
+@pytest.fixture
+def random_session(fresh_random_session):
+    return fresh_random_session
+
+
+def weights_of(session):
+    return {name: tensor.clone() for name, tensor in session.pipe.transformer.state_dict().items()}
+
+
+@pytest.fixture(scope="module")
+def trained(dataset, tmp_path_factory):
+    """(session, its transformer's weights before, the file) of six steps."""
+    session = load("tiny")
+    before = weights_of(session)
+    out = train_lora(session, dataset, tmp_path_factory.mktemp("out") / "style.safetensors", steps=6, trigger="zap", **SMALL)
+    return session, before, out
+
+
+def test_the_file_has_official_keys_and_says_what_it_was_made_of(trained):
+    _, _, out = trained
+    with safe_open(out, framework="pt") as file:
+        names, about = set(file.keys()), file.metadata()
+    layer = "diffusion_model.transformer_blocks.0.audio_to_video_attn.to_q"
+    assert {f"{layer}.lora_A.weight", f"{layer}.lora_B.weight"} <= names
+    assert {about["trigger"], about["base_model"], about["rank"], about["steps"]} == {"zap", "tiny", "2", "6"}
+    assert len(about["data_sha256"]) == 64
+
+
+def test_the_session_is_as_it_was(trained):
+    session, before, _ = trained
+    after = session.pipe.transformer.state_dict()
+    assert list(after) == list(before)
+    assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
+
+
+def test_the_kit_and_diffusers_read_the_file_alike(trained):
+    session, before, out = trained
+    ours = load("tiny", loras=[out]).pipe.transformer.state_dict()
+    assert any(not torch.equal(ours[name], tensor) for name, tensor in before.items())
+    theirs = load("tiny").pipe
+    theirs.load_lora_weights(out)
+    theirs.transformer.fuse_lora()
+    theirs.transformer.unload_lora()
+    fused = theirs.transformer.state_dict()
+    assert all(torch.allclose(fused[name], ours[name], atol=1e-6) for name in ours)
+
+
+def test_the_loss_falls(random_session, dataset, tmp_path):
+    logs = []
+    train_lora(
+        random_session, dataset, tmp_path / "x.safetensors", steps=24, seed=3,
+        on_step=lambda step, log: logs.append(log), **SMALL | {"rank": 8, "batch_size": 3},
+    )
+    total = [sum(losses.values()) for losses in logs[-1].losses]
+    assert len(total) == 24
+    assert np.mean(total[-8:]) < np.mean(total[:8])
+
+
+def test_a_resumed_training_is_bit_for_bit_the_whole_one(random_session, dataset, tmp_path):
+    whole = train_lora(random_session, dataset, tmp_path / "whole.safetensors", steps=5, **SMALL)
+
+    def stop(step, log):
+        if step == 2:
+            random_session.cancel()
+
+    out = tmp_path / "parts.safetensors"
+    with pytest.raises(Cancelled, match="after 2 steps"):
+        train_lora(random_session, dataset, out, steps=5, on_step=stop, **SMALL)
+    assert not out.exists()
+    steps = []
+    train_lora(random_session, dataset, out, steps=5, on_step=lambda step, log: steps.append(step), **SMALL)
+    assert steps == [3, 4, 5]
+    parts = load_file(out)
+    assert all(torch.equal(parts[name], tensor) for name, tensor in load_file(whole).items())
+
+
+def test_a_state_of_another_training_is_refused(random_session, dataset, tmp_path):
+    out = tmp_path / "x.safetensors"
+    train_lora(random_session, dataset, out, steps=1, **SMALL)
+    with pytest.raises(ValueError, match="of another training: rank was 2 and is 4"):
+        train_lora(random_session, dataset, out, steps=2, **SMALL | {"rank": 4})
+    train_lora(random_session, dataset, out, steps=1, resume=False, **SMALL | {"rank": 4})
+    (out.with_suffix(".training") / "state.safetensors").write_bytes(b"half")
+    with pytest.raises(ValueError, match="is damaged"):
+        train_lora(random_session, dataset, out, steps=2, **SMALL)
+
+
+def test_a_loss_that_is_no_number_ends_the_training_with_its_last_good_state(random_session, dataset, tmp_path):
+    out = tmp_path / "x.safetensors"
+    with pytest.raises(ValueError, match=r"the loss of step \d+ is (nan|inf).*smaller lr"):
+        train_lora(random_session, dataset, out, steps=30, **SMALL | {"lr": 1e30})
+    state = load_file(out.with_suffix(".training") / "state.safetensors")
+    assert state
+
+
+def test_one_lane_alone_changes_its_own_layers(random_session, dataset, tmp_path):
+    out = train_lora(
+        random_session, dataset, tmp_path / "x.safetensors", steps=2, targets="audio", lanes=["audio"], **SMALL
+    )
+    assert all("audio_attn" in name for name in load_file(out))
+
+
+def test_samples_are_made_with_the_lora_as_it_is(random_session, dataset, tmp_path):
+    from ltx_nb import ClipRequest
+
+    request = ClipRequest("a red ball", width=64, height=64, num_frames=9, seed=1)
+    plain = random_session.run(request, progress=False)
+    logs = []
+    train_lora(
+        random_session, dataset, tmp_path / "x.safetensors", steps=2, samples=[request], sample_every=1,
+        on_step=lambda step, log: logs.append(log), **SMALL,
+    )
+    steps, clips = zip(*logs[-1].samples, strict=True)
+    assert steps == (1, 2)
+    assert not torch.equal(clips[1].latents, plain.latents)
+    assert torch.equal(random_session.run(request, progress=False).latents, plain.latents)
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"steps": 0}, "steps"),
+        ({"rank": 0}, "rank"),
+        ({"lanes": ["picture"]}, "lanes"),
+        ({"given": {"first": 0.1}}, "first_frame"),
+        ({"given": {"first_frame": 0.7, "prefix": 0.7}}, "add up to 1.4"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_refused(random_session, dataset, tmp_path, change, error):
+    with pytest.raises(ValueError, match=error):
+        train_lora(random_session, dataset, tmp_path / "x.safetensors", **SMALL | {"steps": 1} | change)
+
+
+def test_another_suffix_too_few_clips_and_weights_of_one_byte_are_refused(random_session, dataset, tmp_path):
+    with pytest.raises(ValueError, match=r"nearest: x\.safetensors"):
+        train_lora(random_session, dataset, tmp_path / "x.pt", steps=1, **SMALL)
+    one = tmp_path / "one.json"
+    one.write_text(json.dumps([{"caption": "A ball.", "video": str(dataset / "a.mp4")}]))
+    with pytest.raises(ValueError, match="has 1 clip; a LoRA needs 2"):
+        train_lora(random_session, one, tmp_path / "x.safetensors", steps=1, **SMALL)
+
+
+def test_a_clip_without_sound_is_named(random_session, dataset, tmp_path):
+    scene = Scene(width=64, height=64, num_frames=9)
+    Clip(scene.frames(), None, 24.0, None).save(tmp_path / "silent.mp4")
+    rows = [{"caption": "A ball.", "video": str(dataset / "a.mp4")}, {"caption": "A ball.", "video": "silent.mp4"}]
+    (tmp_path / "d.json").write_text(json.dumps(rows))
+    with pytest.raises(ValueError, match=r"clip 2, silent\.mp4: it has no sound"):
+        train_lora(random_session, tmp_path / "d.json", tmp_path / "x.safetensors", steps=1, **SMALL)
+    train_lora(random_session, tmp_path / "d.json", tmp_path / "x.safetensors", steps=1, lanes=["video"], **SMALL)
+
+
+def test_a_clip_is_encoded_once(random_session, dataset, tmp_path, monkeypatch):
+    sizes = {"width": 64, "height": 64, "num_frames": 9, "frame_rate": 24.0, "progress": False}
+    first = encode_dataset(random_session, read_dataset(dataset), tmp_path, **sizes)
+    monkeypatch.setattr(random_session.pipe.vae, "encode", None)
+    again = encode_dataset(random_session, read_dataset(dataset), tmp_path, **sizes)
+    assert all(torch.equal(a.video, b.video) and torch.equal(a.audio, b.audio) for a, b in zip(first, again, strict=True))
+
+
+def a_clip():
+    return LatentClip(torch.zeros(7 * 4, 128), torch.zeros(50, 128), (7, 2, 2), 24.0, {})
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_what_is_given_is_given_at_the_same_moments_on_both_lanes(name):
+    generator = torch.Generator().manual_seed(0)
+    frames, latents = draw_given({name: 1.0}, a_clip(), generator)
+    wanted = {"nothing": (0, 0), "first_frame": (1, 0), "whole_audio": (0, 50), "whole_video": (7, 0)}
+    if name in wanted:
+        assert (int(frames.sum()), int(latents.sum())) == wanted[name]
+    else:
+        assert frames.any() and latents.any() and not frames.all() and not latents.all()
+        # The share of time that is given differs by no more than a latent frame.
+        assert abs(float(frames.float().mean()) - float(latents.float().mean())) < 2 / 7
+
+
+REFERENCE_DRAWS = {1024: (0.6259, 0.2753, 0.6682, 0.9025), 4096: (0.7427, 0.4160, 0.8114, 0.9521)}
+
+
+def test_noise_levels_are_those_of_the_reference():
+    """Mean and quantiles (0.1, 0.5, 0.9) of a million draws of ltx-trainer at commit 400fd31."""
+    generator = torch.Generator().manual_seed(0)
+    for tokens in (1024, 4096):
+        drawn = draw_sigmas(200_000, tokens, generator)
+        assert float(drawn.min()) > 0 and float(drawn.max()) <= 1
+        assert (float(drawn.mean()), *drawn.quantile(torch.tensor([0.1, 0.5, 0.9])).tolist()) == pytest.approx(
+            REFERENCE_DRAWS[tokens], abs=5e-3
+        )
+
+
