@@ -7,9 +7,10 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
+from typer.testing import CliRunner
 
 from ltx_nb import Cancelled, Clip, load
-from ltx_nb.loading.loras import fuse_loras
+from ltx_nb.cli import app
 from ltx_nb.tiny.world import Scene
 from ltx_nb.training import read_dataset, train_lora
 from ltx_nb.training.encoded import encode_dataset
@@ -24,7 +25,9 @@ def dataset(tmp_path_factory):
     folder = tmp_path_factory.mktemp("dataset")
     for name, colour in (("a", "red"), ("b", "green"), ("c", "blue")):
         scene = Scene(colour=colour, width=64, height=64, num_frames=9, phase=0.4)
-        Clip(scene.frames(), scene.audio(), 24.0, 48_000).save(folder / f"{name}.mp4")
+        Clip(frames=scene.frames(), audio=scene.audio(), frame_rate=24.0, sample_rate=48_000).save(
+            folder / f"{name}.mp4"
+        )
         (folder / f"{name}.txt").write_text(scene.caption())
     return folder
 
@@ -43,7 +46,9 @@ def trained(dataset, tmp_path_factory):
     """(session, its transformer's weights before, the file) of six steps."""
     session = load("tiny")
     before = weights_of(session)
-    out = train_lora(session, dataset, tmp_path_factory.mktemp("out") / "style.safetensors", steps=6, trigger="zap", **SMALL)
+    out = train_lora(
+        session, dataset, tmp_path_factory.mktemp("out") / "style.safetensors", steps=6, trigger="zap", **SMALL
+    )
     return session, before, out
 
 
@@ -65,7 +70,7 @@ def test_the_session_is_as_it_was(trained):
 
 
 def test_the_kit_and_diffusers_read_the_file_alike(trained):
-    session, before, out = trained
+    _, before, out = trained
     ours = load("tiny", loras=[out]).pipe.transformer.state_dict()
     assert any(not torch.equal(ours[name], tensor) for name, tensor in before.items())
     theirs = load("tiny").pipe
@@ -79,8 +84,13 @@ def test_the_kit_and_diffusers_read_the_file_alike(trained):
 def test_the_loss_falls(random_session, dataset, tmp_path):
     logs = []
     train_lora(
-        random_session, dataset, tmp_path / "x.safetensors", steps=24, seed=3,
-        on_step=lambda step, log: logs.append(log), **SMALL | {"rank": 8, "batch_size": 3},
+        random_session,
+        dataset,
+        tmp_path / "x.safetensors",
+        steps=24,
+        seed=3,
+        on_step=lambda step, log: logs.append(log),
+        **SMALL | {"rank": 8, "batch_size": 3},
     )
     total = [sum(losses.values()) for losses in logs[-1].losses]
     assert len(total) == 24
@@ -138,8 +148,14 @@ def test_samples_are_made_with_the_lora_as_it_is(random_session, dataset, tmp_pa
     plain = random_session.run(request, progress=False)
     logs = []
     train_lora(
-        random_session, dataset, tmp_path / "x.safetensors", steps=2, samples=[request], sample_every=1,
-        on_step=lambda step, log: logs.append(log), **SMALL,
+        random_session,
+        dataset,
+        tmp_path / "x.safetensors",
+        steps=2,
+        samples=[request],
+        sample_every=1,
+        on_step=lambda step, log: logs.append(log),
+        **SMALL,
     )
     steps, clips = zip(*logs[-1].samples, strict=True)
     assert steps == (1, 2)
@@ -173,7 +189,7 @@ def test_another_suffix_too_few_clips_and_weights_of_one_byte_are_refused(random
 
 def test_a_clip_without_sound_is_named(random_session, dataset, tmp_path):
     scene = Scene(width=64, height=64, num_frames=9)
-    Clip(scene.frames(), None, 24.0, None).save(tmp_path / "silent.mp4")
+    Clip(frames=scene.frames(), audio=None, frame_rate=24.0, sample_rate=None).save(tmp_path / "silent.mp4")
     rows = [{"caption": "A ball.", "video": str(dataset / "a.mp4")}, {"caption": "A ball.", "video": "silent.mp4"}]
     (tmp_path / "d.json").write_text(json.dumps(rows))
     with pytest.raises(ValueError, match=r"clip 2, silent\.mp4: it has no sound"):
@@ -186,7 +202,9 @@ def test_a_clip_is_encoded_once(random_session, dataset, tmp_path, monkeypatch):
     first = encode_dataset(random_session, read_dataset(dataset), tmp_path, **sizes)
     monkeypatch.setattr(random_session.pipe.vae, "encode", None)
     again = encode_dataset(random_session, read_dataset(dataset), tmp_path, **sizes)
-    assert all(torch.equal(a.video, b.video) and torch.equal(a.audio, b.audio) for a, b in zip(first, again, strict=True))
+    assert all(
+        torch.equal(a.video, b.video) and torch.equal(a.audio, b.audio) for a, b in zip(first, again, strict=True)
+    )
 
 
 def a_clip():
@@ -220,3 +238,11 @@ def test_noise_levels_are_those_of_the_reference():
         )
 
 
+def test_the_command_trains_and_says_what_it_made(dataset, tmp_path):
+    out = tmp_path / "style.safetensors"
+    command = ["train-lora", "--data", str(dataset), "--out", str(out), "--steps", "2", "--rank", "2"]
+    result = CliRunner().invoke(app, [*command, "--size", "64x64", "--frames", "9", "--json"])
+    assert result.exit_code == 0, result.output
+    said = json.loads(result.stdout.splitlines()[-1])
+    assert (said["path"], said["steps"], len(said["losses"])) == (str(out), 2, 2)
+    assert out.is_file()

@@ -235,9 +235,7 @@ def _adapter(
     finally:
         if checkpointing:
             transformer.disable_gradient_checkpointing()
-        transformer.delete_adapters(ADAPTER)
-        if not transformer.peft_config:
-            transformer.unload_lora()
+        transformer.unload_lora()
         for parameter in learned_before:
             parameter.requires_grad_(True)
 
@@ -253,7 +251,7 @@ def _data_hash(clips: Sequence[LatentClip]) -> str:
     """SHA-256 over everything that is learned from, in order."""
     digest = hashlib.sha256()
     for clip in clips:
-        for tensor in (clip.video, clip.audio, *clip.text.values()):
+        for tensor in (clip.video, clip.audio, *(clip.text[name] for name in sorted(clip.text))):
             digest.update(tensor.contiguous().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
@@ -281,5 +279,10 @@ def _check_trainable(session: Session) -> None:
         raise ValueError(
             "this session's transformer has weights of one byte, which nothing is learned through yet; nearest: load "
             'it in bf16, with preset="80gb"'
+        )
+    if getattr(transformer, "peft_config", None):
+        raise ValueError(
+            f"the transformer has the adapters {', '.join(transformer.peft_config)}; nearest: "
+            "load(model, loras=[...]), which adds them to the weights that are learned on"
         )
     check_not_streamed(transformer)

@@ -1,0 +1,65 @@
+"""The command `ltx-nb train-lora`: learn a LoRA from a folder or table of clips."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated
+
+import typer
+
+from ltx_nb.cli.commands import AsJson, app
+from ltx_nb.cli.outcome import outcome_of_command
+
+
+@app.command()
+def train_lora(
+    data: Annotated[Path, typer.Option(help="Folder, or CSV, JSON or JSONL table, of clips with captions.")],
+    out: Annotated[Path, typer.Option(help=".safetensors file to write.")],
+    model: Annotated[str, typer.Option(help="Name of the model, or the path of its file or folder.")] = "tiny",
+    preset: Annotated[str, typer.Option(help="Name of a memory preset, or auto for what is free here.")] = "auto",
+    steps: Annotated[int, typer.Option(help="Steps of AdamW.", min=1)] = 2000,
+    rank: Annotated[int, typer.Option(help="Rank of the matrices.", min=1)] = 16,
+    lr: Annotated[float, typer.Option(help="Learning rate.", min=0)] = 1e-4,
+    batch_size: Annotated[int, typer.Option(help="Clips a step.", min=1)] = 1,
+    trigger: Annotated[str, typer.Option(help="Word put before every caption.")] = "",
+    size: Annotated[str | None, typer.Option(help="720p, ... or WIDTHxHEIGHT; default: the model's.")] = None,
+    frames: Annotated[int | None, typer.Option(help="Most frames of a clip, 8k + 1; default: the model's.")] = None,
+    seed: Annotated[int, typer.Option(help="Of every draw.")] = 0,
+    resume: Annotated[bool, typer.Option(help="Go on where a training to the same file was stopped.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Learn a LoRA from clips with captions; stop it with Ctrl-C and go on by the same command."""
+    with outcome_of_command(as_json) as outcome:
+        import ltx_nb
+        from ltx_nb.shapes import parsed_size
+        from ltx_nb.training import TrainingLog
+        from ltx_nb.training import train_lora as learn
+
+        width, height = (None, None) if size is None else parsed_size(size)
+        losses: list[dict[str, float]] = []
+
+        def remember(step: int, log: TrainingLog) -> None:
+            losses[:] = log.losses
+
+        began = perf_counter()
+        path = learn(
+            ltx_nb.load(model, preset),
+            data,
+            out,
+            steps=steps,
+            rank=rank,
+            lr=lr,
+            batch_size=batch_size,
+            trigger=trigger,
+            width=width,
+            height=height,
+            num_frames=frames,
+            seed=seed,
+            resume=resume,
+            on_step=remember,
+        )
+        seconds = perf_counter() - began
+        outcome.data = {"path": str(path), "bytes": path.stat().st_size, "steps": steps, "seconds": seconds}
+        outcome.data["losses"] = losses
+        outcome.text = f"{path}: {steps} steps of rank {rank}, {path.stat().st_size:,} bytes, in {seconds:.0f} s"
