@@ -49,10 +49,12 @@ def fuse_loras(
     models: Mapping[str, torch.nn.Module],
     sources: Sequence[LoraSource],
     after: Callable[[torch.nn.Module, str], None] = lambda model, name: None,
+    dtype: torch.dtype | None = None,
 ) -> None:
     """Add LoRAs to `models` ("transformer", "connectors") in place, all of them or none.
 
     after: called with the model and the name of each layer that is done, to quantise it before the next is made.
+    dtype: of the changed weights, None for the stored one; bf16 rounds away much of a small change.
 
     Raises WeightsError for a file that does not fit them, and where a layer that it changes has weights of one byte.
     """
@@ -68,7 +70,7 @@ def fuse_loras(
         for layer in layers:
             weight = weight + layer.scale * (layer.up.float() @ layer.down.float()).to(weight.device)
         # A new tensor: the old one may be the bytes of a mapped file.
-        target.weight = torch.nn.Parameter(weight.to(target.weight.dtype), requires_grad=False)
+        target.weight = torch.nn.Parameter(weight.to(dtype or target.weight.dtype), requires_grad=False)
         after(models[component], target_name)
 
 

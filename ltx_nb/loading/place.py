@@ -33,7 +33,9 @@ def change_weights(transformer: nn.Module, connectors: nn.Module, loras: Sequenc
         if to_one_byte and model is transformer:
             quantise_layer(model, name, keep_fp8)
 
-    fuse_loras({"transformer": transformer, "connectors": connectors}, loras, after=quantise)
+    # What computes in float32 keeps the sums in it, whatever its file has.
+    dtype = torch.float32 if preset.compute_bytes == 4 else None
+    fuse_loras({"transformer": transformer, "connectors": connectors}, loras, after=quantise, dtype=dtype)
     if to_one_byte:
         quantise_blocks(transformer, keep_fp8)
 
