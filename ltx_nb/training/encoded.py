@@ -113,8 +113,9 @@ def _encoded(session: Session, request: ClipRequest) -> LatentClip:
     waveform = torch.zeros(2, round(request.duration_s * session.sample_rate))
     if found.waveform is not None:
         waveform = torch.from_numpy(found.waveform)
-    video = pack_video(encode_video(pipe, torch.from_numpy(found.frames)))[0]
-    audio = pack_audio(encode_audio(pipe, waveform, session.sample_rate, num_latents))[0]
+    device = pipe._execution_device
+    video = pack_video(encode_video(pipe, torch.from_numpy(found.frames), device=device))[0]
+    audio = pack_audio(encode_audio(pipe, waveform, session.sample_rate, num_latents, device))[0]
     shape = request.video_latent_shape
     return LatentClip(
         video.float().cpu(),

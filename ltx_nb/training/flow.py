@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
+from ltx_nb.running.cross_modal import velocities
 from ltx_nb.shapes import audio_intervals_s, video_intervals_s
 
 # LTX-2's ltx-trainer, `ShiftedLogitNormalTimestepSampler`: mean of the logit by the number of tokens, 0.95 at 1,024
@@ -52,10 +52,6 @@ class LatentClip:
     def kind(self) -> tuple[object, ...]:
         """Clips of one kind can share a batch."""
         return (*self.latent_shape, len(self.audio), self.frame_rate)
-
-
-def velocities(transformer: torch.nn.Module, **inputs: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    return transformer(**inputs, use_cross_timestep=transformer.config.cross_attn_mod, return_dict=False)
 
 
 def draw_sigmas(count: int, num_tokens: int, generator: torch.Generator) -> torch.Tensor:

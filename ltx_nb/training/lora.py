@@ -125,7 +125,7 @@ def train_lora(
         needs_sound="audio" in lanes,
         progress=progress,
     )
-    about = {
+    about: dict[str, Any] = {
         "base_model": session.model.name,
         "trigger": trigger,
         "rank": rank,
