@@ -22,13 +22,13 @@ from random_weights import components, transformer
 
 from ltx_nb import ClipRequest, Given, Sampling, Source
 from ltx_nb.catalogue.models import DISTILLED
-from ltx_nb.catalogue.parameters import sizes_of
+from ltx_nb.catalogue.parameters import parameter_counts
 from ltx_nb.loading import session_of
 from ltx_nb.media import Media
 from ltx_nb.pipeline.out_of_memory import STAGE_OF_BLOCK, Fit
 from ltx_nb.pipeline.session import Session
+from ltx_nb.planning import OutOfMemory
 from ltx_nb.planning.budget import CUDA_CONTEXT, CUDA_CONTEXT_GB, GB
-from ltx_nb.planning.plan import OutOfMemory
 from ltx_nb.planning.planner import plan_to_load
 from ltx_nb.planning.presets import PRESETS
 from ltx_nb.running.lean import make_lean
@@ -53,12 +53,12 @@ def main(job: dict[str, Any]) -> None:
 def pipeline_rows(card: str, weights: str) -> Iterator[dict[str, Any]]:
     """A row for each clip: peak and seconds of each stage beside the plan's, RAM, what CUDA takes by itself."""
     start_s = perf_counter()
-    parts, fit = components(weights, CUDA), Fit(PRESETS[card], sizes_of(DISTILLED))
+    parts, fit = components(weights, CUDA), Fit(PRESETS[card], parameter_counts(DISTILLED))
     mapped = ["text_encoder"] if fit.preset.keeps_all else ["text_encoder", "connectors", "vocoder", "latent_upsampler"]
     tensors = [tensor for name in mapped for tensor in parts[name].parameters() if not tensor.is_meta]
     mapped_gb = sum(tensor.nbytes for tensor in tensors) / GB
     del tensors
-    resident = plan_to_load(DISTILLED, fit.preset, fit.sizes).resident_blocks
+    resident = plan_to_load(DISTILLED, fit.preset, fit.counts).resident_blocks
     session = session_of(DISTILLED, parts, fit, resident=resident, device=CUDA, dtype=torch.bfloat16, text="stream")
     yield {"resident blocks": resident, "made and placed in s": perf_counter() - start_s}
     for shape, task in CLIPS:
@@ -104,7 +104,7 @@ def measured_run(session: Session, request: ClipRequest, synchronise: Callable[[
     finally:
         for tree, name, block in stock:
             tree[name] = block
-    planned = {stage.name: stage for stage in session.fit.plan(session.model, request).stages}
+    planned = {part.name: part for part in session.fit.plan(session.model, request).parts}
     for name in list(stages):
         if name not in planned:  # nothing was given to it
             del stages[name]

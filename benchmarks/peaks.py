@@ -18,8 +18,7 @@ from torch.utils._pytree import tree_leaves
 
 from ltx_nb import shapes
 from ltx_nb.catalogue.components import CONFIGS, empty_component
-from ltx_nb.planning.plan import Plan
-from ltx_nb.planning.planner import plan
+from ltx_nb.planning import Plan, plan
 from ltx_nb.running.cross_modal import velocities
 from ltx_nb.running.lean import make_lean
 from ltx_nb.running.tiles import tile_shape
@@ -111,9 +110,11 @@ def peaks() -> Iterator[dict[str, Any]]:
         yield compared(f"decode a tile of {name}", line(made, "decode", "one tile"), measured)
         measured = peak_gb(lambda tile=tile: vae.encode(meta(1, 3, *astuple(tile.pixel))))
         yield compared(f"encode a tile of {name}", line(made, "encode", "one tile"), measured)
-    made = plan(MODEL, PRESET, width=1920, height=1088, num_frames=121, two_stage=True, task="image-to-video")
+    clip = {"width": 1920, "height": 1088, "num_frames": 121}
+    made = plan(MODEL, PRESET, **clip, task="image-to-video")
     measured = peak_gb(lambda: vae.encode(meta(1, 3, 1, 1088, 1920)))
     yield compared("encode an image of 1920x1088", line(made, "encode", "one tile"), measured)
+    made = plan(MODEL, PRESET, **clip, two_stage=True)
     upsampler = component("latent_upsampler")
     measured = peak_gb(lambda: upsampler(meta(1, 128, 16, 17, 30)))
     yield compared("upsample to 1920x1088x121", line(made, "upsample", "activations"), measured)
@@ -126,17 +127,19 @@ def peaks() -> Iterator[dict[str, Any]]:
         connectors(joined[:1], mask)
 
     yield compared("connectors", line(made, "text", "activations"), peak_gb(prompt_and_negative))
-    vocoder = component("vocoder", torch.float32)
+    vocoder, audio_vae = component("vocoder", torch.float32), component("audio_vae", torch.float32)
     for frames in (121, 481):
-        made = plan(MODEL, PRESET, width=768, height=512, num_frames=frames)
+        made = plan(MODEL, PRESET, width=768, height=512, num_frames=frames, task="audio-to-video")
         mel_frames = shapes.AudioLatentShape(shapes.audio_num_latents(frames / 24)).mel_frames
         measured = peak_gb(lambda num=mel_frames: vocoder(meta(1, 2, num, 64, dtype=torch.float32)))
         yield compared(f"vocoder, {frames / 24:.0f} s", line(made, "audio", "activations"), measured)
+        measured = peak_gb(lambda num=mel_frames: audio_vae.encode(meta(1, 2, num, 64, dtype=torch.float32)))
+        yield compared(f"encode a sound of {frames / 24:.0f} s", line(made, "encode sound", "activations"), measured)
 
 
-def line(made: Plan, stage: str, what: str) -> float:
-    """GB of the line of a stage that is called so."""
-    lines = next(it.lines for it in made.stages if it.name == stage)
+def line(made: Plan, part: str, what: str) -> float:
+    """GB of the line of a part that is called so."""
+    lines = next(it.lines for it in made.parts if it.name == part)
     return next(it.gb for it in lines if what in it.what)
 
 

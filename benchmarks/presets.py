@@ -17,9 +17,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from ltx_nb.planning.plan import Plan
-from ltx_nb.planning.planner import plan
-from ltx_nb.planning.presets import PRESETS
+from ltx_nb.planning import PRESETS, Plan, plan
 from ltx_nb.whole_files import whole_file
 
 MODEL = "2.3-distilled"

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ltx_nb.catalogue.components import CONFIGS
-from ltx_nb.planning.planner import plan
+from ltx_nb.planning import plan
 from ltx_nb.running.one_byte import ScaledLinear
 from ltx_nb.sampling import Sampling
 from ltx_nb.tiny import architecture
@@ -73,7 +73,7 @@ def test_random_weights_fill_every_tensor_in_its_form(monkeypatch, weights, dtyp
 def test_every_stage_of_a_run_is_measured_beside_its_plan(session, task):
     request = card_jobs.request_of(64, 64, 17, task).replace(sampling=Sampling(num_inference_steps=1))
     found = card_jobs.measured_run(session, request, lambda: 1.0)
-    planned = {stage.name for stage in session.fit.plan(session.model, request).stages}
+    planned = {part.name for part in session.fit.plan(session.model, request).parts}
     assert "failed" not in found and set(found["stages"]) == planned
     assert all(
         it["seconds"] > 0 and it["reserved_gb"] == 1.0 and it["planned_gb"] > 0 for it in found["stages"].values()

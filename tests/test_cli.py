@@ -13,7 +13,7 @@ from ltx_nb import ClipRequest
 from ltx_nb.catalogue.models import TINY
 from ltx_nb.cli import app
 from ltx_nb.media import probe
-from ltx_nb.planning.presets import PRESETS
+from ltx_nb.planning import PRESETS
 from ltx_nb.tiny.evaluate_tasks import TASKS
 
 PROMPT = "A red ball bounces on the floor in front of a navy background. Each bounce makes a deep thump."

@@ -7,8 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ltx_nb.cli import app
-from ltx_nb.planning.machine import this_machine
-from ltx_nb.planning.plan import Plan
+from ltx_nb.planning import Plan, this_machine
 
 
 def invoke(*arguments):

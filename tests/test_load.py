@@ -15,8 +15,7 @@ from ltx_nb.catalogue.models import DEV, DISTILLED, TINY
 from ltx_nb.loading import load
 from ltx_nb.loading.folder import read_folder
 from ltx_nb.loading.tensors import WeightsError
-from ltx_nb.planning.plan import DoesNotFit
-from ltx_nb.planning.presets import PRESETS
+from ltx_nb.planning import PRESETS, DoesNotFit
 from ltx_nb.running.lean import HOOK as LEAN
 from ltx_nb.running.one_byte import ScaledLinear
 

@@ -13,7 +13,7 @@ from ltx_nb import ClipRequest, Sampling
 from ltx_nb.catalogue.checkpoints import find_model
 from ltx_nb.catalogue.models import DEV_2_0, DISTILLED_2_0
 from ltx_nb.pipeline.prepare import pack_video
-from ltx_nb.planning.presets import PRESETS
+from ltx_nb.planning import PRESETS
 from ltx_nb.tiny import architecture
 
 TOLERANCE = 1e-4

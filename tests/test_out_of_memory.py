@@ -7,8 +7,7 @@ import torch
 
 from ltx_nb import Sampling
 from ltx_nb.loading import load
-from ltx_nb.planning.plan import OutOfMemory
-from ltx_nb.planning.presets import PRESETS
+from ltx_nb.planning import PRESETS, OutOfMemory
 
 CARD = replace(PRESETS["8gb"], name="small card", resident_blocks=4, weight_bytes=4, compute_bytes=4)
 SMALL = {"width": 64, "height": 64, "num_frames": 17, "sampling": Sampling(num_inference_steps=1), "progress": False}

@@ -35,11 +35,6 @@ LINES = (
     ("request", "given", "source", "sampling", "clip", "display", "media", "shapes"),
     ("checks", "arrays", "whole_files"),
 )
-# Imports that break this and are to go: the test fails on any other, and on one of these that is gone.
-TO_GO = {
-    ("ltx_nb.catalogue.parameters", "ltx_nb.tiny"),
-    ("ltx_nb.catalogue.parameters", "ltx_nb.tiny.architecture"),
-}
 
 
 def imported_in_fresh_python(statement):
@@ -195,27 +190,21 @@ def test_imports_point_one_way_between_the_wings():
     assert {wing_of(name) for name in graph} <= set(line_of)
     arrows = {(name, other) for name, others in graph.items() for other in others}
     back = {arrow for arrow in arrows if runs_back(line_of, *arrow)}
-    assert sorted(back - TO_GO) == []
+    assert sorted(back) == []
     beside = {wing: set() for wing in line_of}
-    for importer, imported in arrows - TO_GO:
+    for importer, imported in arrows:
         if line_of[wing_of(importer)] == line_of[wing_of(imported)] and wing_of(importer) != wing_of(imported):
             beside[wing_of(importer)].add(wing_of(imported))
     assert circle_in(beside) == []
 
 
 def test_no_modules_import_each_other_in_a_circle():
-    graph = {name: {other for other in others if (name, other) not in TO_GO} for name, others in import_graph().items()}
-    assert circle_in(graph) == []
-
-
-def test_imports_that_are_to_go_are_there():
-    graph = import_graph()
-    assert [arrow for arrow in sorted(TO_GO) if arrow[1] not in graph[arrow[0]]] == []
+    assert circle_in(import_graph()) == []
 
 
 def test_the_tiny_model_is_known_to_the_command_line_alone():
     importers = {name for name, others in import_graph().items() for other in others if wing_of(other) == "tiny"}
-    assert {wing_of(name) for name in importers} <= {"tiny", "cli", *(wing_of(name) for name, _ in TO_GO)}
+    assert {wing_of(name) for name in importers} <= {"tiny", "cli"}
 
 
 def test_the_package_does_not_know_the_widgets():

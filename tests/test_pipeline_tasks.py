@@ -19,8 +19,8 @@ from ltx_nb.media import Media
 from ltx_nb.pipeline import tasks
 from ltx_nb.pipeline.compose import BLEND_FRAMES, put_back_frames, put_back_samples
 from ltx_nb.pipeline.conditions import conditions_of
-from ltx_nb.pipeline.stages import first_stage_as_given, stages_of
 from ltx_nb.request import ClipRequest, Given, Sampling, Source
+from ltx_nb.stages import first_stage_as_given, stages_of
 
 PROMPT = "A red ball bounces."
 RATE = 48_000

@@ -7,11 +7,9 @@ from itertools import pairwise
 import pytest
 
 from ltx_nb.catalogue.models import named_model
-from ltx_nb.catalogue.parameters import sizes_of
-from ltx_nb.planning.machine import Accelerator, Machine, usable_dtypes
-from ltx_nb.planning.plan import Plan
-from ltx_nb.planning.planner import fitting_presets, plan, plan_request, preset_of
-from ltx_nb.planning.presets import PRESETS
+from ltx_nb.catalogue.parameters import parameter_counts
+from ltx_nb.planning import PRESETS, Accelerator, Machine, Plan, fitting_presets, plan, usable_dtypes
+from ltx_nb.planning.planner import preset_of
 from ltx_nb.request import ClipRequest, Given, Source
 from ltx_nb.running.tiles import coded_latents, tile_shape
 from ltx_nb.shapes import VideoShape
@@ -56,7 +54,7 @@ def test_8gb_makes_twenty_seconds_of_720p_with_fewer_blocks():
 def test_what_is_given_costs_no_memory_in_denoising_and_is_encoded_in_tiles(task):
     text, given = (plan("2.3-distilled", "8gb", **FHD, num_frames=121, task=it) for it in ("text-to-video", task))
     assert given.fits and given.peak == text.peak and given.peak.gb < 7.2
-    (encode,) = [stage for stage in given.stages if stage.name == "encode"]
+    (encode,) = [stage for stage in given.parts if stage.name == "encode"]
     assert encode.gb < 5
 
 
@@ -65,7 +63,7 @@ def test_a_stage_in_tiles_is_counted_by_the_tiles_of_the_pipeline():
     latent = VideoShape(121, 1088, 1920).latent
     tile = tile_shape(latent).pixel
     for name in ("encode", "decode"):
-        (stage,) = [stage for stage in made.stages if stage.name == name]
+        (stage,) = [stage for stage in made.parts if stage.name == name]
         assert f"{tile.width}x{tile.height} px x {tile.num_frames} frames" in [line.why for line in stage.lines]
         assert stage.seconds * PRESETS["8gb"].tflops == pytest.approx(0.02 * coded_latents(latent), rel=0.05)
 
@@ -73,31 +71,31 @@ def test_a_stage_in_tiles_is_counted_by_the_tiles_of_the_pipeline():
 def test_a_request_is_planned_for_its_task():
     given = (Given("video", Source.from_bytes(b"a clip", "video/mp4"), 0.0, 2.0),)
     request = ClipRequest("", width=768, height=512, num_frames=121, given=given)
-    names = [stage.name for stage in plan_request(named_model("2.3-distilled"), "8gb", request).stages]
+    names = [stage.name for stage in plan("2.3-distilled", "8gb", request).parts]
     assert names == ["text", "encode", "stage 1", "decode", "audio"]
 
 
 def test_a_text_encoder_that_stays_is_counted():
-    sizes = sizes_of(named_model("2.3-distilled"))
+    counts = parameter_counts(named_model("2.3-distilled"))
     resident, streamed = (
         plan("2.3-distilled", replace(PRESETS["80gb"], keeps_text=keeps), **SMALL, num_frames=121)
         for keeps in (True, False)
     )
-    assert resident.stages[0].gb - streamed.stages[0].gb == pytest.approx(2 * sizes.text_encoder_file / 1e9)
+    assert resident.parts[0].gb - streamed.parts[0].gb == pytest.approx(2 * counts.text_encoder_file / 1e9)
 
 
 def test_sizes_are_the_models():
-    sizes = sizes_of(named_model("2.3-dev"))
-    assert sizes.blocks * sizes.block + sizes.around_blocks == 18_988_838_144
-    assert (sizes.block, sizes.connectors, sizes.text_encoder) == (386_695_360, 3_172_227_584, 11_766_034_176)
-    assert (sizes.audio_vae, sizes.vocoder, sizes.latent_upsampler) == (53_248_146, 128_537_448, 497_867_904)
-    assert sizes.vae_encoder + sizes.vae_decoder == 726_105_969
+    counts = parameter_counts(named_model("2.3-dev"))
+    assert counts.blocks * counts.block + counts.around_blocks == 18_988_838_144
+    assert (counts.block, counts.connectors, counts.text_encoder) == (386_695_360, 3_172_227_584, 11_766_034_176)
+    assert (counts.audio_vae, counts.vocoder, counts.latent_upsampler) == (53_248_146, 128_537_448, 497_867_904)
+    assert counts.vae_encoder + counts.vae_decoder == 726_105_969
 
 
 def test_sizes_of_the_tiny_model_are_its_own():
-    sizes = sizes_of(named_model("tiny"))
-    assert sizes.blocks == 6
-    assert sizes.blocks * sizes.block < 10e6
+    counts = parameter_counts(named_model("tiny"))
+    assert counts.blocks == 6
+    assert counts.blocks * counts.block < 10e6
     assert plan("tiny", "cpu", width=128, height=128, num_frames=49).ram_gb < 3
 
 
@@ -123,7 +121,7 @@ def test_more_pixels_or_frames_never_take_less(preset):
         for smaller, larger in pairwise(plans):
             assert larger.resident_blocks <= smaller.resident_blocks
             assert larger.seconds > smaller.seconds
-            denoise = [next(stage for stage in it.stages if stage.name == "stage 1") for it in (smaller, larger)]
+            denoise = [next(stage for stage in it.parts if stage.name == "stage 1") for it in (smaller, larger)]
             beside = [
                 stage.gb - it.resident_blocks * 0.387 for stage, it in zip(denoise, (smaller, larger), strict=True)
             ]
@@ -131,10 +129,10 @@ def test_more_pixels_or_frames_never_take_less(preset):
 
 
 def test_two_stages_have_the_smaller_one_first():
-    names = [stage.name for stage in plan("2.3-distilled", "8gb", **FHD, num_frames=121, two_stage=True).stages]
+    names = [stage.name for stage in plan("2.3-distilled", "8gb", **FHD, num_frames=121, two_stage=True).parts]
     assert names == ["text", "stage 1", "upsample", "stage 2", "decode", "audio"]
     first, second = (
-        next(s for s in plan("2.3-distilled", "8gb", **FHD, num_frames=121, two_stage=True).stages if s.name == name)
+        next(s for s in plan("2.3-distilled", "8gb", **FHD, num_frames=121, two_stage=True).parts if s.name == name)
         for name in ("stage 1", "stage 2")
     )
     assert first.gb < second.gb
@@ -142,8 +140,8 @@ def test_two_stages_have_the_smaller_one_first():
 
 def test_dev_takes_four_forwards_a_step_and_distilled_one():
     dev, distilled = (plan(name, "24gb", **SMALL, num_frames=121) for name in ("2.3-dev", "2.3-distilled"))
-    assert "30 steps of 4 forwards" in next(s.assuming for s in dev.stages if s.name == "stage 1")
-    assert "8 steps of 1 forward," in next(s.assuming for s in distilled.stages if s.name == "stage 1")
+    assert "30 steps of 4 forwards" in next(s.assuming for s in dev.parts if s.name == "stage 1")
+    assert "8 steps of 1 forward," in next(s.assuming for s in distilled.parts if s.name == "stage 1")
 
 
 @pytest.mark.parametrize("frames", [121, 481])
@@ -210,10 +208,10 @@ def test_an_int8_copy_that_streams_from_the_disk_is_counted():
     plans = [
         plan(name, "colab-t4", **SMALL, num_frames=121) for name in ("2.3-distilled", "2.3-distilled-official-fp8")
     ]
-    sizes = sizes_of(named_model("2.3-distilled"))
-    around = sizes.parameters - sizes.text_encoder - sizes.blocks * sizes.block
+    counts = parameter_counts(named_model("2.3-distilled"))
+    around = counts.parameters - counts.text_encoder - counts.blocks * counts.block
     copies = [[line.gb for line in made.download if "int8 copy" in line.what] for made in plans]
-    assert copies == [[pytest.approx((sizes.blocks * sizes.block + 2 * around) / 1e9)], []]
+    assert copies == [[pytest.approx((counts.blocks * counts.block + 2 * around) / 1e9)], []]
 
 
 def test_files_that_are_here_need_no_disk():
@@ -222,7 +220,7 @@ def test_files_that_are_here_need_no_disk():
         plan("2.3-distilled", **SMALL, num_frames=121, machine=machine, has_files=it) for it in (False, True)
     )
     assert not without.fits and with_files.fits
-    assert with_files.download == () and with_files.stages == without.stages
+    assert with_files.download == () and with_files.parts == without.parts
 
 
 def test_a_small_disk_is_told_of_smaller_files():
@@ -242,7 +240,7 @@ def test_a_small_disk_is_told_of_smaller_files():
 )
 def test_auto_takes_the_form_that_the_card_can_use(name, capability, total_gb, weight_bytes, compute_bytes, keeps_all):
     machine = machine_with(name, capability, total_gb, total_gb - 0.3)
-    preset = preset_of(machine, sizes_of(named_model("2.3-distilled")))
+    preset = preset_of(machine, parameter_counts(named_model("2.3-distilled")))
     assert (preset.weight_bytes, preset.compute_bytes, preset.keeps_all) == (weight_bytes, compute_bytes, keeps_all)
 
 

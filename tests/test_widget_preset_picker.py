@@ -4,8 +4,7 @@ import re
 
 import pytest
 
-from ltx_nb.planning.machine import Accelerator, Machine, usable_dtypes
-from ltx_nb.planning.planner import plan
+from ltx_nb.planning import Accelerator, Machine, plan, usable_dtypes
 from ltx_nb.request import ClipRequest, Given, Source
 from ltx_widgets.preset_picker.widget import PRESET_NAMES, PresetPicker, job_of
 

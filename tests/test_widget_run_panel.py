@@ -12,7 +12,7 @@ from PIL import Image
 
 from ltx_nb.catalogue.models import TINY
 from ltx_nb.clip import Clip
-from ltx_nb.planning.plan import OutOfMemory
+from ltx_nb.planning import OutOfMemory
 from ltx_nb.planning.planner import plan_request
 from ltx_nb.planning.presets import PRESETS
 from ltx_nb.request import ClipRequest

@@ -5,13 +5,15 @@ Knows configs and counts; not bytes, dtypes or devices.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ltx_nb.catalogue.components import CONFIGS, empty_component
-from ltx_nb.catalogue.models import TINY, Model
+from ltx_nb.catalogue.components import CLASSES, CONFIGS, empty_component
+from ltx_nb.catalogue.models import Model
 
 if TYPE_CHECKING:
     import torch
@@ -22,8 +24,13 @@ GEMMA_FILE_PARAMETERS = 12_187_325_040
 
 
 @dataclass(frozen=True)
-class Sizes:
-    """Parameters; `largest_layer` and `largest_connector` are of one weight. width: of a video token in the blocks."""
+class ParameterCounts:
+    """Numbers of parameters, part by part.
+
+    block: those of one of the `blocks` transformer blocks, which are all alike. largest_layer, largest_connector: those
+    of one weight. text_encoder_file: with what its files hold beside the language model. width: channels of a video
+    token in the blocks.
+    """
 
     blocks: int
     block: int
@@ -43,30 +50,36 @@ class Sizes:
 
     @property
     def parameters(self) -> int:
-        """Of the whole pipeline."""
+        """Those of the whole pipeline."""
         around = self.around_blocks + self.connectors + self.vae_encoder + self.vae_decoder + self.audio_vae
         return self.blocks * self.block + around + self.vocoder + self.latent_upsampler + self.text_encoder
 
 
 @cache
-def sizes_of(model: Model) -> Sizes:
-    """Of the components of a model in the catalogue; all but the tiny one are of LTX-2.3's size."""
-    if model.name == TINY.name:
-        return _tiny()
+def parameter_counts(model: Model) -> ParameterCounts:
+    """Count the parameters of a model: by the configs in its folder where it lies in one, else by LTX-2.3's.
+
+    Raises FileNotFoundError and ValueError for a folder whose configs are missing or are no JSON objects.
+    """
+    folder = Path(model.weights)
+    if model.file is None and folder.is_absolute():
+        configs, text = _configs_of(folder), _text_of(folder)
+    else:
+        configs, text = CONFIGS, GEMMA
+    blocks = configs["transformer"]["num_layers"]
     # One block is enough to count: they are all alike.
-    configs = CONFIGS | {"transformer": CONFIGS["transformer"] | {"num_layers": 1}}
-    parts = {name: empty_component(name, config) for name, config in configs.items()}
-    made = sizes_of_parts(parts, GEMMA)
-    return replace(made, blocks=CONFIGS["transformer"]["num_layers"], text_encoder_file=GEMMA_FILE_PARAMETERS)
+    configs = configs | {"transformer": configs["transformer"] | {"num_layers": 1}}
+    made = counts_of_parts({name: empty_component(name, config) for name, config in configs.items()}, text)
+    return replace(made, blocks=blocks, text_encoder_file=GEMMA_FILE_PARAMETERS if text == GEMMA else made.text_encoder)
 
 
-def sizes_of_parts(parts: Mapping[str, torch.nn.Module], text: Mapping[str, int]) -> Sizes:
-    """Of components as they are, by name, and a text encoder's dimensions as in GEMMA; one may lack the upsampler."""
+def counts_of_parts(parts: Mapping[str, torch.nn.Module], text: Mapping[str, int]) -> ParameterCounts:
+    """Count components as they are, by name; the latent upsampler may be missing. text: dimensions as in GEMMA."""
     transformer, vae = parts["transformer"], parts["vae"]
     blocks, block = len(transformer.transformer_blocks), transformer.transformer_blocks[0]
     layer = _gemma_layer(text)
     text_encoder = text["layers"] * layer + text["vocab"] * text["hidden"] + text["hidden"]
-    return Sizes(
+    return ParameterCounts(
         blocks=blocks,
         block=_count(block),
         largest_layer=_largest(block),
@@ -86,7 +99,7 @@ def sizes_of_parts(parts: Mapping[str, torch.nn.Module], text: Mapping[str, int]
 
 
 def text_dimensions(config: Any) -> dict[str, int]:
-    """Of a text encoder's `config.text_config`, named as in GEMMA."""
+    """Name the dimensions of a text encoder's `config.text_config` as GEMMA does."""
     return {
         "vocab": config.vocab_size,
         "hidden": config.hidden_size,
@@ -98,20 +111,27 @@ def text_dimensions(config: Any) -> dict[str, int]:
     }
 
 
-def _tiny() -> Sizes:
-    from accelerate import init_empty_weights
+def _configs_of(folder: Path) -> dict[str, dict[str, Any]]:
+    """The config of each component that a folder in diffusers' layout has."""
+    names = [name for name in CLASSES if name != "latent_upsampler" or (folder / name).is_dir()]
+    return {name: _json_object(folder / name / "config.json") for name in names}
 
-    from ltx_nb.tiny import architecture
 
-    names = {"vae": "video_vae"} | {name: name for name in CONFIGS if name != "vae"}
-    with init_empty_weights():
-        parts = {name: getattr(architecture, maker)() for name, maker in names.items()}
-        config = architecture.text_encoder(len(architecture.tokenizer())).config.text_config
-    return sizes_of_parts(parts, text_dimensions(config))
+def _text_of(folder: Path) -> dict[str, int]:
+    from transformers import Gemma3Config  # it fills in what a published config leaves out
+
+    return text_dimensions(Gemma3Config.from_dict(_json_object(folder / "text_encoder" / "config.json")).text_config)
+
+
+def _json_object(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path} is no JSON object: {error}") from None
 
 
 def _gemma_layer(text: Mapping[str, int]) -> int:
-    """Query, key, value and output; gate, up and down; four norms of the layer, two of the heads."""
+    """Count query, key, value and output; gate, up and down; four norms of the layer, two of the heads."""
     attention = 2 * text["hidden"] * text["head_dim"] * (text["heads"] + text["kv_heads"])
     return attention + 3 * text["hidden"] * text["ff"] + 4 * text["hidden"] + 2 * text["head_dim"]
 

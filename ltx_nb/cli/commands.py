@@ -127,8 +127,7 @@ def evaluate(
 def doctor(as_json: AsJson = False) -> None:
     """Say what this machine has, which dtypes it multiplies in, and which memory presets fit."""
     with outcome_of_command(as_json) as outcome:
-        from ltx_nb.planning.machine import this_machine
-        from ltx_nb.planning.planner import fitting_presets
+        from ltx_nb.planning import fitting_presets, this_machine
 
         machine = this_machine()
         presets = fitting_presets(machine)
@@ -149,13 +148,13 @@ def plan(
 ) -> None:
     """Project memory, download and time of a clip, with every sum shown; nothing is loaded or downloaded."""
     with outcome_of_command(as_json) as outcome:
+        from ltx_nb import planning
         from ltx_nb.catalogue.checkpoints import find_model
-        from ltx_nb.planning import planner
         from ltx_nb.shapes import parsed_size
 
         entry = find_model(model)
         width, height = (entry.width, entry.height) if size is None else parsed_size(size)
-        job: dict[str, Any] = {
+        clip: dict[str, Any] = {
             "width": width,
             "height": height,
             "num_frames": entry.num_frames if frames is None else frames,
@@ -163,11 +162,11 @@ def plan(
             "two_stage": two_stage,
             "task": task,
         }
-        made = planner.plan(entry, preset, **job)
+        made = planning.plan(entry, preset, **clip)
         if made.download and not made.fits:
             from ltx_nb.loading.model_files import is_downloaded  # seconds to import, so only where it matters
 
-            made = planner.plan(entry, preset, **job, has_files=is_downloaded(entry))
+            made = planning.plan(entry, preset, **clip, has_files=is_downloaded(entry))
         outcome.data, outcome.text = made.to_dict(), made.text()
     if not made.fits:
         raise typer.Exit(Status.DOES_NOT_FIT)
@@ -222,16 +221,14 @@ def _make_clip(
 def _check_before_download(entry: Model, wanted: ClipRequest, preset: str, text_encoder: str | None, yes: bool) -> None:
     """Raises DoesNotFit for a clip without room before the hub is asked for anything, and without `yes` ValueError,
     with licence and size, where loading would download."""
-    from ltx_nb.catalogue.parameters import sizes_of
     from ltx_nb.loading.download import missing_downloads, summary
     from ltx_nb.loading.model_files import files_of
-    from ltx_nb.planning.plan import DoesNotFit
-    from ltx_nb.planning.planner import chosen_preset, plan_request
+    from ltx_nb.planning import DoesNotFit, plan
 
     files = files_of(entry, text_encoder)
     if not files:
         return
-    made = plan_request(entry, chosen_preset(preset, sizes_of(entry)), wanted)
+    made = plan(entry, preset, wanted, has_files=True)
     if not made.fits:
         raise DoesNotFit(made)
     downloads = [] if yes else missing_downloads(files)

@@ -16,8 +16,6 @@ from typing import Any
 
 import typer
 
-from ltx_nb.planning.plan import DoesNotFit
-
 
 class Status(IntEnum):
     FAILED = 1
@@ -58,6 +56,8 @@ def outcome_of_command(as_json: bool) -> Iterator[Outcome]:
 
 
 def _status_of(error: Exception) -> Status:
+    from ltx_nb.planning import DoesNotFit  # only where something went wrong, so that help comes at once
+
     if isinstance(error, DoesNotFit):
         return Status.DOES_NOT_FIT
     return Status.BAD_INPUT if isinstance(error, ValueError) else Status.FAILED

@@ -20,7 +20,7 @@ from transformers.utils import logging as transformers_logging
 
 from ltx_nb.catalogue.checkpoints import find_model
 from ltx_nb.catalogue.models import Model
-from ltx_nb.catalogue.parameters import sizes_of, sizes_of_parts, text_dimensions
+from ltx_nb.catalogue.parameters import counts_of_parts, parameter_counts, text_dimensions
 from ltx_nb.checks import choice
 from ltx_nb.loading.folder import read_folder, write_folder
 from ltx_nb.loading.loras import LoraSource
@@ -32,9 +32,9 @@ from ltx_nb.pipeline.blocks import ClipBlocks
 from ltx_nb.pipeline.out_of_memory import Fit
 from ltx_nb.pipeline.prompt_cache import PromptCache, fingerprint
 from ltx_nb.pipeline.session import Session
-from ltx_nb.planning.budget import needs_int8_files
 from ltx_nb.planning.planner import chosen_preset, plan_to_load
 from ltx_nb.planning.presets import ALL_BLOCKS, Preset
+from ltx_nb.planning.storage import needs_int8_files
 
 OFFLOADS = ("none", "ram", "disk")
 TEXTS = ("cached", "stream", "resident")
@@ -94,13 +94,14 @@ def load(
             f"dtype={dtype!r} is not one of {', '.join(map(str, DTYPES))}; one-byte weights are a preset's"
         )
     if files_of(entry, text_encoder):  # before anything is downloaded, by the catalogue's sizes
-        plan_to_load(entry, _adapted(chosen_preset(preset, sizes_of(entry)), dtype, offload, text), sizes_of(entry))
+        counts = parameter_counts(entry)
+        plan_to_load(entry, _adapted(chosen_preset(preset, counts), dtype, offload, text), counts)
     with _quiet_libraries():
         found = located(entry, text_encoder)
         components = _read(entry, found)
-        sizes = sizes_of_parts(components, text_dimensions(components["text_encoder"].config.text_config))
-        chosen = _adapted(chosen_preset(preset, sizes), dtype, offload, text)
-        plan = plan_to_load(entry, chosen, sizes)
+        counts = counts_of_parts(components, text_dimensions(components["text_encoder"].config.text_config))
+        chosen = _adapted(chosen_preset(preset, counts), dtype, offload, text)
+        plan = plan_to_load(entry, chosen, counts)
         if converted is None and needs_int8_files(entry, chosen, plan.blocks - plan.resident_blocks):
             converted = KEPT / "converted"
         runs_on = _device(chosen, device)
@@ -112,7 +113,7 @@ def load(
         return session_of(
             entry,
             components,
-            Fit(chosen, sizes),
+            Fit(chosen, counts),
             resident=plan.resident_blocks,
             device=runs_on,
             dtype=dtype or COMPUTE_DTYPES[chosen.compute_bytes],

@@ -29,7 +29,7 @@ from ltx_nb.pipeline.decode import DecodeVideoStep
 from ltx_nb.pipeline.denoise import DenoiseStep
 from ltx_nb.pipeline.encode import EncodeAudioStep, EncodeVideoStep
 from ltx_nb.pipeline.prepare import AddNoiseStep
-from ltx_nb.pipeline.stages import AutoUpsampleStep
+from ltx_nb.pipeline.upsample import AutoUpsampleStep
 
 
 class StageBlocks(SequentialPipelineBlocks):

@@ -15,17 +15,15 @@ import torch
 from diffusers.modular_pipelines import ModularPipelineBlocks, PipelineState
 
 from ltx_nb.catalogue.models import Model
-from ltx_nb.catalogue.parameters import Sizes
-from ltx_nb.planning import planner
-from ltx_nb.planning.plan import OutOfMemory, Plan
-from ltx_nb.planning.presets import Preset
+from ltx_nb.catalogue.parameters import ParameterCounts
+from ltx_nb.planning import OutOfMemory, Plan, Preset, plan
 from ltx_nb.request import ClipRequest
 
-# The blocks that stand for a stage, by name in the tree.
+# The blocks that stand for a part of a plan, by name in the tree.
 STAGE_OF_BLOCK = {
     "text": "text",
     "encode_video": "encode",
-    "encode_audio": "encode",
+    "encode_audio": "encode sound",
     "denoise": "stage",
     "upsample": "upsample",
     "decode_video": "decode",
@@ -38,10 +36,10 @@ class Fit:
     """How a session was made to fit: what plans of its runs go by."""
 
     preset: Preset
-    sizes: Sizes
+    counts: ParameterCounts
 
     def plan(self, model: Model, request: ClipRequest) -> Plan:
-        return planner.plan_request(model, self.preset, request, self.sizes)
+        return plan(model, self.preset, request, counts=self.counts)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -62,8 +60,8 @@ def explained_memory_errors(fit: Fit | None, model: Model, request: ClipRequest)
     except Exception as error:
         if fit is None or not is_out_of_memory(error):
             raise
-        plan = fit.plan(model, request)
-        failure = OutOfMemory(_stage(error), plan, _advice(fit.preset, plan))
+        made = fit.plan(model, request)
+        failure = OutOfMemory(_stage(error), made, _advice(fit.preset, made))
         traceback.clear_frames(error.__traceback__)  # whoever keeps the error would keep its tensors
         gc.collect()
         if torch.cuda.is_available():

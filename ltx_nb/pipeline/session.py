@@ -25,10 +25,10 @@ from ltx_nb.pipeline.guidance import guiders_of
 from ltx_nb.pipeline.out_of_memory import Fit, explained_memory_errors
 from ltx_nb.pipeline.prepare import unpack_audio, unpack_video
 from ltx_nb.pipeline.prompt_cache import EMBEDDINGS, PromptCache
-from ltx_nb.pipeline.stages import Stage, first_stage_as_given, stages_of
 from ltx_nb.pipeline.tokens import Tokens
 from ltx_nb.pipeline.verbs import Verbs
 from ltx_nb.request import ClipRequest
+from ltx_nb.stages import Stage, stages_of
 from ltx_nb.trace import Cancelled, StepEvent, Trace, stop_if_cancelled
 
 MAX_PROMPT_TOKENS = 1024  # of LTX2Pipeline
@@ -111,7 +111,7 @@ class Session(Verbs):
             stages = stages_of(self.model, request)
             self._check(request)
             recorded = Trace(trace_budget_mb, len(stages)) if trace else None
-            num_steps = sum(stage.sampling.num_inference_steps for stage in stages)
+            num_steps = sum(stage.steps for stage in stages)
             with tqdm(total=num_steps, disable=not progress, desc=self.model.name) as bar:
 
                 def after_step(event: StepEvent) -> None:
@@ -144,11 +144,11 @@ class Session(Verbs):
         """What the last stage was given, and the state of the pipeline after it."""
         carried = self._cached_text(request)
         is_cached, notes = bool(carried), []
-        if request.first_stage is not None:
-            low = conditions_of(first_stage_as_given(request), self.sample_rate, image_crf=0)
-            carried |= {"first_stage_frames": _tensor(low.frames), "initial_waveform": _tensor(low.waveform)}
-            notes = low.notes
         for stage in stages:
+            if stage.low is not None:
+                low = conditions_of(stage.low, self.sample_rate, image_crf=0)
+                carried |= {"first_stage_frames": _tensor(low.frames), "initial_waveform": _tensor(low.waveform)}
+                notes = low.notes
             given = conditions_of(stage.request, self.sample_rate, self.model.image_crf)
             self.pipe.update_components(
                 scheduler=_scheduler_for(self._scheduler),

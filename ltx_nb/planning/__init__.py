@@ -1,1 +1,26 @@
-"""Planning: what a run takes of a machine, before anything is loaded. Knows no tensors."""
+"""What a run takes of a machine, before anything is loaded: `plan()` says it, line by line. Knows no tensors.
+
+from ltx_nb.planning import plan
+print(plan("2.3-distilled", "8gb", size="1080p").text())
+"""
+
+from ltx_nb.planning.examples import TASKS
+from ltx_nb.planning.machine import Accelerator, Machine, this_machine, usable_dtypes
+from ltx_nb.planning.planner import fitting_presets, plan
+from ltx_nb.planning.plans import DoesNotFit, OutOfMemory, Plan
+from ltx_nb.planning.presets import PRESETS, Preset
+
+__all__ = [
+    "PRESETS",
+    "TASKS",
+    "Accelerator",
+    "DoesNotFit",
+    "Machine",
+    "OutOfMemory",
+    "Plan",
+    "Preset",
+    "fitting_presets",
+    "plan",
+    "this_machine",
+    "usable_dtypes",
+]

@@ -6,20 +6,19 @@ Knows how many blocks may stay on the accelerator and which preset this machine 
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import asdict, replace
+from typing import Any
 
 from ltx_nb import shapes
 from ltx_nb.catalogue.models import MODELS, Model, named_model
-from ltx_nb.catalogue.parameters import Sizes, sizes_of
-from ltx_nb.checks import choice, finite_number, flag, whole_number
+from ltx_nb.catalogue.parameters import ParameterCounts, parameter_counts
 from ltx_nb.planning.budget import GB, Budget
+from ltx_nb.planning.examples import example_of, named_task
 from ltx_nb.planning.machine import Machine, this_machine
-from ltx_nb.planning.plan import TASKS, DoesNotFit, Job, Plan, task_of
+from ltx_nb.planning.plans import DoesNotFit, Plan
 from ltx_nb.planning.presets import ALL_BLOCKS, PRESETS, Preset, named_preset
-
-if TYPE_CHECKING:
-    from ltx_nb.request import ClipRequest
+from ltx_nb.planning.storage import disk_lines, ram_lines
+from ltx_nb.request import ClipRequest
 
 RAM_SHARE = 0.9  # the rest is the system's
 SMALL_SHARE = 0.05  # of the free memory: weights below it leave room for everything else as it is
@@ -31,63 +30,49 @@ CARDS = sorted((preset for preset in PRESETS.values() if preset.kind == "cuda"),
 def plan(
     model: str | Model,
     preset: str | Preset = "auto",
+    request: ClipRequest | None = None,
     *,
-    width: int,
-    height: int,
-    num_frames: int,
-    frame_rate: float = 24.0,
-    two_stage: bool = False,
     task: str = "text-to-video",
     machine: Machine | None = None,
-    sizes: Sizes | None = None,
+    counts: ParameterCounts | None = None,
     has_files: bool = False,
+    **settings: Any,
 ) -> Plan:
-    """The projected memory, download and time of one clip.
+    """Project the memory, download and time of one clip.
 
-    preset: a name in `ltx_nb.planning.presets`, "auto" for what this machine has free, or a Preset of your own.
-    sizes: of the model, where they are not the catalogue's.
+    preset: a name in PRESETS, "auto" for what this machine has free, or a Preset of your own.
+    request: the clip. task, settings: instead of a request, a name in TASKS, and fields of ClipRequest, `size` and
+        `seconds`; what they leave open is the model's own.
     machine: what "auto" goes by, and whose disk is checked; with "auto", this machine unless given.
+    counts: of the model's parameters, where they are not the catalogue's.
     has_files: the model's files are here already, so that there is nothing to download.
 
-    Raises ValueError for names that are unknown and for sizes that no clip can have. A plan that does not fit is no
-    error: see `Plan.fits` and `Plan.would_fit`.
+    Raises ValueError for names that are unknown and for what no clip can be. A plan that does not fit is no error: see
+    `Plan.fits` and `Plan.would_fit`.
     """
     entry = named_model(model) if isinstance(model, str) else model
-    sizes = sizes or sizes_of(entry)
-    job = _checked_job(width, height, num_frames, frame_rate, two_stage, task)
+    if request is not None and settings:
+        raise ValueError(f"request and {', '.join(settings)} are both given; give one of the two")
+    request = request or example_of(task, entry, **settings)
+    counts = counts or parameter_counts(entry)
     if preset == "auto":
         machine = machine or this_machine()
-    chosen = chosen_preset(preset, sizes, machine)
+    chosen = chosen_preset(preset, counts, machine)
     disk_free_gb = None if machine is None or has_files else machine.disk_free_gb
-    made = _planned(entry, sizes, chosen, job, disk_free_gb)
+    made = _planned(entry, counts, chosen, request, disk_free_gb)
     if has_files:
         made = replace(made, download=())
-    return made if made.fits else replace(made, would_fit=_alternatives(entry, sizes, chosen, job, disk_free_gb))
+    return made if made.fits else replace(made, would_fit=_alternatives(entry, counts, chosen, request, disk_free_gb))
 
 
-def plan_request(model: Model, preset: str | Preset, request: ClipRequest, sizes: Sizes | None = None) -> Plan:
-    """`plan` for a clip that is described already."""
-    return plan(
-        model,
-        preset,
-        width=request.width,
-        height=request.height,
-        num_frames=request.num_frames,
-        frame_rate=request.frame_rate,
-        two_stage=request.two_stage,
-        task=task_of(request),
-        sizes=sizes,
-    )
-
-
-def chosen_preset(preset: str | Preset, sizes: Sizes, machine: Machine | None = None) -> Preset:
+def chosen_preset(preset: str | Preset, counts: ParameterCounts, machine: Machine | None = None) -> Preset:
     """The preset meant by a name, by "auto" for `machine` (this one unless given), or by itself."""
     if preset == "auto":
-        return preset_of(machine or this_machine(), sizes)
+        return preset_of(machine or this_machine(), counts)
     return preset if isinstance(preset, Preset) else named_preset(preset)
 
 
-def plan_to_load(model: Model, preset: Preset, sizes: Sizes) -> Plan:
+def plan_to_load(model: Model, preset: Preset, counts: ParameterCounts) -> Plan:
     """A plan for what is not known yet when a model is loaded: the largest usual picture that fits, with its length.
 
     Raises DoesNotFit where not even the model's own default fits.
@@ -95,13 +80,13 @@ def plan_to_load(model: Model, preset: Preset, sizes: Sizes) -> Plan:
     default = (model.width, model.height)
     pictures = [(shapes.NAMED_SIZES[name].width, shapes.NAMED_SIZES[name].height) for name in SIZES_TO_LOAD_FOR]
     for width, height in [*pictures, default]:
-        made = plan(model, preset, width=width, height=height, num_frames=model.num_frames, sizes=sizes)
+        made = plan(model, preset, width=width, height=height, num_frames=model.num_frames, counts=counts)
         if made.fits:
             return made
     raise DoesNotFit(made)
 
 
-def preset_of(machine: Machine, sizes: Sizes) -> Preset:
+def preset_of(machine: Machine, counts: ParameterCounts) -> Preset:
     """A preset named "auto" for what this machine has free, in the form of the nearest smaller preset.
 
     A model that is small beside the memory, as the tiny one always is, stays as it is. Blocks stream from the disk
@@ -124,9 +109,9 @@ def preset_of(machine: Machine, sizes: Sizes) -> Preset:
             resident_blocks=ALL_BLOCKS,
         ).computing_in(2 if accelerator.dtypes["bf16"] else 4)
     preset = replace(preset, name="auto")
-    if preset.compute_bytes * sizes.parameters / GB < SMALL_SHARE * free_gb:
+    if preset.compute_bytes * counts.parameters / GB < SMALL_SHARE * free_gb:
         return replace(preset, weight_bytes=preset.compute_bytes, keeps_all=True, keeps_text=True, lean=False)
-    made = _planned(named_model(FULL_SIZE), sizes, preset, _smallest_job(named_model(FULL_SIZE)))
+    made = _planned(named_model(FULL_SIZE), counts, preset, example_of("text-to-video", named_model(FULL_SIZE)))
     if preset.kind == "cuda" and made.ram_gb > made.ram_limit_gb:
         return replace(preset, offload="disk")
     return preset
@@ -143,78 +128,71 @@ def fitting_presets(machine: Machine) -> list[str]:
             if preset.vram_gb > it.total_gb or (preset.compute_bytes == 2 and not it.dtypes["bf16"]):
                 continue
             preset = replace(preset, vram_gb=min(preset.vram_gb, it.free_gb))
-        made = _planned(model, sizes_of(model), preset, _smallest_job(model))
+        made = _planned(model, parameter_counts(model), preset, example_of("text-to-video", model))
         has_memory = preset.kind == "cpu" or made.peak.gb <= made.limit_gb
         if has_memory and made.ram_gb <= machine.ram_free_gb:
             found.append(preset.name)
     return found
 
 
-def _smallest_job(model: Model) -> Job:
-    return Job(model.width, model.height, model.num_frames, 24.0, two_stage=False, task="text-to-video")
-
-
-def _checked_job(width: int, height: int, num_frames: int, frame_rate: float, two_stage: bool, task: str) -> Job:
-    multiple_px = shapes.VIDEO_SPATIAL_COMPRESSION * (2 if flag("two_stage", two_stage) else 1)
-    shapes.check_side("width", whole_number("width", width), multiple_px)
-    shapes.check_side("height", whole_number("height", height), multiple_px)
-    frame_rate = finite_number("frame_rate", frame_rate, least=1, most=120)
-    shapes.check_num_frames(whole_number("num_frames", num_frames), frame_rate)
-    return Job(width, height, num_frames, frame_rate, two_stage, choice("task", task, TASKS))
-
-
-def _planned(model: Model, sizes: Sizes, preset: Preset, job: Job, disk_free_gb: float | None = None) -> Plan:
-    budget = Budget(model, sizes, preset, job)
+def _planned(
+    model: Model,
+    counts: ParameterCounts,
+    preset: Preset,
+    request: ClipRequest,
+    disk_free_gb: float | None = None,
+) -> Plan:
+    budget = Budget(model, counts, preset, request)
     is_one_memory = preset.kind != "cuda"
     ram_limit_gb = preset.ram_gb * RAM_SHARE
     limit_gb = ram_limit_gb if preset.kind == "cpu" else preset.vram_gb - preset.spare_gb
-    resident = budget.sizes.blocks if is_one_memory else _resident_blocks(budget, limit_gb)
-    stages = budget.stages(resident)
+    resident = counts.blocks if is_one_memory else _resident_blocks(budget, limit_gb)
+    parts = budget.parts(resident)
     return Plan(
         model=model.name,
         preset=preset.name,
-        width=job.width,
-        height=job.height,
-        num_frames=job.num_frames,
-        frame_rate=job.frame_rate,
-        two_stage=job.two_stage,
-        task=job.task,
-        blocks=budget.sizes.blocks,
+        task=named_task(request),
+        width=request.width,
+        height=request.height,
+        num_frames=request.num_frames,
+        frame_rate=request.frame_rate,
+        two_stage=request.two_stage,
+        blocks=counts.blocks,
         resident_blocks=resident,
-        stages=stages,
+        parts=parts,
         limit_gb=limit_gb,
-        ram=budget.ram(resident, stages),
+        ram=ram_lines(budget, resident, parts),
         ram_limit_gb=ram_limit_gb,
-        download=budget.download(resident),
+        download=disk_lines(budget, resident),
         disk_free_gb=disk_free_gb,
         reasons=_reasons(budget, resident, limit_gb),
     )
 
 
 def _resident_blocks(budget: Budget, limit_gb: float) -> int:
-    """The most blocks, up to the preset's, with which every stage has room; 0 where none has."""
-    most = min(budget.preset.resident_blocks, budget.sizes.blocks)
+    """The most blocks, up to the preset's, with which every part has room; 0 where none has."""
+    most = min(budget.preset.resident_blocks, budget.counts.blocks)
     return next((count for count in range(most, 0, -1) if _peak_gb(budget, count) <= limit_gb), 0)
 
 
 def _peak_gb(budget: Budget, resident: int) -> float:
-    return max(stage.gb for stage in budget.stages(resident))
+    return max(part.gb for part in budget.parts(resident))
 
 
 def _reasons(budget: Budget, resident: int, limit_gb: float) -> tuple[str, ...]:
-    preset, blocks = budget.preset, budget.sizes.blocks
+    preset, blocks = budget.preset, budget.counts.blocks
     if preset.kind != "cuda":
         one_memory = "one memory for everything, so that nothing streams"
         return (f"{preset.card}: {one_memory}; {limit_gb:.1f} GB can be used.",)
     others_gb = sum(line.gb for line in budget.denoise_lines(resident)) - resident * budget.block_gb
-    form = {1: "one byte", 2: "bf16", 4: "float32"}[round(budget.block_gb * GB / budget.sizes.block)]
+    form = {1: "one byte", 2: "bf16", 4: "float32"}[round(budget.block_gb * GB / budget.counts.block)]
     found = [
         f"{preset.card}: {preset.vram_gb:.1f} GB less {preset.spare_gb:.1f} GB to spare is {limit_gb:.1f} GB.",
         f"Denoising takes {others_gb:.2f} GB beside the blocks; of {blocks} blocks of {budget.block_gb:.3f} GB "
         f"({form}), {resident} stay and {blocks - resident} stream.",
     ]
     if resident < min(blocks, preset.resident_blocks):
-        most = max(budget.stages(resident + 1), key=lambda stage: stage.gb)
+        most = max(budget.parts(resident + 1), key=lambda part: part.gb)
         found.append(f"With one more, {most.name} would take {most.gb:.2f} GB.")
     elif resident < blocks:
         found.append("The preset keeps no more.")
@@ -223,33 +201,46 @@ def _reasons(budget: Budget, resident: int, limit_gb: float) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _alternatives(model: Model, sizes: Sizes, preset: Preset, job: Job, disk_free_gb: float | None) -> tuple[str, ...]:
+def _alternatives(
+    model: Model, counts: ParameterCounts, preset: Preset, request: ClipRequest, disk_free_gb: float | None
+) -> tuple[str, ...]:
     """Where they fit: the longest clip of this size, the largest named size of this length, other files of the model,
     blocks from the disk, the smallest card."""
 
-    def fits(job: Job, preset: Preset = preset) -> bool:
-        return _planned(model, sizes, preset, job, disk_free_gb).fits
+    def fits(request: ClipRequest, preset: Preset = preset) -> bool:
+        return _planned(model, counts, preset, request, disk_free_gb).fits
 
     found = []
-    shorter = range(job.num_frames - shapes.VIDEO_TEMPORAL_COMPRESSION, 0, -shapes.VIDEO_TEMPORAL_COMPRESSION)
-    frames = next((count for count in shorter if fits(replace(job, num_frames=count))), None)
-    if frames is not None and shapes.audio_num_latents(frames / job.frame_rate) > 0:
-        found.append(f"{job.width}x{job.height} with {frames} frames ({frames / job.frame_rate:.1f} s)")
-    pixels = job.width * job.height
+    shorter = range(request.num_frames - shapes.VIDEO_TEMPORAL_COMPRESSION, 0, -shapes.VIDEO_TEMPORAL_COMPRESSION)
+    frames = next((count for count in shorter if fits(_shortened(request, count))), None)
+    if frames is not None and shapes.audio_num_latents(frames / request.frame_rate) > 0:
+        found.append(f"{request.width}x{request.height} with {frames} frames ({frames / request.frame_rate:.1f} s)")
+    pixels = request.width * request.height
     named_sizes = sorted(shapes.NAMED_SIZES.items(), key=lambda item: item[1].width * item[1].height, reverse=True)
     for name, size in named_sizes:
-        smaller = replace(job, width=size.width, height=size.height)
-        legal = not job.two_stage or not (size.width % 64 or size.height % 64)
-        if size.width * size.height < pixels and legal and fits(smaller):
-            found.append(f"{name} ({size.width}x{size.height}) with {job.num_frames} frames")
+        legal = not request.two_stage or not (size.width % 64 or size.height % 64)
+        if size.width * size.height < pixels and legal and fits(request.replace(**asdict(size))):
+            found.append(f"{name} ({size.width}x{size.height}) with {request.num_frames} frames")
             break
     alike = (it for it in MODELS.values() if it.sampling == model.sampling and it.name != model.name)
-    other = next((it for it in alike if _planned(it, sizes, preset, job, disk_free_gb).fits), None)
+    other = next((it for it in alike if _planned(it, counts, preset, request, disk_free_gb).fits), None)
     if other is not None:
         found.append(f"model {other.name}")
-    if preset.kind == "cuda" and preset.offload == "ram" and fits(job, replace(preset, offload="disk")):
+    if preset.kind == "cuda" and preset.offload == "ram" and fits(request, replace(preset, offload="disk")):
         found.append("load(..., offload='disk'), which reads blocks from the disk in every forward")
-    card = next((card for card in CARDS if card.vram_gb > preset.vram_gb and fits(job, card)), None)
+    card = next((card for card in CARDS if card.vram_gb > preset.vram_gb and fits(request, card)), None)
     if card is not None:
         found.append(f"preset {card.name} ({card.card})")
     return tuple(found)
+
+
+def _shortened(request: ClipRequest, num_frames: int) -> ClipRequest:
+    """The request's first num_frames, with what of its given media lies in them."""
+    end_s = num_frames / request.frame_rate
+    given = []
+    for item in request.given:
+        if item.end_s is None and item.frame_index(request.frame_rate) < num_frames:
+            given.append(item)
+        elif item.end_s is not None and item.start_s < end_s - shapes.TIME_TOLERANCE_S:
+            given.append(replace(item, end_s=min(item.end_s, end_s)))
+    return request.replace(num_frames=num_frames, given=tuple(given))

@@ -1,6 +1,6 @@
 """Memory presets as plain data: what stays on a card, what streams, and the card's speed as assumed for estimates.
 
-Copy one and change it with `dataclasses.replace`. Knows no model and no request: `ltx_nb.planning.planner` does the
+Copy one and change it with `dataclasses.replace`. Knows no model and no request: `ltx_nb.planning.budget` does the
 sums. GB is 1e9 bytes.
 """
 

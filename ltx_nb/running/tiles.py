@@ -64,6 +64,11 @@ def coded_latents(latent: VideoLatentShape) -> int:
     return prod(map(_coded, astuple(latent), astuple(tile_shape(latent))))
 
 
+def num_tiles(latent: VideoLatentShape) -> int:
+    """How often the VAE is called for all tiles of these latents."""
+    return prod(map(_count, astuple(latent), astuple(tile_shape(latent))))
+
+
 def tiles_in_space(length: int, size: int) -> list[Tile]:
     """Tiles of `size` along a side of `length` latents."""
     scale = VIDEO_SPATIAL_COMPRESSION

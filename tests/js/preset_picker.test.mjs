@@ -50,7 +50,7 @@ test("durations are said in the unit that suits them", () => {
 });
 
 test("the verdict names the peak where a plan fits, and what is short where not", () => {
-  const sums = { fits: true, shortages: [], peak_gb: 10.6, peak_stage: "stage 1", ram_gb: 13.5, seconds: 170 };
+  const sums = { fits: true, shortages: [], peak_gb: 10.6, peak_part: "stage 1", ram_gb: 13.5, seconds: 170 };
   assert.equal(
     verdictText({ limit_gb: 10.8, sums }),
     "It fits: 10.6 GB of 10.8 GB at the peak, in stage 1; 13.5 GB of RAM; about 3 min.",

@@ -12,10 +12,8 @@ import traitlets
 
 from ltx_nb.catalogue.models import MODELS, Model, named_model
 from ltx_nb.checks import choice, keys
-from ltx_nb.planning.machine import Machine, this_machine
-from ltx_nb.planning.plan import TASKS, task_of
-from ltx_nb.planning.planner import plan
-from ltx_nb.planning.presets import PRESETS
+from ltx_nb.planning import PRESETS, TASKS, Machine, plan, this_machine
+from ltx_nb.planning.examples import named_task
 from ltx_nb.request import ClipRequest
 from ltx_widgets.base import KitWidget
 from ltx_widgets.offered_sizes import offered_sizes
@@ -86,7 +84,7 @@ class PresetPicker(KitWidget):
         picked = next(made for made in self.plans if made["preset"] == self.preset)
         sums = picked["sums"]
         verdict = "fits" if sums["fits"] else "does not fit"
-        peak = f"peak {sums['peak_gb']:.1f} of {picked['limit_gb']:.1f} GB in {sums['peak_stage']}"
+        peak = f"peak {sums['peak_gb']:.1f} of {picked['limit_gb']:.1f} GB in {sums['peak_part']}"
         return f"PresetPicker({self.model}, preset {self.preset} {verdict}: {peak})"
 
     @traitlets.validate("preset")
@@ -131,7 +129,7 @@ class PresetPicker(KitWidget):
 
 def job_of(request: ClipRequest) -> dict[str, Any]:
     """What of a request the planner asks for: its shape, and the task that is given on its lanes."""
-    return {name: getattr(request, name) for name in SHAPE} | {"task": task_of(request)}
+    return {name: getattr(request, name) for name in SHAPE} | {"task": named_task(request)}
 
 
 def _machine_text(machine: Machine) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ltx_nb.planning.plan import OutOfMemory
+from ltx_nb.planning import OutOfMemory
 from ltx_nb.request import ClipRequest
 from ltx_widgets.base import error_text
 

@@ -67,14 +67,14 @@ function headed(title, ...keys) {
 }
 
 function planView(plan) {
-  const stages = plan.stages.map(({ name, lines, seconds, assuming }) => ({
+  const parts = plan.parts.map(({ name, lines, seconds, assuming }) => ({
     name,
     lines,
     note: `about ${durationText(seconds)}: ${assuming}`,
   }));
-  const end_gb = barEnd_gb(plan.limit_gb, stages.map(({ lines }) => sumOf(lines)));
+  const end_gb = barEnd_gb(plan.limit_gb, parts.map(({ lines }) => sumOf(lines)));
   const ramEnd_gb = barEnd_gb(plan.ram_limit_gb, [sumOf(plan.ram)]);
-  const kinds = new Set(plan.stages.flatMap(({ lines }) => segmentsOf(lines).map(({ kind }) => kind)));
+  const kinds = new Set(plan.parts.flatMap(({ lines }) => segmentsOf(lines).map(({ kind }) => kind)));
   const legend = KINDS.filter(({ kind }) => kinds.has(kind)).map(({ kind, title }) =>
     h("span", { class: "ltx-key" }, h("span", { class: `ltx-swatch ltx-kind-${kind}` }), title),
   );
@@ -85,8 +85,8 @@ function planView(plan) {
     plan.would_fit.length > 0
       ? h("div", {}, "What would fit:", h("ul", {}, plan.would_fit.map((what) => h("li", {}, what))))
       : null,
-    headed("Memory of each stage", ...legend, limitKey(plan.limit_gb)),
-    h("div", { class: "ltx-sums" }, stages.map((stage) => sumView(stage, plan.limit_gb, end_gb))),
+    headed("Memory of each part of the run", ...legend, limitKey(plan.limit_gb)),
+    h("div", { class: "ltx-sums" }, parts.map((part) => sumView(part, plan.limit_gb, end_gb))),
     headed("Memory of the machine", limitKey(plan.ram_limit_gb)),
     h("div", { class: "ltx-sums" }, sumView({ name: "RAM", lines: plan.ram }, plan.ram_limit_gb, ramEnd_gb)),
     download_gb > 0 ? h("p", {}, `Download and disk, once: ${gbText(download_gb)}${disk}.`) : null,
@@ -141,7 +141,7 @@ function render({ model, el }) {
     const rows = model.get("plans").map((plan) => {
       const { fits, peak_gb, seconds } = plan.sums;
       const radio = h("input", { type: "radio", name: group, value: plan.preset, checked: plan.preset === picked });
-      const peak = plan.stages.find(({ name }) => name === plan.sums.peak_stage);
+      const peak = plan.parts.find(({ name }) => name === plan.sums.peak_part);
       return h(
         "label",
         { class: `ltx-preset${plan.preset === picked ? " ltx-picked" : ""}` },

@@ -1,4 +1,4 @@
-// A plan of ltx_nb.planning.planner in words and lengths: what the segments of a bar are, how far they reach, what would fit.
+// A plan of ltx_nb.planning in words and lengths: what the segments of a bar are, how far they reach, what would fit.
 
 // What the lines of a stage are kinds of, in the order in which a bar stacks them.
 export const KINDS = [
@@ -45,8 +45,8 @@ export function durationText(seconds) {
 
 // "It fits: ..." with the peak and the time, or what is too little.
 export function verdictText(plan) {
-  const { fits, shortages, peak_gb, peak_stage, ram_gb, seconds } = plan.sums;
+  const { fits, shortages, peak_gb, peak_part, ram_gb, seconds } = plan.sums;
   if (!fits) return `It does not fit: ${shortages.join("; ")}.`;
-  const peak = `${gbText(peak_gb)} of ${gbText(plan.limit_gb)} at the peak, in ${peak_stage}`;
+  const peak = `${gbText(peak_gb)} of ${gbText(plan.limit_gb)} at the peak, in ${peak_part}`;
   return `It fits: ${peak}; ${gbText(ram_gb)} of RAM; about ${durationText(seconds)}.`;
 }

@@ -1,4 +1,4 @@
-"""Job: what is to be made. Plan: what that needs, as sums whose every line is shown, with a JSON and a plain text form.
+"""Plan: what a run needs, as sums whose every line is shown, with a JSON and a plain text form.
 
 Plain data; knows no models and no cards: `ltx_nb.planning.planner` makes plans. GB is 1e9 bytes.
 """
@@ -7,66 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ltx_nb import shapes
 from ltx_nb.checks import keys
-
-if TYPE_CHECKING:
-    from ltx_nb.request import ClipRequest
-
-# What of each task is encoded: nothing, a picture, or a clip's picture; sound takes far less.
-TASKS = {
-    "text-to-video": None,
-    "image-to-video": "image",
-    "keyframes": "image",
-    "extend": "video",
-    "retake": "video",
-    "video-to-audio": "video",
-    "audio-to-video": None,
-}
-
-
-@dataclass(frozen=True)
-class Job:
-    """What is to be made: a request without its words. Sizes in pixels."""
-
-    width: int
-    height: int
-    num_frames: int
-    frame_rate: float
-    two_stage: bool
-    task: str
-
-    @property
-    def duration_s(self) -> float:
-        return self.num_frames / self.frame_rate
-
-    @property
-    def pixels(self) -> int:
-        return self.width * self.height * self.num_frames
-
-    def latent(self, divided_by: int = 1) -> shapes.VideoLatentShape:
-        """Of the video at the full size, or at a side divided by so much."""
-        return shapes.VideoShape(self.num_frames, self.height // divided_by, self.width // divided_by).latent
-
-    def tokens(self, divided_by: int = 1) -> int:
-        return self.latent(divided_by).tokens + shapes.audio_num_latents(self.duration_s)
-
-
-def task_of(request: ClipRequest) -> str:
-    """The name in TASKS for what is given on the lanes of a request."""
-    spans_s = request.generated_spans_s("video")
-    if "video" in request.frozen_lanes:
-        return "video-to-audio"
-    if any(item.lane == "video" and not item.is_image for item in request.given):
-        is_inside = spans_s and spans_s[0][0] > 0 and spans_s[-1][1] < request.duration_s
-        return "retake" if is_inside else "extend"
-    if request.keyframes:
-        return "keyframes"
-    if any(item.is_image for item in request.given):
-        return "image-to-video"
-    return "audio-to-video" if "audio" in request.frozen_lanes else "text-to-video"
 
 
 @dataclass(frozen=True)
@@ -79,13 +22,18 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Stage:
-    """A part of a run: what lies on the accelerator at its peak, and how long it takes if `assuming` holds."""
+class Part:
+    """A part of a run: what lies on the accelerator at its peak, and how long it takes if `assuming` holds.
+
+    name: "text", "encode", "encode sound", "stage 1", "upsample", "stage 2", "decode" or "audio". calls: how often its
+    network runs: prompts, tiles, sounds, forwards.
+    """
 
     name: str
     lines: tuple[Line, ...]
     seconds: float
     assuming: str
+    calls: int
 
     @property
     def gb(self) -> float:
@@ -96,9 +44,10 @@ class Stage:
 class Plan:
     """All figures are projected from configs, not measured.
 
-    resident_blocks: of `blocks` transformer blocks, those that stay on the accelerator; the others stream.
-    limit_gb, ram_limit_gb: what may be used. download: all that goes to the disk. reasons: how resident_blocks came
-    about. would_fit: where the plan does not fit, what would.
+    task: what the request amounts to, by its name in TASKS. parts: those of the run, in their order; one of a name may
+    come once for each stage. resident_blocks: of `blocks` transformer blocks, those that stay on the accelerator; the
+    others stream. limit_gb, ram_limit_gb: what may be used. download: all that goes to the disk. reasons: how
+    resident_blocks came about. would_fit: where the plan does not fit, what would.
     """
 
     model: str
@@ -111,7 +60,7 @@ class Plan:
     task: str
     blocks: int
     resident_blocks: int
-    stages: tuple[Stage, ...]
+    parts: tuple[Part, ...]
     limit_gb: float
     ram: tuple[Line, ...]
     ram_limit_gb: float
@@ -121,9 +70,9 @@ class Plan:
     would_fit: tuple[str, ...] = ()
 
     @property
-    def peak(self) -> Stage:
-        """The stage that needs most."""
-        return max(self.stages, key=lambda stage: stage.gb)
+    def peak(self) -> Part:
+        """The part that needs most."""
+        return max(self.parts, key=lambda part: part.gb)
 
     @property
     def ram_gb(self) -> float:
@@ -135,7 +84,7 @@ class Plan:
 
     @property
     def seconds(self) -> float:
-        return sum(stage.seconds for stage in self.stages)
+        return sum(part.seconds for part in self.parts)
 
     @property
     def shortages(self) -> tuple[str, ...]:
@@ -157,7 +106,7 @@ class Plan:
         """Plain data for JSON: the fields, and the sums for readers that do not add."""
         sums = {
             "peak_gb": self.peak.gb,
-            "peak_stage": self.peak.name,
+            "peak_part": self.peak.name,
             "ram_gb": self.ram_gb,
             "download_gb": self.download_gb,
             "seconds": self.seconds,
@@ -171,19 +120,19 @@ class Plan:
         """The plan that `to_dict` wrote; the sums are made again."""
         names = list(cls.__dataclass_fields__)
         fields = {name: keys("a plan", data, [*names, "sums"], names)[name] for name in names}
-        stages = tuple(Stage(**{**stage, "lines": _lines(stage["lines"])}) for stage in fields["stages"])
+        parts = tuple(Part(**{**part, "lines": _lines(part["lines"])}) for part in fields["parts"])
         lines = {name: _lines(fields[name]) for name in ("ram", "download")}
         texts = {name: tuple(fields[name]) for name in ("reasons", "would_fit")}
-        return cls(**fields | {"stages": stages} | lines | texts)
+        return cls(**fields | {"parts": parts} | lines | texts)
 
     def text(self) -> str:
         """The sums as a person reads them."""
         size = f"{self.width}x{self.height} px, {self.num_frames} frames at {self.frame_rate:g}/s"
         head = f"{self.model}, preset {self.preset}: {self.task}, {size}{', two stages' if self.two_stage else ''}"
         rows = [head, "Projected from the configs; not measured.", *self.reasons, ""]
-        for stage in self.stages:
-            rows.append(f"{stage.gb:6.2f} GB  {stage.name}, about {_duration(stage.seconds)} ({stage.assuming})")
-            rows += _rows(stage.lines)
+        for part in self.parts:
+            rows.append(f"{part.gb:6.2f} GB  {part.name}, about {_duration(part.seconds)} ({part.assuming})")
+            rows += _rows(part.lines)
         rows += [f"{self.ram_gb:6.2f} GB  RAM", *_rows(self.ram)]
         rows += [f"{self.download_gb:6.2f} GB  download and disk", *_rows(self.download), ""]
         if self.fits:

@@ -1,12 +1,9 @@
-"""One stage or two: at which size and with which sampling each runs, and the step between them.
+"""The step between two stages: the first one's video latents at twice their height and width, or a given clip's.
 
-Two stages, after the LTX-2 reference: half the size first, x2 latent upsampler, then both lanes are renoised to the
-first of the model's stage-2 sigmas and refined at full size without guidance.
+Which stages there are, and what each is made of, is said by `ltx_nb.stages`.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass, replace
 
 import torch
 from diffusers import AutoencoderKLLTX2Video
@@ -14,43 +11,7 @@ from diffusers.modular_pipelines import ConditionalPipelineBlocks, InputParam, M
 from diffusers.modular_pipelines.modular_pipeline_utils import ComponentSpec
 from diffusers.pipelines.ltx2.latent_upsampler import LTX2LatentUpsamplerModel
 
-from ltx_nb.catalogue.models import Model
 from ltx_nb.pipeline.encode import DEVICE_INPUT, encode_video, video_statistics
-from ltx_nb.request import ClipRequest, Given
-from ltx_nb.sampling import UNGUIDED, Sampling
-
-
-@dataclass(frozen=True)
-class Stage:
-    """number: 1, or 2 for the refinement. request: at this stage's size, in one stage. sampling: without None."""
-
-    number: int
-    request: ClipRequest
-    sampling: Sampling
-
-
-def stages_of(model: Model, request: ClipRequest) -> list[Stage]:
-    """The stages that make the request; only the second where `request.first_stage` stands in for the first."""
-    sampling = model.complete(request.sampling)
-    if not request.two_stage:
-        return [Stage(1, request, sampling)]
-    whole = request.replace(two_stage=False, first_stage=None)
-    refining = replace(UNGUIDED, sigmas=model.stage_2_sigmas, num_inference_steps=len(model.stage_2_sigmas))
-    second = Stage(2, whole, refining)
-    return [second] if request.first_stage else [Stage(1, half_size(whole), sampling), second]
-
-
-def half_size(request: ClipRequest) -> ClipRequest:
-    crops = {name: getattr(request, name) for name in ("crop_width", "crop_height")}
-    even_halves = {name: crop_px and max(crop_px // 4 * 2, 2) for name, crop_px in crops.items()}
-    return request.replace(width=request.width // 2, height=request.height // 2, **even_halves)
-
-
-def first_stage_as_given(request: ClipRequest) -> ClipRequest:
-    """A request at half the size that is given all of `first_stage`, to read and fit it as any given media."""
-    source = request.first_stage
-    given = tuple(Given(lane, source, 0.0, request.duration_s) for lane in ("video", "audio"))
-    return half_size(request.replace(two_stage=False, first_stage=None, given=given))
 
 
 class UpsampleLatentsStep(ModularPipelineBlocks):

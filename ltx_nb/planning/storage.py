@@ -1,0 +1,69 @@
+"""What a run takes of a machine's own memory and of its disk, line by line. GB is 1e9 bytes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from ltx_nb.catalogue.models import Model
+from ltx_nb.planning.budget import GB, Budget
+from ltx_nb.planning.plans import Line, Part
+from ltx_nb.planning.presets import Preset
+from ltx_nb.running import tiles
+from ltx_nb.stages import video_shape
+
+PROCESS_GB = 2.5
+
+
+def needs_int8_files(model: Model, preset: Preset, num_streamed: int) -> bool:
+    """Whether blocks are to be read from int8 files, which nobody publishes: `load` writes them once."""
+    return num_streamed > 0 and preset.offload == "disk" and preset.weight_bytes == 1 and not model.is_fp8
+
+
+def ram_lines(budget: Budget, resident: int, parts: Sequence[Part]) -> tuple[Line, ...]:
+    """List what lies in the machine's own memory."""
+    request, counts, compute = budget.request, budget.counts, budget.preset.compute_bytes
+    frame_gb = request.width * request.height / GB
+    lines = [Line("Python, torch and the libraries", PROCESS_GB, "assumed")]
+    if "video" in request.outputs:
+        tile_frames = tiles.tile_shape(request.video_latent_shape).pixel.num_frames
+        lines.append(Line("the clip's frames", 3 * frame_gb * request.num_frames, "uint8"))
+        lines.append(Line(f"{tile_frames} frames while they are blended", 9 * frame_gb * tile_frames))
+    given = [picture for stage in budget.stages for picture in stage.pictures]
+    given += [video_shape(stage.low) for stage in budget.stages if stage.low is not None]
+    if given:
+        most = max(picture.num_frames * picture.height * picture.width for picture in given)
+        lines.append(Line("the given frames", 3 * most / GB, "uint8"))
+    if budget.preset.kind == "cuda" and not budget.preset.keeps_all:
+        lines.append(Line("video VAE, pinned", compute * (counts.vae_encoder + counts.vae_decoder) / GB))
+    streamed = counts.blocks - resident
+    if budget.preset.kind != "cuda":
+        peak = max(parts, key=lambda part: part.gb)
+        lines.append(Line(f"all of {peak.name}", peak.gb, "one memory for everything"))
+    elif streamed and budget.preset.offload == "disk":
+        lines.append(Line("two blocks on their way from the disk", 2 * budget.block_gb))
+    elif streamed:
+        lines.append(Line(f"{streamed} streamed blocks, pinned", streamed * budget.block_gb))
+    return tuple(lines)
+
+
+def disk_lines(budget: Budget, resident: int) -> tuple[Line, ...]:
+    """List what goes to the disk: what is downloaded, unless it lies here, and what `load` makes of it."""
+    counts = budget.counts
+    rest = counts.around_blocks + counts.connectors + counts.vae_encoder + counts.vae_decoder
+    rest += counts.audio_vae + counts.vocoder
+    copy = (2 * (rest + counts.latent_upsampler) + counts.blocks * counts.block) / GB
+    is_copied = needs_int8_files(budget.model, budget.preset, counts.blocks - resident)
+    copies = (Line("int8 copy, which streams", copy, "all but the text encoder"),) * is_copied
+    text_bytes, text_dtype = (2, "bf16") if budget.model.file else (4, "float32, as the folder has it")
+    text = Line("Gemma 3 12B, the text encoder", text_bytes * counts.text_encoder_file / GB, text_dtype)
+    if os.path.isabs(budget.model.weights):  # a place here, not a repository; a single file has no text encoder
+        return (text,) * (budget.model.file is not None) + copies
+    in_bf16 = 5 if budget.model.is_fp8 else counts.blocks  # four or five blocks of the fp8 files are
+    weights = 2 * (rest + in_bf16 * counts.block) + (counts.blocks - in_bf16) * counts.block
+    return (
+        Line(budget.model.file or f"{budget.model.weights} without its text encoder", weights / GB),
+        Line("spatial upscaler", 2 * counts.latent_upsampler / GB, "bf16"),
+        text,
+        *copies,
+    )

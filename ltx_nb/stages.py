@@ -1,0 +1,126 @@
+"""What a run of a request consists of: its stages, the passes of each step, and what is encoded before each stage.
+
+Plain data, worked out in one place: `ltx_nb.pipeline` runs it and `ltx_nb.planning` prices it. Knows no tensors, and no
+sizes in bytes.
+
+Two stages, after the LTX-2 reference: half the size first, x2 latent upsampler, then both lanes are renoised to the
+first of the model's stage-2 sigmas and refined at full size without guidance.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from ltx_nb.catalogue.models import Model
+from ltx_nb.given import LANES
+from ltx_nb.request import ClipRequest, Given
+from ltx_nb.sampling import UNGUIDED, Sampling
+from ltx_nb.shapes import VideoShape
+
+# The setting that asks for each pass beside the prompt's own, by the names of diffusers' LTX2Guidance.
+SCALE_OF_PASS = {
+    "pred_uncond": "guidance_scale",
+    "pred_cond_stg": "stg_scale",
+    "pred_cond_modality": "modality_scale",
+}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One denoising loop and what goes before it.
+
+    number: 1, or 2 for the refinement, which the latent upsampler goes before. request: at this stage's size, in one
+    stage. sampling: without None, but for sigmas that the scheduler shifts itself. low: of a second stage without a
+    first, the request at half the size that is given the clip to refine.
+    """
+
+    number: int
+    request: ClipRequest
+    sampling: Sampling
+    low: ClipRequest | None = None
+
+    @property
+    def steps(self) -> int:
+        return self.sampling.num_inference_steps or 0
+
+    @cached_property
+    def passes(self) -> tuple[str, ...]:
+        """Forwards of the transformer in each step, by LTX2Guidance's names.
+
+        A pass beside the first runs where either lane wants it; a lane that is given as a whole wants none.
+        """
+        frozen = self.request.frozen_lanes
+        prefixes = [prefix for lane, prefix in zip(LANES, ("", "audio_"), strict=True) if lane not in frozen]
+
+        def is_wanted(scale: str) -> bool:
+            values = [getattr(self.sampling, prefix + scale) for prefix in prefixes]
+            return not all(math.isclose(value, getattr(UNGUIDED, scale)) for value in values)
+
+        return ("pred_cond", *(name for name, scale in SCALE_OF_PASS.items() if is_wanted(scale)))
+
+    @property
+    def forwards(self) -> int:
+        """Forwards of the transformer in all steps together."""
+        return self.steps * len(self.passes)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of both modalities in each forward; each keyframe appends those of a frame."""
+        request = self.request
+        appended = len(request.keyframes) * request.video_latent_shape.tokens_per_frame
+        return request.video_tokens + appended + request.audio_tokens
+
+    @cached_property
+    def has_a_timestep_per_token(self) -> bool:
+        """Whether video tokens differ in their timestep, as where some of them are given."""
+        mask = self.request.video_mask()
+        return bool(self.request.keyframes) or bool((mask != mask[0]).any())
+
+    @cached_property
+    def pictures(self) -> tuple[VideoShape, ...]:
+        """What the video VAE encodes for this stage: the given frames over the whole timeline, then each image."""
+        whole = video_shape(self.request)
+        videos = [item for item in self.request.given if item.lane == "video"]
+        images = [replace(whole, num_frames=1) for item in videos if item.is_image]
+        return (whole, *images) if len(images) < len(videos) else tuple(images)
+
+    @property
+    def sounds(self) -> int:
+        """How many sounds the audio VAE encodes for this stage, each over the whole timeline."""
+        return int(any(item.lane == "audio" for item in self.request.given)) + (self.low is not None)
+
+
+def stages_of(model: Model, request: ClipRequest) -> list[Stage]:
+    """The stages that make the request; only the second where `request.first_stage` stands in for the first.
+
+    Raises ValueError for a number of steps that the model was not made for.
+    """
+    sampling = model.complete(request.sampling)
+    if not request.two_stage:
+        return [Stage(1, request, sampling)]
+    whole = request.replace(two_stage=False, first_stage=None)
+    refining = replace(UNGUIDED, sigmas=model.stage_2_sigmas, num_inference_steps=len(model.stage_2_sigmas))
+    if request.first_stage is not None:
+        return [Stage(2, whole, refining, first_stage_as_given(request))]
+    return [Stage(1, half_size(whole), sampling), Stage(2, whole, refining)]
+
+
+def half_size(request: ClipRequest) -> ClipRequest:
+    """The request at half its width and height, cropped alike on export."""
+    crops = {name: getattr(request, name) for name in ("crop_width", "crop_height")}
+    even_halves = {name: crop_px and max(crop_px // 4 * 2, 2) for name, crop_px in crops.items()}
+    return request.replace(width=request.width // 2, height=request.height // 2, **even_halves)
+
+
+def first_stage_as_given(request: ClipRequest) -> ClipRequest:
+    """A request at half the size that is given all of `first_stage`, to read and fit it as any given media."""
+    source = request.first_stage
+    given = tuple(Given(lane, source, 0.0, request.duration_s) for lane in ("video", "audio"))
+    return half_size(request.replace(two_stage=False, first_stage=None, given=given))
+
+
+def video_shape(request: ClipRequest) -> VideoShape:
+    """The frames of a request in pixels."""
+    return VideoShape(request.num_frames, request.height, request.width)
