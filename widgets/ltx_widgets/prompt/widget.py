@@ -239,12 +239,3 @@ def _edited(request: ClipRequest) -> dict[str, Any]:
 
 def _changes(value: Mapping[str, Any]) -> dict[str, Any]:
     return {name: Sampling.from_dict(item) if name == "sampling" else item for name, item in value.items()}
-
-
-def _edited(request: ClipRequest) -> dict[str, Any]:
-    """Of the request's plain data what is edited here; its media are not turned into text for that."""
-    return {name: getattr(request, name) for name in EDITED} | {"sampling": request.sampling.to_dict()}
-
-
-def _changes(value: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: Sampling.from_dict(item) if name == "sampling" else item for name, item in value.items()}
