@@ -23,7 +23,7 @@ from ltx_nb.catalogue.models import Model
 from ltx_nb.catalogue.parameters import counts_of_parts, parameter_counts, text_dimensions
 from ltx_nb.checks import choice
 from ltx_nb.loading.folder import read_folder, write_folder
-from ltx_nb.loading.loras import LoraSource
+from ltx_nb.loading.loras import LoraSource, listed
 from ltx_nb.loading.model_files import Located, converted_folder, files_of, located
 from ltx_nb.loading.place import change_weights, place
 from ltx_nb.loading.single_file import single_file_components
@@ -50,7 +50,7 @@ def load(
     dtype: torch.dtype | None = None,
     offload: str | None = None,
     text: str | None = None,
-    loras: Sequence[LoraSource] = (),
+    loras: LoraSource | Sequence[LoraSource] = (),
     folder: str | os.PathLike[str] | None = None,
     text_encoder: str | os.PathLike[str] | None = None,
     prompt_cache: str | os.PathLike[str] | None = None,
@@ -68,7 +68,7 @@ def load(
     text: "resident" keeps the text encoder and the connectors on the accelerator, the default for a small model;
         "stream" has a few of their layers there at a time; "cached", else the default, also keeps encoded prompts on
         disk.
-    loras: paths, or (path, scale) each, added to the weights before those are quantised.
+    loras: a path, or (path, scale), or several, added to the weights before those are quantised.
     folder: where the files of a model in the catalogue lie, instead of its repository.
     text_encoder: for an official file, which has none: a folder with Gemma 3, or a hub repository.
     prompt_cache: the folder of encoded prompts; by default one beside the hub's cache, for text="cached".
@@ -80,7 +80,7 @@ def load(
     name and for a file that is not whole, DoesNotFit (a ValueError) before any download where the preset has no room
     for the model, FileNotFoundError where weights are missing, PermissionError for a gated repository.
     """
-    entry = find_model(model)
+    entry, loras = find_model(model), listed(loras)
     if folder is not None:
         entry = replace(entry, weights=os.path.abspath(folder))
     if text_encoder is not None and entry.file is None:

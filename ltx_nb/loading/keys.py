@@ -51,6 +51,10 @@ _PARTS = {
         "lowpass": "",
     },
 }
+# The way back, part by part.
+OFFICIAL_PARTS = {
+    component: {ours: official for official, ours in parts.items() if ours} for component, parts in _PARTS.items()
+}
 _STATISTICS = {
     "per_channel_statistics.mean-of-means": "latents_mean",
     "per_channel_statistics.std-of-means": "latents_std",

@@ -1,7 +1,8 @@
 """LoRAs: read whole from safetensors, and added to the weights of a model before those are quantised.
 
 weight + scale x (alpha / rank) x up @ down, as `fuse_lora` of diffusers does, layer by layer, so that no second copy of
-the model is made. Knows names and tensors; renames are diffusers'. Raises ValueError (WeightsError) for bad files.
+the model is made; DoRA and LoKr by their own formulas. Weights that have one byte or less already are turned back,
+changed and rounded again. Knows tensors; names are in `lora_names`. Raises ValueError (WeightsError) for bad files.
 """
 
 from __future__ import annotations
@@ -13,28 +14,58 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from diffusers.loaders import LTX2LoraLoaderMixin
 
 from ltx_nb.checks import finite_number
-from ltx_nb.loading.stored import WeightsError, shown
+from ltx_nb.loading.lora_names import ALPHA, COMPONENTS, DOWN, KRONECKER, MAGNITUDE, UP, LoraNames
+from ltx_nb.loading.stored import Stored, WeightsError, shown
 from ltx_nb.loading.weight_files import opened, stored_tensors
+from ltx_nb.running.gguf_linear import GgufLinear
 from ltx_nb.running.one_byte import ScaledLinear
 
-COMPONENTS = ("transformer", "connectors")
-DOWN, UP, ALPHA = "lora_A.weight", "lora_B.weight", "alpha"
-
-# What `load(loras=...)` takes: a path, or a path with a scale.
+# What `load(loras=...)` takes: a path, or a path with a scale; one or several.
 LoraSource = str | os.PathLike[str] | tuple[str | os.PathLike[str], float]
+REFERENCE = "reference_downscale_factor"  # in the metadata of IC-LoRAs: ltx_pipelines/iclora_utils.py of the reference
+Layer = torch.nn.Linear | ScaledLinear | GgufLinear
 
 
 @dataclass(frozen=True)
 class LoraLayer:
-    """The change of one layer. down: [rank, in]; up: [out, rank]."""
+    """The change of one layer: its tensors by part, their own scale, and how much of the change is wanted."""
 
     name: str
-    down: torch.Tensor
-    up: torch.Tensor
+    parts: Mapping[str, torch.Tensor]
     scale: float
+    strength: float = 1.0
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """[out, in] of the weight that it changes."""
+        if DOWN in self.parts:
+            return self.parts[UP].shape[0], self.parts[DOWN].shape[1]
+        first, second = (_factor(self.parts, name) for name in KRONECKER[:2])
+        return first.shape[0] * second.shape[0], first.shape[1] * second.shape[1]
+
+    def added_to(self, weight: torch.Tensor) -> torch.Tensor:
+        """float32 [out, in] with the change. DoRA: Liu et al. (2024), equation 5, with the norm of each output row."""
+        if DOWN in self.parts:
+            delta = self.parts[UP].float() @ self.parts[DOWN].float()
+        else:
+            delta = torch.kron(*(_factor(self.parts, name) for name in KRONECKER[:2]))
+        delta = self.scale * delta.to(weight.device)
+        if MAGNITUDE not in self.parts:
+            return weight + self.strength * delta
+        changed = weight + delta
+        magnitude = self.parts[MAGNITUDE].float().to(weight.device).reshape(-1, 1)
+        return weight + self.strength * (changed * magnitude / changed.norm(dim=1, keepdim=True) - weight)
+
+
+def listed(loras: LoraSource | Sequence[LoraSource]) -> tuple[LoraSource, ...]:
+    """Several as they are; one, by itself or with its scale, as the only one."""
+    if isinstance(loras, (str, os.PathLike)):
+        return (loras,)
+    if isinstance(loras, tuple) and len(loras) == 2 and not isinstance(loras[1], (str, os.PathLike, tuple)):
+        return (loras,)
+    return tuple(loras)
 
 
 def path_and_scale(source: LoraSource) -> tuple[str, float]:
@@ -56,22 +87,47 @@ def fuse_loras(
     after: called with the model and the name of each layer that is done, to quantise it before the next is made.
     dtype: of the changed weights, None for the stored one; bf16 rounds away much of a small change.
 
-    Raises WeightsError for a file that does not fit them, and where a layer that it changes has weights of one byte.
+    Raises WeightsError for a file that does not fit them, and for an IC-LoRA.
     """
+    if not sources:
+        return
+    names = LoraNames(
+        {part: [name for name, it in model.named_modules() if _is_layer(it)] for part, model in models.items()}
+    )
     changes: dict[str, list[LoraLayer]] = {}
-    for path, scale in map(path_and_scale, sources):
-        for layer in _layers(path):
+    for path, strength in map(path_and_scale, sources):
+        for layer in _layers(path, names):
             _check(path, models, layer)
-            changes.setdefault(layer.name, []).append(replace(layer, scale=scale * layer.scale))
+            changes.setdefault(layer.name, []).append(replace(layer, strength=strength))
     for name, layers in changes.items():
         component, _, target_name = name.partition(".")
         target = models[component].get_submodule(target_name)
-        weight = target.weight.detach().float()
+        weight = _float_weight(target)
         for layer in layers:
-            weight = weight + layer.scale * (layer.up.float() @ layer.down.float()).to(weight.device)
-        # A new tensor: the old one may be the bytes of a mapped file.
-        target.weight = torch.nn.Parameter(weight.to(dtype or target.weight.dtype), requires_grad=False)
+            weight = layer.added_to(weight)
+        _put(models[component], target_name, target, weight, dtype)
         after(models[component], target_name)
+
+
+def _float_weight(layer: Layer) -> torch.Tensor:
+    return layer.weight.detach().float() if isinstance(layer, torch.nn.Linear) else layer.dequantised(torch.float32)
+
+
+def _put(model: torch.nn.Module, name: str, layer: Layer, weight: torch.Tensor, dtype: torch.dtype | None) -> None:
+    """The layer with another weight, in the form that it has; what has rotated or fewer bits becomes int8 by row."""
+    # A new tensor: the old one may be the bytes of a mapped file.
+    if isinstance(layer, torch.nn.Linear):
+        layer.weight = torch.nn.Parameter(weight.to(dtype or layer.weight.dtype), requires_grad=False)
+        return
+    with torch.device("meta"):
+        changed = torch.nn.Linear(layer.in_features, layer.out_features, bias=False)
+    changed.weight, changed.bias = torch.nn.Parameter(weight, requires_grad=False), layer.bias
+    is_fp8 = layer.weight.dtype.is_floating_point
+    model.set_submodule(name, ScaledLinear.fp8_rows(changed) if is_fp8 else ScaledLinear.int8_rows(changed))
+
+
+def _is_layer(module: torch.nn.Module) -> bool:
+    return isinstance(module, (torch.nn.Linear, ScaledLinear, GgufLinear))
 
 
 def _check(path: str, models: Mapping[str, torch.nn.Module], layer: LoraLayer) -> None:
@@ -80,41 +136,98 @@ def _check(path: str, models: Mapping[str, torch.nn.Module], layer: LoraLayer) -
         found = models[component].get_submodule(name)
     except (KeyError, AttributeError):
         raise WeightsError(f"{path} changes {layer.name}, which this model has not; is it made for LTX-2.3?") from None
-    if isinstance(found, ScaledLinear):
+    if not _is_layer(found) or (found.out_features, found.in_features) != layer.shape:
+        raise WeightsError(f"{path} changes {layer.name} as one of {list(layer.shape)}, which it is not in this model")
+    magnitude = layer.parts.get(MAGNITUDE)
+    if magnitude is not None and tuple(magnitude.shape) not in ((layer.shape[0],), (layer.shape[0], 1)):
         raise WeightsError(
-            f"{layer.name} has weights of one byte, and a LoRA has to be added before weights are quantised: "
-            "load(model, preset=..., loras=[...]) does it in that order, from weights in bf16 (not from an fp8 file)"
+            f"{path} has a DoRA magnitude of {list(magnitude.shape)} for {layer.name}; read are those of output rows, "
+            f"[{layer.shape[0]}, 1]"
         )
-    shape = (layer.up.shape[0], layer.down.shape[1])
-    if not isinstance(found, torch.nn.Linear) or tuple(found.weight.shape) != shape:
-        raise WeightsError(f"{path} changes {layer.name} as one of {list(shape)}, which it is not in this model")
 
 
-def _layers(path: str) -> Iterator[LoraLayer]:
+def _layers(path: str, names: LoraNames) -> Iterator[LoraLayer]:
     with opened(path) as file:
-        tensors = {name: entry.read() for name, entry in stored_tensors(file).items()}
-        adapter = json.loads((file.metadata() or {}).get("lora_adapter_metadata", "{}"))
-    renamed = LTX2LoraLoaderMixin.lora_state_dict(dict(tensors))
-    by_layer: dict[str, dict[str, torch.Tensor]] = {}
-    unknown = [] if len(renamed) == len(tensors) else sorted(tensors)
-    for name, tensor in renamed.items():
-        part = next((part for part in (DOWN, UP, ALPHA) if name.endswith(f".{part}")), None)
-        if part is None or not name.startswith(tuple(f"{component}." for component in COMPONENTS)):
-            unknown.append(name)
-        else:
-            by_layer.setdefault(name.removesuffix(f".{part}"), {})[part] = tensor
-    half = [name for name, parts in by_layer.items() if DOWN not in parts or UP not in parts]
-    if unknown or half or not by_layer:
-        what = f"tensors {shown(unknown or half)}" if unknown or half else "no tensors"
-        raise WeightsError(f"{path} is not a LoRA of LTX-2: it has {what}; expected are pairs of {DOWN} and {UP}")
-    for name, parts in by_layer.items():
-        rank = parts[DOWN].shape[0]
-        alpha = float(parts[ALPHA]) if ALPHA in parts else _alpha(adapter, name, rank)
-        yield LoraLayer(name, parts[DOWN], parts[UP], alpha / rank)
+        stored, notes = stored_tensors(file), file.metadata()
+        _refuse_reference(path, notes)
+        adapter = _adapter(path, notes)
+        by_layer: dict[str, dict[str, Stored]] = {}
+        unknown = []
+        for key, entry in stored.items():
+            place = names.layer_and_part(key)
+            if place is None or not place[0].startswith(tuple(f"{one}." for one in COMPONENTS)):
+                unknown.append(key)
+            elif place[1] in by_layer.setdefault(place[0], {}):
+                raise WeightsError(f"{path} changes {place[0]} twice: {key}")
+            else:
+                by_layer[place[0]][place[1]] = entry
+        half = [name for name, parts in by_layer.items() if not _is_whole(parts)]
+        if unknown or half or not by_layer:
+            what = f"tensors {shown(unknown or half)}" if unknown or half else "no tensors"
+            raise WeightsError(
+                f"{path} is not a LoRA of LTX-2: it has {what}; expected are pairs of lora_A.weight and lora_B.weight, "
+                "or lora_down.weight and lora_up.weight"
+            )
+        for name, entries in by_layer.items():
+            parts = {part: _checked(path, part, entry) for part, entry in entries.items()}
+            yield LoraLayer(name, parts, _own_scale(path, name, parts, adapter))
 
 
-def _alpha(adapter: Mapping[str, Any], name: str, rank: int) -> float:
-    """As PEFT's metadata in a file that diffusers saved has it; without any, alpha is the rank."""
+def _is_whole(parts: Mapping[str, Any]) -> bool:
+    kronecker = all(name in parts or {f"{name}_a", f"{name}_b"} <= parts.keys() for name in KRONECKER[:2])
+    pair = {DOWN, UP} <= parts.keys()
+    return pair != kronecker and not (pair and any(name in parts for name in KRONECKER))
+
+
+def _checked(path: str, part: str, entry: Stored) -> torch.Tensor:
+    """The tensor, of the rank that its part has, with something in it, and finite."""
+    ranks = {ALPHA: (0, 1), MAGNITUDE: (1, 2)}.get(part, (2,))
+    if len(entry.shape) not in ranks or 0 in entry.shape or (part == ALPHA and entry.shape not in ((), (1,))):
+        raise WeightsError(f"{path}: {entry.key} is {list(entry.shape)}, which is no {part} of a LoRA")
+    if entry.dtype not in ("BF16", "F16", "F32", "F64"):
+        raise WeightsError(f"{path}: {entry.key} is {entry.dtype}, and not in floating point of two bytes or more")
+    tensor = entry.read()
+    if not tensor.float().isfinite().all():
+        raise WeightsError(f"{path}: {entry.key} has NaN or infinity")
+    return tensor
+
+
+def _own_scale(path: str, name: str, parts: Mapping[str, torch.Tensor], adapter: Mapping[str, Any]) -> float:
+    """alpha / rank: alpha of the file, or as PEFT's metadata in a file that diffusers saved has it; else the rank."""
+    ranks = [parts[part].shape[0] for part in (DOWN, "lokr_w1_b", "lokr_w2_b") if part in parts]
+    if not ranks:  # LoKr of two whole factors, whose alpha LyCORIS takes for the rank
+        return 1.0
+    if DOWN in parts and parts[UP].shape[1] != ranks[0]:
+        raise WeightsError(f"{path} changes {name} with rank {ranks[0]} down and {parts[UP].shape[1]} up")
+    if ALPHA in parts:
+        return float(parts[ALPHA]) / ranks[0]
     component, _, layer = name.partition(".")
     pattern = adapter.get(f"{component}.alpha_pattern") or {}
-    return float(pattern.get(layer, adapter.get(f"{component}.lora_alpha", rank)))
+    alpha = pattern.get(layer, adapter.get(f"{component}.lora_alpha", ranks[0]))
+    return finite_number(f"{path}: lora_alpha of {name} in its metadata", alpha) / ranks[0]
+
+
+def _factor(parts: Mapping[str, torch.Tensor], name: str) -> torch.Tensor:
+    """Of a LoKr: whole, or the product of two."""
+    if name in parts:
+        return parts[name].float()
+    return parts[f"{name}_a"].float() @ parts[f"{name}_b"].float()
+
+
+def _adapter(path: str, notes: Mapping[str, str]) -> dict[str, Any]:
+    try:
+        adapter = dict(json.loads(notes.get("lora_adapter_metadata", "{}")))
+        for component in COMPONENTS:
+            dict(adapter.get(f"{component}.alpha_pattern") or {})
+        return adapter
+    except (ValueError, TypeError, RecursionError) as error:
+        raise WeightsError(f"{path} has a lora_adapter_metadata that is not PEFT's: {error}") from None
+
+
+def _refuse_reference(path: str, notes: Mapping[str, str]) -> None:
+    if REFERENCE in notes:
+        raise WeightsError(
+            f"{path} is an IC-LoRA ({REFERENCE}={notes[REFERENCE][:20]}): it learned to follow a reference video that "
+            "is given beside the noise, and without one it only blurs what the model makes. References cannot be given "
+            "yet; leave it out, or take a LoRA that changes a style or a subject"
+        )
