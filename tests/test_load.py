@@ -78,6 +78,16 @@ def test_int8_by_row_makes_almost_the_same_clip(int8, int8_clip, plain):
     assert np.abs(int8_clip.frames.astype(int) - plain.frames).mean() < 2
 
 
+def test_products_in_int8_make_almost_the_same_clip_too(int8_clip, plain):
+    session = load("tiny", "cpu", compute="int8", text="stream")
+    layers = [it for it in session.pipe.transformer.modules() if isinstance(it, ScaledLinear)]
+    assert sum(layer.compute == "int8" for layer in layers) == 4 * (6 * 4 + 2 * 2)
+    found = small_clip(session)
+    for name in ("latents", "audio_latents"):
+        of_weights = error(getattr(int8_clip, name), getattr(plain, name))
+        assert of_weights < error(getattr(found, name), getattr(plain, name)) < 0.05
+
+
 def test_a_preset_runs_the_lean_forward(int8):
     block = int8.pipe.transformer.transformer_blocks[0]
     assert block._diffusers_hook.get_hook(LEAN) is not None
@@ -151,6 +161,7 @@ def test_a_conversion_without_room_is_refused_before_it_is_written(tmp_path, mon
 @pytest.mark.parametrize(
     "arguments, message",
     [
+        ({"compute": "int4"}, r"compute='int4' is not one of float, int8, fp8; did you mean 'int8'"),
         ({"preset": "9gb"}, r"preset='9gb' is not one of .*; did you mean '8gb'"),
         ({"preset": "8gb"}, r"preset '8gb' is for a cuda device, which this machine has not; .*device='cpu'"),
         ({"offload": "disc"}, r"offload='disc' is not one of none, ram, disk; did you mean 'disk'"),

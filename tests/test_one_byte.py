@@ -54,6 +54,14 @@ def test_weights_in_pieces_are_those_in_one(monkeypatch):
     assert torch.equal(pieces.dequantised(torch.float32), (whole.weight * whole.weight_scale))
 
 
+@pytest.mark.parametrize("make", [ScaledLinear.int8_rows, ScaledLinear.fp8_rows], ids=["int8", "fp8"])
+def test_the_layer_that_is_quantised_stays_as_it_is(make):
+    linear = nn.Linear(48, 16)
+    before = linear.weight.detach().clone()
+    make(linear)
+    assert torch.equal(linear.weight, before)
+
+
 def test_a_row_of_zeros_stays_zero():
     linear = gaussian_linear(0.02, in_features=48)
     linear.weight[3] = 0

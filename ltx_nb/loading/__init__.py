@@ -33,8 +33,9 @@ from ltx_nb.pipeline.out_of_memory import Fit
 from ltx_nb.pipeline.prompt_cache import PromptCache, fingerprint
 from ltx_nb.pipeline.session import Session
 from ltx_nb.planning.planner import chosen_preset, plan_to_load
-from ltx_nb.planning.presets import ALL_BLOCKS, Preset
+from ltx_nb.planning.presets import ALL_BLOCKS, COMPUTES, Preset
 from ltx_nb.planning.storage import needs_int8_files
+from ltx_nb.running.products import can_multiply
 
 OFFLOADS = ("none", "ram", "disk")
 TEXTS = ("cached", "stream", "resident")
@@ -48,6 +49,7 @@ def load(
     preset: str | Preset = "auto",
     *,
     dtype: torch.dtype | None = None,
+    compute: str | None = None,
     offload: str | None = None,
     text: str | None = None,
     loras: LoraSource | Sequence[LoraSource] = (),
@@ -63,6 +65,8 @@ def load(
     preset: how it is to fit: a name in `ltx_nb.planning.presets`, one of your own, or "auto" for what this machine has
         free; a model that is small beside that is left as it is.
     dtype: of activations and of all weights but those of one byte, instead of the preset's.
+    compute: how attention and feed-forward are multiplied, instead of the preset's: "int8" or "fp8" brings their
+        weights to that, and activations by token; "float" multiplies in the dtype of activations.
     offload: where blocks wait that do not stay on the accelerator, instead of the preset's: page-locked "ram"; "disk",
         from which they are read anew in every forward; "none" keeps everything on the accelerator.
     text: "resident" keeps the text encoder and the connectors on the accelerator, the default for a small model;
@@ -87,6 +91,8 @@ def load(
         raise ValueError(f"text_encoder is for official single files; the folder of {entry.name!r} has its own")
     if offload is not None:
         choice("offload", offload, OFFLOADS)
+    if compute is not None:
+        choice("compute", compute, COMPUTES)
     if text is not None:
         choice("text", text, TEXTS)
     if dtype is not None and dtype not in DTYPES:
@@ -95,16 +101,17 @@ def load(
         )
     if files_of(entry, text_encoder):  # before anything is downloaded, by the catalogue's sizes
         counts = parameter_counts(entry)
-        plan_to_load(entry, _adapted(chosen_preset(preset, counts), dtype, offload, text), counts)
+        plan_to_load(entry, _adapted(chosen_preset(preset, counts), dtype, compute, offload, text), counts)
     with _quiet_libraries():
         found = located(entry, text_encoder)
         components = _read(entry, found)
         counts = counts_of_parts(components, text_dimensions(components["text_encoder"].config.text_config))
-        chosen = _adapted(chosen_preset(preset, counts), dtype, offload, text)
+        chosen = _adapted(chosen_preset(preset, counts), dtype, compute, offload, text)
         plan = plan_to_load(entry, chosen, counts)
         if converted is None and needs_int8_files(entry, chosen, plan.blocks - plan.resident_blocks):
             converted = KEPT / "converted"
         runs_on = _device(chosen, device)
+        _check_compute(compute, runs_on)
         if converted is None:
             change_weights(components["transformer"], components["connectors"], loras, chosen)
         else:
@@ -164,15 +171,26 @@ def _converted(kept: Path, components: dict[str, Any], loras: Sequence[LoraSourc
     return read_folder(kept)
 
 
-def _adapted(preset: Preset, dtype: torch.dtype | None, offload: str | None, text: str | None) -> Preset:
+def _adapted(
+    preset: Preset, dtype: torch.dtype | None, compute: str | None, offload: str | None, text: str | None
+) -> Preset:
     """The preset with what else was asked for."""
     if dtype is not None:
         preset = preset.computing_in(dtype.itemsize)
+    if compute is not None:
+        preset = replace(preset, compute=compute, weight_bytes=preset.weight_bytes if compute == "float" else 1)
     if text is not None:
         preset = replace(preset, keeps_text=text == "resident")
     if offload == "none":
         return replace(preset, resident_blocks=ALL_BLOCKS, keeps_all=True)
     return preset if offload is None else replace(preset, offload=offload)
+
+
+def _check_compute(compute: str | None, device: torch.device) -> None:
+    """Raise ValueError where eight-bit products were asked for by name and the device has none."""
+    if compute is not None and not can_multiply(compute, device):
+        works = [it for it in reversed(COMPUTES) if can_multiply(it, device)]
+        raise ValueError(f"compute={compute!r} is nothing that this {device.type} device does; nearest: {works[0]!r}")
 
 
 def _device(preset: Preset, device: str | torch.device | None) -> torch.device:

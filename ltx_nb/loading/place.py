@@ -17,7 +17,7 @@ from torch import nn
 from ltx_nb.loading.loras import LoraSource, fuse_loras
 from ltx_nb.planning.presets import Preset
 from ltx_nb.running.lean import make_lean
-from ltx_nb.running.one_byte import quantise_blocks, quantise_layer
+from ltx_nb.running.one_byte import multiply_in, quantise_blocks, quantise_layer
 from ltx_nb.running.streamed_text import stream_text_encoder
 from ltx_nb.running.streaming import stream_blocks, stream_parts
 
@@ -27,17 +27,19 @@ FP32_COMPONENTS = ("audio_vae", "vocoder")
 
 def change_weights(transformer: nn.Module, connectors: nn.Module, loras: Sequence[LoraSource], preset: Preset) -> None:
     """LoRAs first, then one byte a weight where the preset wants it, layer by layer."""
-    to_one_byte, keep_fp8 = preset.weight_bytes == 1, preset.kind != "mps"  # Metal has no fp8
+    to_one_byte = preset.weight_bytes == 1
+    keep_fp8 = preset.kind != "mps" and preset.compute != "int8"  # Metal has no fp8
+    form = "fp8" if preset.compute == "fp8" else "int8"
 
     def quantise(model: nn.Module, name: str) -> None:
         if to_one_byte and model is transformer:
-            quantise_layer(model, name, keep_fp8)
+            quantise_layer(model, name, keep_fp8, form)
 
     # What computes in float32 keeps the sums in it, whatever its file has.
     dtype = torch.float32 if preset.compute_bytes == 4 else None
     fuse_loras({"transformer": transformer, "connectors": connectors}, loras, after=quantise, dtype=dtype)
     if to_one_byte:
-        quantise_blocks(transformer, keep_fp8)
+        quantise_blocks(transformer, keep_fp8, form)
 
 
 def place(
@@ -67,6 +69,7 @@ def place(
         connectors.register_hook(OneRowAtATime(), "ltx_nb.one_row")
         # One part at a time: the largest, a projection of 1.5 GB, is used once a prompt and first.
         stream_parts(pipe.connectors, device, slots=1, source="disk", dtype=dtype)
+    multiply_in(pipe.transformer, preset.compute, device)
     if preset.lean:
         make_lean(pipe.transformer)
     if resident < len(pipe.transformer.transformer_blocks):

@@ -13,6 +13,7 @@ from ltx_nb.checks import choice, finite_number, whole_number
 ALL_BLOCKS = 1000  # more than any model has
 KINDS = ("cuda", "mps", "cpu")
 OFFLOADS = ("ram", "disk")
+COMPUTES = ("float", "int8", "fp8")
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Preset:
     weight_bytes: of attention and feed-forward in the transformer's blocks: 1 is int8 by row, or scaled fp8 from a file
         that has it; else as compute_bytes.
     compute_bytes: of activations and all other weights: 2 is bf16, 4 is float32.
+    compute: how weights of one byte are multiplied: "float" in the dtype of activations, or "int8" or "fp8" with
+        activations brought to that by token, but in the first and the last block, and where the device can.
     resident_blocks: the most transformer blocks that stay on the card; the others stream through two slots.
     offload: where blocks wait that do not stay: page-locked "ram", or "disk", read anew in every forward.
     keeps_all: connectors, VAEs, vocoder and upsampler stay on the card too.
@@ -51,9 +54,11 @@ class Preset:
     keeps_all: bool = False
     keeps_text: bool = False
     lean: bool = True
+    compute: str = "float"
 
     def __post_init__(self) -> None:
         choice("kind", self.kind, KINDS)
+        choice("compute", self.compute, COMPUTES)
         choice("offload", self.offload, OFFLOADS)
         whole_number("resident_blocks", self.resident_blocks, least=0)
         for name in ("vram_gb", "ram_gb", "spare_gb"):
