@@ -9,11 +9,10 @@ from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 from ltx_nb.checks import choice, finite_number, keys
-from ltx_nb.shapes import TIME_TOLERANCE_S, gaps_s
+from ltx_nb.shapes import FITS, TIME_TOLERANCE_S, gaps_s
 from ltx_nb.source import Source
 
 LANES = ("video", "audio")
-FITS = ("crop", "pad")
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class Given:
     end_s: None for one image at start_s (video only).
     source_start_s: where in the source the span begins, or which moment of it is the image.
     strength: of an image, 0..1; 1 keeps it exactly, 0 leaves it out of the result.
-    fit: "crop" or "pad" what has other proportions than the clip.
+    fit: "crop", "pad" or "stretch" what has other proportions than the clip.
 
     Raises ValueError for anything else.
     """

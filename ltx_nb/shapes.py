@@ -27,6 +27,9 @@ MAX_EXTRA_FRAMES = 4
 # Twice what rotary positions are laid out for (2048 px), so that 4K fits and a slip of the finger does not.
 MAX_SIDE_PX = 4096
 
+# How a picture of other proportions is brought to a size: cut, given black bars, or distorted.
+FITS = ("crop", "pad", "stretch")
+
 # From time lapse to the fastest screens; outside it, 8k + 1 frames and 25 audio latents/s make no sensible clip.
 FRAME_RATES = (1, 120)
 

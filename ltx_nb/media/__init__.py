@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ltx_nb.media.contents import Media, MediaInfo
     from ltx_nb.media.encodings import AUDIO_SUFFIXES, VIDEO_SUFFIXES
-    from ltx_nb.media.pictures import POSTER_SUFFIXES, MediaSource, fit_frames, poster, read_image, write_poster
-    from ltx_nb.media.reading import probe, read_audio, read_still, read_thumbnails, read_video
+    from ltx_nb.media.opening import MediaSource
+    from ltx_nb.media.pictures import POSTER_SUFFIXES, fit_frames, pixels_of, poster, read_image, write_poster
+    from ltx_nb.media.reading import probe, read_still, read_thumbnails, read_video
     from ltx_nb.media.records import read_clip_json, read_request_json
+    from ltx_nb.media.sound import read_audio
     from ltx_nb.media.writing import (
         encode,
         encode_lossless,
@@ -28,9 +30,11 @@ if TYPE_CHECKING:
 _NAMES_IN = {
     "contents": ("Media", "MediaInfo"),
     "encodings": ("AUDIO_SUFFIXES", "VIDEO_SUFFIXES"),
-    "pictures": ("POSTER_SUFFIXES", "MediaSource", "fit_frames", "poster", "read_image", "write_poster"),
-    "reading": ("probe", "read_audio", "read_still", "read_thumbnails", "read_video"),
+    "opening": ("MediaSource",),
+    "pictures": ("POSTER_SUFFIXES", "fit_frames", "pixels_of", "poster", "read_image", "write_poster"),
+    "reading": ("probe", "read_still", "read_thumbnails", "read_video"),
     "records": ("read_clip_json", "read_request_json"),
+    "sound": ("read_audio",),
     "writing": ("encode", "encode_lossless", "encode_preview", "encode_sound", "write_audio", "write_video"),
 }
 _MODULE_OF = {name: module for module, names in _NAMES_IN.items() for name in names}
@@ -47,6 +51,7 @@ __all__ = [
     "encode_preview",
     "encode_sound",
     "fit_frames",
+    "pixels_of",
     "poster",
     "probe",
     "read_audio",

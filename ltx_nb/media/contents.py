@@ -16,7 +16,9 @@ from ltx_nb.checks import finite_number, whole_number
 class MediaInfo:
     """What a file holds. A still picture is one frame without a rate; what is not there is None or 0.
 
-    width and height are in pixels as shown, that is, turned as the file says; num_frames counts the frames stored.
+    width and height are in square pixels as shown, that is, turned as the file says. num_frames counts frames at
+    frame_rate for as long as the picture is shown, which is what `read_video` gives, however many are stored.
+    notes: in words, how it is converted when it is read.
     """
 
     duration_s: float = 0.0
@@ -26,6 +28,8 @@ class MediaInfo:
     height: int | None = None
     sample_rate: int | None = None
     channels: int = 0
+    audio_duration_s: float = 0.0
+    notes: tuple[str, ...] = ()
 
     @property
     def has_video(self) -> bool:
@@ -81,7 +85,12 @@ class Media:
         found: dict[str, float | int | None] = {}
         if self.audio is not None and self.sample_rate is not None:
             duration_s = self.audio.shape[1] / self.sample_rate
-            found = {"duration_s": duration_s, "sample_rate": self.sample_rate, "channels": 2}
+            found = {
+                "duration_s": duration_s,
+                "sample_rate": self.sample_rate,
+                "channels": 2,
+                "audio_duration_s": duration_s,
+            }
         if self.frames is not None:
             height, width = self.frames.shape[1:3]
             found |= {"num_frames": len(self.frames), "frame_rate": self.frame_rate, "width": width, "height": height}

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import json
 
-from ltx_nb.media.pictures import MediaSource
-from ltx_nb.media.reading import open_media
+from ltx_nb.media.opening import MediaSource, open_media
 
 
 def record(request_json: str | None, clip_json: str | None) -> str:
@@ -35,6 +34,6 @@ def _read_record(source: MediaSource, key: str) -> str | None:
         comments = [value for name, value in container.metadata.items() if name.lower() == "comment"]
     try:
         found = json.loads(comments[0])[key]
-    except (IndexError, KeyError, TypeError, ValueError):  # no comment, or somebody else's
+    except (IndexError, KeyError, TypeError, ValueError, RecursionError):  # no comment, or somebody else's
         return None
     return json.dumps(found)

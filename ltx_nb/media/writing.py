@@ -20,10 +20,10 @@ import soxr
 
 from ltx_nb.arrays import check_audio, check_frames
 from ltx_nb.checks import finite_number, whole_number
+from ltx_nb.media.colour import EXACT_COLOURS
 from ltx_nb.media.contents import Media
 from ltx_nb.media.encodings import AUDIO_SUFFIXES, ENCODINGS, LOSSLESS, MP3, MP4, REPEATABLE, VIDEO_SUFFIXES, Encoding
 from ltx_nb.media.pictures import poster
-from ltx_nb.media.reading import EXACT_COLOURS
 from ltx_nb.media.records import record
 from ltx_nb.whole_files import whole_file
 

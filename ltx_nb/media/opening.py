@@ -1,0 +1,85 @@
+"""Opening media: which files and formats are read, how much of one at most, and which of its streams.
+
+Sizes are checked from the header before anything is decoded, since a file of some bytes can unfold to any size.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO
+
+from ltx_nb.local_files import check_local
+
+MediaSource = str | os.PathLike[str] | bytes | BinaryIO
+
+READABLE = "MP4, MOV, WebM, MKV, AVI, MTS, GIF, WAV, MP3, FLAC, OGG, AAC or AIFF"
+# Names of FFmpeg's demuxers. Others are refused: some, such as playlists, open further files and addresses.
+_DEMUXERS = "mov,matroska,avi,mpegts,wav,mp3,flac,ogg,aac,aiff"
+
+LIMIT_VARIABLE = "LTX_NB_MEDIA_LIMIT_GB"
+_LIMIT_GB = 4.0  # 20 s of 1080p at 24 frames/s are 3 GB
+_GB = 1e9
+_MAX_PICTURE_PX = 2**28  # of one frame: more than any camera takes
+
+
+def check_decoded_size(name: str, what: str, num_bytes: float, nearest: str) -> None:
+    """Raises ValueError where decoding takes more than the limit: 4 GB, or what LTX_NB_MEDIA_LIMIT_GB says."""
+    try:
+        limit_gb = float(os.environ.get(LIMIT_VARIABLE, _LIMIT_GB))
+    except ValueError:
+        limit_gb = _LIMIT_GB
+    if num_bytes > limit_gb * _GB:
+        raise ValueError(
+            f"{name}: {what} take {num_bytes / _GB:.3g} GB decoded; at most {limit_gb:g} GB are, unless the "
+            f"environment variable {LIMIT_VARIABLE} says more; nearest: {nearest}"
+        )
+
+
+def file_of(source: MediaSource) -> Any:
+    """What Pillow and PyAV open: the absolute path of a regular file, or a binary file at its start."""
+    if isinstance(source, bytes):
+        return io.BytesIO(source)
+    if isinstance(source, (str, os.PathLike)):
+        return check_local(source)
+    source.seek(0)
+    return source
+
+
+def name_of(source: MediaSource) -> str:
+    """A name for a source in a message."""
+    if isinstance(source, bytes):
+        return f"the given {len(source)} bytes"
+    if isinstance(source, (str, os.PathLike)):
+        return os.fspath(source)
+    return str(getattr(source, "name", "the given file object"))
+
+
+@contextmanager
+def open_media(source: MediaSource) -> Iterator[Any]:
+    """PyAV's container of a file. Raises ValueError if it cannot be read."""
+    import av
+
+    options = {"format_whitelist": _DEMUXERS, "max_pixels": str(_MAX_PICTURE_PX)}
+    file = file_of(source)
+    try:
+        with av.open(file, options=options, metadata_errors="replace") as container:
+            yield container
+    except (av.FFmpegError, ArithmeticError, LookupError, UnicodeError) as error:
+        reason = f"it is damaged, or not {READABLE}; export it again, as MP4 or WAV"
+        told = getattr(error, "strerror", None) or error
+        raise ValueError(f"cannot read {name_of(source)}: {reason} ({told})") from error
+
+
+def stream_of(container: Any, kind: str) -> Any:
+    """The stream of a kind that players choose: the one flagged default, else the first; None if there is none.
+
+    The cover picture of a song is not a video stream.
+    """
+    streams = [
+        stream for stream in getattr(container.streams, kind) if not stream.disposition & Disposition.attached_pic
+    ]
+    flagged = [stream for stream in streams if stream.disposition & Disposition.default]
+    return next(iter([*flagged, *streams]), None)
