@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 from ltx_nb.arrays import check_audio, check_frames
 from ltx_nb.checks import choice, finite_number, keys, whole_number
 from ltx_nb.given import LANES
+from ltx_nb.local_files import local_path
+from ltx_nb.spans import Span, checked_span, cut_spans
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,9 +27,7 @@ if TYPE_CHECKING:
     from ltx_nb.media import Media
     from ltx_nb.request import ClipRequest
 
-ORIGINS = ("source", "blended", "generated")
-
-Span = tuple[float, float, str]
+EMBEDS = ("media", "request", "none")
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -70,7 +71,9 @@ class Clip:
     def _checked_provenance(self) -> dict[str, tuple[Span, ...]]:
         lanes = [lane for lane, array in zip(LANES, (self.frames, self.audio), strict=True) if array is not None]
         given = keys("provenance", self.provenance or {lane: () for lane in lanes}, lanes)
-        return {lane: tuple(map(_span, given.get(lane) or [(0, self.duration_s, "generated")])) for lane in lanes}
+        return {
+            lane: tuple(map(checked_span, given.get(lane) or [(0, self.duration_s, "generated")])) for lane in lanes
+        }
 
     @property
     def num_frames(self) -> int:
@@ -132,20 +135,12 @@ class Clip:
             frames, start_s, end_s = self.frames[first:last], first / self.frame_rate, last / self.frame_rate
         if self.audio is not None and self.sample_rate is not None:
             audio = self.audio[:, round(start_s * self.sample_rate) : round(end_s * self.sample_rate)]
-        cut = {
-            lane: [
-                (max(span[0], start_s) - start_s, min(span[1], end_s) - start_s, span[2])
-                for span in spans
-                if span[0] < end_s and span[1] > start_s
-            ]
-            for lane, spans in self.provenance.items()
-        }
         return Clip(
             frames=frames,
             audio=audio,
             frame_rate=self.frame_rate,
             sample_rate=self.sample_rate,
-            provenance=cut,
+            provenance=cut_spans(self.provenance, start_s, end_s),
             notes=self.notes,
         )
 
@@ -159,27 +154,45 @@ class Clip:
         top, left = (frames.shape[1] - height) // 2, (frames.shape[2] - width) // 2
         return frames[:, top : top + height, left : left + width]
 
-    def save(self, path: str | os.PathLike[str], lossless: bool = False) -> Path:
+    def save(self, path: str | os.PathLike[str], lossless: bool = False, embed: str | None = None) -> Path:
         """Write the clip, whole or not at all, with its request and provenance; the suffix says how.
 
         .mp4, .mov, .webm, .mkv: picture and sound. .wav, .flac, .mp3: the sound. .png, .jpg: the middle frame, alone.
         lossless: pixels and samples come back exactly, from an .mkv; few browsers play it.
-        What the request was given in memory is embedded up to 1 MB, and above that written to a file beside this one.
+        embed: "media" keeps the request with all that it was given: media in memory and files up to 1 MB are inside the
+        file, larger media in memory in a file beside it, larger files are named by their path. Whoever has the file can
+        take the given photo or voice out of it. "request" keeps prompt and settings without the media and the names of
+        their folders, so that running it again asks for them. "none" keeps nothing. By default "media", with a warning
+        where a file that was given comes to lie inside.
 
-        Raises ValueError for another suffix, or for sound or picture that the clip has not; OSError if it cannot write.
+        Raises ValueError for another suffix, for sound or picture that the clip has not, for a path that is an address,
+        and for one that is given to this clip and would be lost; OSError if it cannot write.
         """
         from ltx_nb import media
 
-        path = Path(path)
+        path = Path(local_path(path))
         suffix = choice(
             "suffix", path.suffix.lower(), (*media.VIDEO_SUFFIXES, *media.AUDIO_SUFFIXES, *media.POSTER_SUFFIXES)
         )
+        chosen = "media" if embed is None else choice("embed", embed, EMBEDS)
+        request = self.request
+        if request is not None:
+            request.check_sources_outlive(path)
         if suffix in media.POSTER_SUFFIXES:
             return media.write_poster(path, self.export_frames())
-        record: dict[str, Any] = {
-            "request_json": None if self.request is None else self.request.saved_beside(path).to_json(),
-            "clip_json": json.dumps({"provenance": self.provenance, "notes": self.notes}),
-        }
+        record: dict[str, Any] = {}
+        if chosen != "none":
+            record["clip_json"] = json.dumps({"provenance": self.provenance, "notes": self.notes})
+        if request is not None and chosen == "media":
+            record["request_json"] = request.saved_beside(path).to_json()
+            if embed is None and request.holds_files:
+                warnings.warn(
+                    f"{path.name} holds the files given for it, from which anyone can take them out; "
+                    "save(..., embed='request') leaves them out",
+                    stacklevel=2,
+                )
+        elif request is not None and chosen == "request":
+            record["request_json"] = request.without_media().to_json()
         if suffix in media.AUDIO_SUFFIXES:
             if self.audio is None:
                 raise ValueError(f"{path}: this clip has no sound; save it as {path.with_suffix('.mp4').name}")
@@ -190,43 +203,20 @@ class Clip:
         )
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Clip:
+    def load(cls, path: str | os.PathLike[str], start: float | None = None, end: float | None = None) -> Clip:
         """The clip in a video or sound file, with its request if there is one.
 
-        A request that this version cannot read is left out, and a note says why. What was not saved from a Clip is
+        start, end: a stretch of it in s, cut at whole frames and without the request, which is of the whole. Of an hour
+        one second is read as fast as of a minute.
+        A request or record that cannot be read is left out, and a note says why. What was not saved from a Clip is
         "source" throughout.
 
-        Raises ValueError if the file cannot be read.
+        Raises ValueError if the file cannot be read, holds nothing in that stretch, or is larger decoded than the
+        limit: 4 GB, or what the environment variable LTX_NB_MEDIA_LIMIT_GB says.
         """
-        from ltx_nb import media
-        from ltx_nb.request import ClipRequest
+        from ltx_nb.clip_files import parts_of_file
 
-        info = media.probe(path)
-        if info.is_image:
-            raise ValueError(f"{path} is a still picture, not a clip; read it with ltx_nb.media.read_image")
-        frames, frame_rate = media.read_video(path) if info.has_video else (None, None)
-        audio, sample_rate = media.read_audio(path) if info.has_audio else (None, None)
-        lanes = [lane for lane, there in zip(LANES, (info.has_video, info.has_audio), strict=True) if there]
-        try:
-            own = json.loads(media.read_clip_json(path) or "{}")
-            provenance, notes = {lane: own["provenance"][lane] for lane in lanes}, [*own["notes"]]
-        except (KeyError, TypeError):
-            provenance, notes = {lane: [(0.0, info.duration_s, "source")] for lane in lanes}, []
-        request = None
-        if request_json := media.read_request_json(path):
-            try:
-                request = ClipRequest.from_json(request_json).found_beside(path)
-            except ValueError as error:
-                notes.append(f"its request cannot be read: {error}")
-        return cls(
-            frames=frames,
-            audio=audio,
-            frame_rate=frame_rate,
-            sample_rate=sample_rate,
-            request=request,
-            provenance=provenance,
-            notes=tuple(notes),
-        )
+        return cls(**parts_of_file(path, start, end))
 
     def _frames(self) -> np.ndarray:
         if self.frames is None:
@@ -245,14 +235,3 @@ class Clip:
 
         shown = self.media if self.frames is None else replace(self.media, frames=self.export_frames())
         return {"text/plain": repr(self), "text/html": player_html(shown, repr(self))}
-
-
-def _span(span: Any) -> Span:
-    try:
-        start_s, end_s, origin = span
-    except (TypeError, ValueError):
-        raise ValueError(f"provenance has the span {span!r}; give (start_s, end_s, origin)") from None
-    start_s, end_s = finite_number("start_s", start_s, least=0), finite_number("end_s", end_s)
-    if end_s <= start_s:
-        raise ValueError(f"the provenance span [{start_s:g}, {end_s:g}) s is empty; end it after it starts")
-    return start_s, end_s, choice("origin", origin, ORIGINS)

@@ -5,6 +5,7 @@ A pipe or a device would hang for ever, or never end. Knows nothing of what is i
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -28,26 +29,19 @@ def local_path(path: str | os.PathLike[str]) -> str:
 
 
 def open_local(path: str | os.PathLike[str]) -> BinaryIO:
-    """A local file, to be read. Raises ValueError, which names it, for what is not regular, empty or unreadable."""
-    whole = local_path(path)
-    try:
-        # A pipe opens at once this way, where it would wait for a writer.
-        number = os.open(whole, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    except FileNotFoundError:
-        raise ValueError(f"cannot read {os.fspath(path)}: no such file; check the path") from None
-    except OSError as error:
-        raise ValueError(f"cannot read {os.fspath(path)}: {error.strerror}") from None
+    """A local file, to be read. Raises OSError for one that is not regular, is empty or cannot be opened."""
+    # A pipe opens at once this way, where it would wait for a writer.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    number = os.open(local_path(path), flags)
     found = os.fstat(number)
-    if reason := _not_a_file(found):
-        os.close(number)
-        raise ValueError(f"cannot read {os.fspath(path)}: it is {reason}; give a file")
-    return os.fdopen(number, "rb")
-
-
-def check_local(path: str | os.PathLike[str]) -> str:
-    """The absolute path of a file that `open_local` would open. Raises ValueError as that does."""
-    open_local(path).close()
-    return local_path(path)
+    if stat.S_ISREG(found.st_mode) and found.st_size:
+        return os.fdopen(number, "rb")
+    os.close(number)
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+    kinds = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFREG: "empty"}
+    kind = kinds.get(stat.S_IFMT(found.st_mode), "a device")
+    raise OSError(errno.EINVAL, f"it is {kind}; give a file with something in it", os.fspath(path))
 
 
 def sha256_of(file: BinaryIO) -> str:
@@ -59,10 +53,3 @@ def sha256_of(file: BinaryIO) -> str:
         digest.update(block)
         left -= len(block)
     return digest.hexdigest()
-
-
-def _not_a_file(found: os.stat_result) -> str:
-    kinds = {stat.S_IFDIR: "a directory", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
-    if not stat.S_ISREG(found.st_mode):
-        return kinds.get(stat.S_IFMT(found.st_mode), "a device")
-    return "" if found.st_size else "empty"

@@ -186,6 +186,29 @@ class ClipRequest:
         """This request as it comes out of the file `path`: what it names without a folder lies beside that file."""
         return self._with_sources(lambda source: source.found_beside(path))
 
+    def without_media(self) -> ClipRequest:
+        """This request with what it is given told by SHA-256 alone: to run it, the media are to be put back."""
+        return self._with_sources(lambda source: source.without_media())
+
+    @property
+    def holds_files(self) -> bool:
+        """Whether the content of given files is inside it, as that of files up to 1 MB is."""
+        return any(source.data is not None for source in self._sources())
+
+    def check_sources_outlive(self, path: str | os.PathLike[str]) -> None:
+        """Raises ValueError where writing to `path` would destroy a file that this request is given."""
+        for source in self._sources():
+            given = source.path
+            if given and os.path.exists(given) and os.path.exists(path) and os.path.samefile(given, path):
+                stem, suffix = os.path.splitext(os.fspath(path))
+                raise ValueError(
+                    f"{os.fspath(path)} is given to this clip's request, and saving there would destroy it; "
+                    f"nearest: {stem}-2{suffix}"
+                )
+
+    def _sources(self) -> list[Source]:
+        return [item.source for item in self.given] + ([self.first_stage] if self.first_stage else [])
+
     def _with_sources(self, changed: Callable[[Source], Source]) -> ClipRequest:
         given = tuple(dataclasses.replace(item, source=changed(item.source)) for item in self.given)
         return self.replace(given=given, first_stage=self.first_stage and changed(self.first_stage))

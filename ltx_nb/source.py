@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ltx_nb.checks import keys, text
+from ltx_nb.local_files import local_path, open_local, sha256_of
 
 if TYPE_CHECKING:
     from ltx_nb.media import Media, MediaInfo
@@ -80,17 +81,20 @@ class Source:
         """A media file: up to EMBED_LIMIT_BYTES it is read and held, else its absolute path and SHA-256 are."""
         path = os.fspath(path)
         try:
-            with open(path, "rb") as file:
-                if os.fstat(file.fileno()).st_size > EMBED_LIMIT_BYTES:
-                    digest = hashlib.file_digest(file, "sha256").hexdigest()
-                    return cls(sha256=digest, path=os.path.abspath(path))
-                return cls.from_bytes(file.read(), mimetypes.guess_type(path)[0] or "application/octet-stream")
+            with open_local(path) as file:
+                size = os.fstat(file.fileno()).st_size
+                if size > EMBED_LIMIT_BYTES:
+                    return cls(sha256=sha256_of(file), path=local_path(path))
+                return cls.from_bytes(file.read(size), mimetypes.guess_type(path)[0] or "application/octet-stream")
         except OSError as error:
             raise ValueError(f"cannot read the given file {path!r}: {error.strerror}") from None
 
     @classmethod
     def from_bytes(cls, data: bytes, media_type: str) -> Source:
-        """The content of a media file, such as ('image/png')."""
+        """The content of a media file, such as 'image/png'; of a picture without place, camera and other metadata."""
+        from ltx_nb.media import without_metadata
+
+        data = without_metadata(data)
         return cls(sha256=hashlib.sha256(data).hexdigest(), data=data, media_type=media_type)
 
     @classmethod
@@ -103,16 +107,18 @@ class Source:
         if self.path is None:
             return io.BytesIO(self._encoded[0])
         try:
-            with open(self.path, "rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
+            file = open_local(self.path)
         except OSError as error:
             raise ValueError(f"cannot read the given file {self.path!r}: {error.strerror}; put it back") from None
+        found = sha256_of(file)
         if found != self.sha256:
+            file.close()
             raise ValueError(
                 f"the given file {self.path!r} has changed since the request was made: its SHA-256 is {found[:12]}..., "
                 f"not {self.sha256[:12]}...; put the old file back, or give the new one with Source.from_path"
             )
-        return open(self.path, "rb")
+        file.seek(0)
+        return file
 
     def info(self) -> MediaInfo:
         """What is in it. Raises ValueError if it cannot be read."""
@@ -137,6 +143,11 @@ class Source:
         with whole_file(beside) as unfinished:
             unfinished.write_bytes(self._encoded[0])
         return replace(Source.from_path(beside), path=beside.name)
+
+    def without_media(self) -> Source:
+        """A source of the same content that has nothing of it: a file's name without a folder, or one made up."""
+        name = os.path.basename(self.path) if self.path else f"not-embedded-{self.sha256[:8]}"
+        return Source(sha256=self.sha256, path=name)
 
     def found_beside(self, path: str | os.PathLike[str]) -> Source:
         """This source, with a path that names no folder taken as the name of a file beside `path`."""

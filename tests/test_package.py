@@ -17,7 +17,19 @@ ROOT = Path(ltx_nb.__file__).parent
 WIDGETS = ROOT.parent / "widgets" / "ltx_widgets"
 
 HEAVY = {"IPython", "PIL", "av", "diffusers", "ipywidgets", "matplotlib", "numpy", "torch", "transformers"}
-REQUEST_SIDE = ("checks", "shapes", "source", "given", "sampling", "request", "arrays", "whole_files", "media", "clip")
+REQUEST_SIDE = (
+    "checks",
+    "local_files",
+    "shapes",
+    "source",
+    "given",
+    "sampling",
+    "request",
+    "arrays",
+    "whole_files",
+    "media",
+    "clip",
+)
 ENGINE = ("loading", "pipeline", "running")
 ABOVE_ENGINE = ("tiny", "sweep", "cli")
 
@@ -32,8 +44,8 @@ LINES = (
     ("pipeline", "loading"),
     ("planning", "running"),
     ("catalogue", "stages", "trace", "mel"),
-    ("request", "given", "source", "sampling", "clip", "display", "media", "shapes"),
-    ("checks", "arrays", "whole_files"),
+    ("request", "given", "source", "sampling", "clip", "clip_files", "spans", "display", "media", "shapes"),
+    ("checks", "arrays", "whole_files", "local_files"),
 )
 
 

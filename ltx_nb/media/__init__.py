@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ltx_nb.media.contents import Media, MediaInfo
     from ltx_nb.media.encodings import AUDIO_SUFFIXES, VIDEO_SUFFIXES
+    from ltx_nb.media.metadata import without_metadata
     from ltx_nb.media.opening import MediaSource
     from ltx_nb.media.pictures import POSTER_SUFFIXES, fit_frames, pixels_of, poster, read_image, write_poster
-    from ltx_nb.media.reading import probe, read_still, read_thumbnails, read_video
+    from ltx_nb.media.reading import probe, read_frames_at, read_still, read_thumbnails, read_video
     from ltx_nb.media.records import read_clip_json, read_request_json
     from ltx_nb.media.sound import read_audio
     from ltx_nb.media.writing import (
@@ -30,9 +31,10 @@ if TYPE_CHECKING:
 _NAMES_IN = {
     "contents": ("Media", "MediaInfo"),
     "encodings": ("AUDIO_SUFFIXES", "VIDEO_SUFFIXES"),
+    "metadata": ("without_metadata",),
     "opening": ("MediaSource",),
     "pictures": ("POSTER_SUFFIXES", "fit_frames", "pixels_of", "poster", "read_image", "write_poster"),
-    "reading": ("probe", "read_still", "read_thumbnails", "read_video"),
+    "reading": ("probe", "read_frames_at", "read_still", "read_thumbnails", "read_video"),
     "records": ("read_clip_json", "read_request_json"),
     "sound": ("read_audio",),
     "writing": ("encode", "encode_lossless", "encode_preview", "encode_sound", "write_audio", "write_video"),
@@ -56,11 +58,13 @@ __all__ = [
     "probe",
     "read_audio",
     "read_clip_json",
+    "read_frames_at",
     "read_image",
     "read_request_json",
     "read_still",
     "read_thumbnails",
     "read_video",
+    "without_metadata",
     "write_audio",
     "write_poster",
     "write_video",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -29,11 +30,13 @@ def frame_ends_s(image: Any) -> np.ndarray:
     return np.cumsum(lengths_s)
 
 
-def animation_frames(image: Any, indices: np.ndarray) -> np.ndarray:
-    """uint8 [F, H, W, 3]: the frames of ascending indices, transparency over black."""
-    frames = np.empty((len(indices), image.height, image.width, 3), np.uint8)
-    wanted = set(indices.tolist())
-    for index, frame in enumerate(ImageSequence.Iterator(image)):
-        if index in wanted:
-            frames[indices == index] = pixels_of(frame)
-    return frames
+def animation_frames(image: Any, indices: np.ndarray) -> Iterator[np.ndarray]:
+    """uint8 [H, W, 3] for each of ascending indices, transparency over black."""
+    frames = enumerate(ImageSequence.Iterator(image))
+    index, pixels = -1, np.empty(0)
+    for wanted in indices:
+        while index < wanted:
+            index, frame = next(frames)
+            if index == wanted:
+                pixels = pixels_of(frame)
+        yield pixels

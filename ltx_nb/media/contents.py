@@ -18,7 +18,7 @@ class MediaInfo:
 
     width and height are in square pixels as shown, that is, turned as the file says. num_frames counts frames at
     frame_rate for as long as the picture is shown, which is what `read_video` gives, however many are stored.
-    notes: in words, how it is converted when it is read.
+    video_notes, audio_notes: in words, how each lane is converted when it is read.
     """
 
     duration_s: float = 0.0
@@ -29,7 +29,12 @@ class MediaInfo:
     sample_rate: int | None = None
     channels: int = 0
     audio_duration_s: float = 0.0
-    notes: tuple[str, ...] = ()
+    video_notes: tuple[str, ...] = ()
+    audio_notes: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self.video_notes + self.audio_notes
 
     @property
     def has_video(self) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
-from ltx_nb.local_files import check_local
+from ltx_nb.local_files import local_path, open_local
 
 MediaSource = str | os.PathLike[str] | bytes | BinaryIO
 
@@ -43,7 +43,13 @@ def file_of(source: MediaSource) -> Any:
     if isinstance(source, bytes):
         return io.BytesIO(source)
     if isinstance(source, (str, os.PathLike)):
-        return check_local(source)
+        try:
+            open_local(source).close()
+        except FileNotFoundError:
+            raise ValueError(f"cannot read {name_of(source)}: no such file; check the path") from None
+        except OSError as error:
+            raise ValueError(f"cannot read {name_of(source)}: {error.strerror}") from None
+        return local_path(source)
     source.seek(0)
     return source
 
@@ -78,8 +84,9 @@ def stream_of(container: Any, kind: str) -> Any:
 
     The cover picture of a song is not a video stream.
     """
-    streams = [
-        stream for stream in getattr(container.streams, kind) if not stream.disposition & Disposition.attached_pic
-    ]
+    from av.stream import Disposition
+
+    of_kind = getattr(container.streams, kind)
+    streams = [stream for stream in of_kind if not stream.disposition & Disposition.attached_pic]
     flagged = [stream for stream in streams if stream.disposition & Disposition.default]
     return next(iter([*flagged, *streams]), None)

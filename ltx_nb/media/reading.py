@@ -7,7 +7,10 @@ decoded. Does not know what the media are for.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
+from PIL import Image
 
 from ltx_nb.checks import finite_number, whole_number
 from ltx_nb.media.animations import animation_frames, frame_ends_s, is_animation
@@ -34,20 +37,27 @@ def read_video(
     Raises ValueError if the file cannot be read, has no picture that moves, or has none in that stretch, and for more
     frames than the limit on decoded media allows.
     """
-    if is_picture(source):
-        return _read_animation(source, start_s, end_s, frame_rate)
-    timeline = timeline_of(source)
-    info = timeline.info
-    if info.frame_rate is None:
-        raise ValueError(f"{name_of(source)} has sound but no picture; read it with read_audio, or give a video")
-    if not info.num_frames:
-        raise ValueError(f"{name_of(source)} has a video stream without a frame; export it again")
+    info = _moving(source)
     moments_s, rate = _moments(source, info, start_s, end_s, frame_rate)
     frames = np.empty((len(moments_s), info.height or 0, info.width or 0, 3), np.uint8)
-    with shown_frames(source, timeline) as picture_at:
-        for index, moment_s in enumerate(moments_s):
-            frames[index] = picture_at(moment_s)
+    for index, picture in enumerate(read_frames_at(source, moments_s)):
+        frames[index] = picture
     return frames, rate
+
+
+def read_frames_at(source: MediaSource, moments_s: np.ndarray) -> Iterator[np.ndarray]:
+    """The picture seen at each of ascending moments in s, uint8 [H, W, 3], one at a time, so that few are in memory.
+
+    Raises ValueError if the file cannot be read or has no picture that moves.
+    """
+    if is_picture(source):
+        with open_picture(source) as image:
+            starts_s = np.concatenate([[0.0], frame_ends_s(image)[:-1]])
+            yield from animation_frames(image, shown_at(starts_s, moments_s))
+        return
+    with shown_frames(source, timeline_of(source)) as picture_at:
+        for moment_s in moments_s:
+            yield picture_at(moment_s)
 
 
 def read_still(source: MediaSource) -> np.ndarray:
@@ -62,18 +72,25 @@ def read_thumbnails(source: MediaSource, count: int, height_px: int | None = Non
     file cannot be read or has no picture that moves.
     """
     whole_number("count", count, least=1)
-    if is_picture(source):
-        raise ValueError(f"{name_of(source)} is no video; give one, or read a picture with read_image")
-    timeline = timeline_of(source)
-    info = timeline.info
+    info = probe(source)
     if info.frame_rate is None or not info.num_frames:
         raise ValueError(f"{name_of(source)} is no video; give one, or read a picture with read_image")
     count = min(count, info.num_frames)
-    moments_s = middles_s(0.0, count, count * info.frame_rate / info.num_frames)
     scale = 1.0 if height_px is None else height_px / (info.height or 1)
-    width, height = (max(round(side_px * scale), 1) for side_px in timeline.size)
-    with shown_frames(source, timeline) as picture_at:
-        return np.stack([picture_at(moment_s, (width, height)) for moment_s in moments_s])
+    size = tuple(max(round((side_px or 1) * scale), 1) for side_px in (info.width, info.height))
+    pictures = read_frames_at(source, middles_s(0.0, count, count * info.frame_rate / info.num_frames))
+    return np.stack([np.asarray(Image.fromarray(picture).resize(size)) for picture in pictures])
+
+
+def _moving(source: MediaSource) -> MediaInfo:
+    info = probe(source)
+    if info.is_image:
+        raise ValueError(f"{name_of(source)} is a still picture, not a video; read it with read_image")
+    if info.frame_rate is None:
+        raise ValueError(f"{name_of(source)} has sound but no picture; read it with read_audio, or give a video")
+    if not info.num_frames:
+        raise ValueError(f"{name_of(source)} has a video stream without a frame; export it again")
+    return info
 
 
 def _moments(
@@ -108,15 +125,3 @@ def _picture_info(source: MediaSource) -> MediaInfo:
         return MediaInfo(
             duration_s=float(ends_s[-1]), frame_rate=rate, num_frames=num_frames, width=width, height=height
         )
-
-
-def _read_animation(
-    source: MediaSource, start_s: float, end_s: float | None, frame_rate: float | None
-) -> tuple[np.ndarray, float]:
-    info = _picture_info(source)
-    if info.is_image:
-        raise ValueError(f"{name_of(source)} is a still picture, not a video; read it with read_image")
-    moments_s, rate = _moments(source, info, start_s, end_s, frame_rate)
-    with open_picture(source) as image:
-        starts_s = np.concatenate([[0.0], frame_ends_s(image)[:-1]])
-        return animation_frames(image, shown_at(starts_s, moments_s)), rate

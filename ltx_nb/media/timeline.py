@@ -42,12 +42,12 @@ def timeline_of(source: MediaSource) -> Timeline:
         times_s, ends_s, sound_end_s, delay_s = _packet_times(container, video, audio)
         begin_s = max(0, container.start_time or 0) / av.time_base
         found: dict[str, Any] = {}
-        notes: list[str] = []
+        video_notes, audio_notes = [], []
         if audio is not None:
             found |= {"sample_rate": audio.rate, "channels": audio.channels}
             found["audio_duration_s"] = max(sound_end_s - begin_s, 0.0)
             if (count := len(container.streams.audio)) > 1:
-                notes.append(f"sound track {container.streams.audio.index(audio) + 1} of {count} read")
+                audio_notes.append(f"sound track {container.streams.audio.index(audio) + 1} of {count} read")
         end_s = max([sound_end_s, *ends_s[-1:]], default=0.0)
         size = (0, 0)
         if video is not None:
@@ -64,11 +64,13 @@ def timeline_of(source: MediaSource) -> Timeline:
             found |= {"frame_rate": rate, "width": width, "height": height}
             found["num_frames"] = num_frames_at(rate, shown_s) if len(times_s) else 0
             if len(times_s) and abs(len(times_s) - found["num_frames"]) > max(1, 0.01 * len(times_s)):
-                notes.append(f"{len(times_s)} frames of uneven length brought to {rate:.5g} frames/s")
+                video_notes.append(f"{len(times_s)} frames of uneven length brought to {rate:.5g} frames/s")
             if size != (video.width, video.height):
-                notes.append(f"picture of {video.width}x{video.height} oblong pixels brought to {size[0]}x{size[1]}")
+                video_notes.append(
+                    f"picture of {video.width}x{video.height} oblong pixels brought to {size[0]}x{size[1]}"
+                )
             if hdr:
-                notes.append(f"HDR picture ({hdr}) tone-mapped to SDR")
+                video_notes.append(f"HDR picture ({hdr}) tone-mapped to SDR")
         # Declared lengths count from 0 in Matroska, from the first stream's start in MP4, where they leave out padding.
         declared_s = container.duration / av.time_base if container.duration else end_s
         if len(times_s) and end_s < declared_s - _SHORTFALL_S:
@@ -76,7 +78,8 @@ def timeline_of(source: MediaSource) -> Timeline:
             raise ValueError(f"cannot read {name_of(source)}: {message}")
         played_s = end_s - begin_s
         duration_s = played_s if container.format.name in GUESSED_LENGTHS else min(declared_s, played_s)
-        return Timeline(MediaInfo(duration_s=duration_s, notes=tuple(notes), **found), begin_s, delay_s, size)
+        found |= {"video_notes": tuple(video_notes), "audio_notes": tuple(audio_notes)}
+        return Timeline(MediaInfo(duration_s=duration_s, **found), begin_s, delay_s, size)
 
 
 def _packet_times(container: Any, video: Any, audio: Any) -> tuple[np.ndarray, np.ndarray, float, float]:
@@ -122,8 +125,7 @@ def _picture(container: Any, video: Any, num_packets: int) -> tuple[tuple[int, i
 def shown_frames(source: MediaSource, timeline: Timeline) -> Iterator[Any]:
     """A function that gives, for a moment in s from where the file begins to play, the picture seen then.
 
-    uint8 [H, W, 3], or of another size. Moments go forward; one that is far ahead is sought, and what lies between is
-    not decoded.
+    uint8 [H, W, 3]. Moments go forward; one that is far ahead is sought, and what lies between is not decoded.
     """
     with open_media(source) as container:
         yield _Pictures(container, timeline, name_of(source)).at
@@ -139,21 +141,19 @@ class _Pictures:
         self._decoded = self._decode()
         self._shown: Any = None
         self._next: Any = next(self._decoded, None)
-        self._pixels: tuple[Any, Any, np.ndarray] | None = None
+        self._pixels: tuple[Any, np.ndarray] | None = None
         if self._next is None:
             raise ValueError(f"{name} has a video stream without a frame; export it again")
 
-    def at(self, moment_s: float, size: tuple[int, int] | None = None) -> np.ndarray:
-        """size: width and height before the picture is turned; the file's own if left out."""
+    def at(self, moment_s: float) -> np.ndarray:
         if self._next is not None and moment_s > self._next[0] + _SEEK_AHEAD_S:
             self._seek(moment_s)
         while self._next is not None and self._next[0] <= moment_s:
             self._shown, self._next = self._next, next(self._decoded, None)
         frame = (self._shown or self._next)[1]
-        size = size or self._timeline.size
-        if self._pixels is None or self._pixels[0] is not frame or self._pixels[1] != size:
-            self._pixels = frame, size, rgb_of(frame, *size)
-        return self._pixels[2]
+        if self._pixels is None or self._pixels[0] is not frame:
+            self._pixels = frame, rgb_of(frame, *self._timeline.size)
+        return self._pixels[1]
 
     def _decode(self) -> Iterator[tuple[float, Any]]:
         info, begin_s = self._timeline.info, self._timeline.begin_s + self._timeline.video_shift_s

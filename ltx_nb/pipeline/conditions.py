@@ -12,9 +12,9 @@ import numpy as np
 from diffusers.pipelines.ltx2.utils import apply_image_conditioning_crf
 
 from ltx_nb.media import fit_frames
-from ltx_nb.pipeline.sources import read_frames, read_sound
+from ltx_nb.pipeline.sources import frames_at, read_sound
 from ltx_nb.request import ClipRequest, Given
-from ltx_nb.shapes import AUDIO_LATENTS_PER_SECOND, TIME_TOLERANCE_S, VIDEO_TEMPORAL_COMPRESSION
+from ltx_nb.shapes import AUDIO_LATENTS_PER_SECOND, TIME_TOLERANCE_S
 
 
 @dataclass
@@ -35,7 +35,8 @@ def conditions_of(request: ClipRequest, sample_rate: int, image_crf: int) -> Con
     """Read and convert everything that the request is given.
 
     image_crf: H.264 quality at which images are compressed first, as in the model's training; 0 leaves them alone.
-    Raises ValueError for media that cannot be read, or that end before the span they are given for.
+    Raises ValueError for media that cannot be read, and for pictures that end before the span they are given for; sound
+    that does is followed by silence.
     """
     found = Conditions()
     spans = [item for item in request.given if not item.is_image]
@@ -47,8 +48,10 @@ def conditions_of(request: ClipRequest, sample_rate: int, image_crf: int) -> Con
         found.waveform = _samples_over_time(request, audio, sample_rate, found.notes)
     for item in request.given:
         if item.is_image:
-            frames, frame_rate = read_frames(item.source)
-            image = frames[min(round(item.source_start_s * (frame_rate or 0)), len(frames) - 1)]
+            info = item.source.info()
+            for note in info.video_notes:
+                _note(found.notes, note)
+            image = next(frames_at(item.source, np.array([_middle_s(item.source_start_s, info.frame_rate)])))
             if image_crf:
                 image = apply_image_conditioning_crf(image, image_crf)
             fitted, note = _fitted(image[None], request, item.fit)
@@ -63,20 +66,28 @@ def _frames_over_time(request: ClipRequest, items: list[Given], notes: list[str]
     nearest = _nearest_span(times_s + 0.5 / request.frame_rate, items)
     timeline = np.zeros((request.num_frames, request.height, request.width, 3), np.uint8)
     for index, item in enumerate(items):
-        frames, frame_rate = read_frames(item.source)
-        if frame_rate is None:
+        info = item.source.info()
+        if info.frame_rate is None:
             raise ValueError(f"{_where(item)} is a still picture; give it as an image, without end_s")
-        _check_length(item, len(frames) / frame_rate, tolerance_s=0.5 / frame_rate)
-        _note(notes, _cut_off("picture", item, len(frames) / frame_rate, request, tolerance_s=0.5 / frame_rate))
-        if frame_rate != request.frame_rate:
-            _note(notes, f"picture {frame_rate:g} frames/s brought to {request.frame_rate:g}")
+        length_s = info.num_frames / info.frame_rate
+        _check_length(item, length_s, tolerance_s=0.5 / info.frame_rate)
+        _note(notes, _cut_off("picture", item, length_s, request, tolerance_s=0.5 / info.frame_rate))
+        for note in info.video_notes:
+            _note(notes, note)
+        if info.frame_rate != request.frame_rate:
+            _note(notes, f"picture {info.frame_rate:g} frames/s brought to {request.frame_rate:g}")
         mine = np.flatnonzero(nearest == index)
-        source_s = times_s[mine] - item.start_s + item.source_start_s
-        picked = np.clip(np.rint(source_s * frame_rate).astype(int), 0, len(frames) - 1)
-        fitted, note = _fitted(frames[picked], request, item.fit)
-        _note(notes, note)
-        timeline[mine] = fitted
+        moments_s = times_s[mine] + 0.5 / request.frame_rate - item.start_s + item.source_start_s
+        for at, picture in zip(mine, frames_at(item.source, moments_s), strict=True):
+            fitted, note = _fitted(picture[None], request, item.fit)
+            timeline[at] = fitted[0]
+            _note(notes, note)
     return timeline
+
+
+def _middle_s(moment_s: float, frame_rate: float | None) -> float:
+    """The middle of the frame that is nearest to a moment, where no rounding of it gives another."""
+    return 0.0 if frame_rate is None else (round(moment_s * frame_rate) + 0.5) / frame_rate
 
 
 def _fitted(frames: np.ndarray, request: ClipRequest, fit: str) -> tuple[np.ndarray, str]:
@@ -98,20 +109,24 @@ def _samples_over_time(request: ClipRequest, items: list[Given], sample_rate: in
     nearest = _nearest_span(times_s, items)
     timeline = np.zeros((2, num_samples), np.float32)
     for index, item in enumerate(items):
-        audio, source_rate = read_sound(item.source, sample_rate)
-        # Sound of any length meets clips of 8k + 1 frames: what is short by less than a latent goes on in silence.
-        tolerance_s = VIDEO_TEMPORAL_COMPRESSION / request.frame_rate
-        missing_s = _check_length(item, audio.shape[1] / sample_rate, tolerance_s)
+        offset = round((item.source_start_s - item.start_s) * sample_rate)
+        mine = np.flatnonzero(nearest == index)
+        mine = mine[mine + offset >= 0]
+        first, last = (int(mine[0]) + offset, int(mine[-1]) + offset + 1) if len(mine) else (0, 1)
+        audio, source_rate = read_sound(item.source, sample_rate, first / sample_rate, last / sample_rate)
+        info = item.source.info()
+        length_s = (first + audio.shape[1]) / sample_rate if audio.shape[1] < last - first else info.audio_duration_s
+        for note in info.audio_notes:
+            _note(notes, note)
         # Codecs pad sound by up to a frame of theirs, 1152 samples.
-        _note(notes, _cut_off("sound", item, audio.shape[1] / sample_rate, request, 1 / AUDIO_LATENTS_PER_SECOND))
+        _note(notes, _cut_off("sound", item, length_s, request, 1 / AUDIO_LATENTS_PER_SECOND))
+        missing_s = min(_missing_s(item, length_s), (item.end_s or 0) - item.start_s)
         if missing_s * sample_rate > 1:
             _note(notes, f"sound ends {missing_s:.3g} s early, silence follows")
         if source_rate != sample_rate:
             _note(notes, f"sound resampled from {source_rate} to {sample_rate} Hz")
-        offset = round((item.source_start_s - item.start_s) * sample_rate)
-        mine = np.flatnonzero(nearest == index)
-        mine = mine[(mine + offset >= 0) & (mine + offset < audio.shape[1])]
-        timeline[:, mine] = audio[:, mine + offset]
+        mine = mine[mine + offset < first + audio.shape[1]]
+        timeline[:, mine] = audio[:, mine + offset - first]
     return timeline
 
 
@@ -121,14 +136,19 @@ def _nearest_span(times_s: np.ndarray, items: list[Given]) -> np.ndarray:
     return np.argmin(np.stack(away_s), axis=0)
 
 
-def _check_length(item: Given, source_s: float, tolerance_s: float) -> float:
-    """How many seconds the source ends before the span does. Raises ValueError where that is more than tolerated."""
-    needed_s = item.source_start_s + (item.end_s or 0) - item.start_s
-    if needed_s > source_s + tolerance_s:
+def _missing_s(item: Given, source_s: float) -> float:
+    """How many seconds the source ends before the span does."""
+    return item.source_start_s + (item.end_s or 0) - item.start_s - source_s
+
+
+def _check_length(item: Given, source_s: float, tolerance_s: float) -> None:
+    """Raises ValueError where the source ends before the span does by more than tolerated."""
+    missing_s = _missing_s(item, source_s)
+    if missing_s > tolerance_s:
         nearest_s = item.start_s + source_s - item.source_start_s
         fix = f"nearest: end_s={nearest_s:.6g}" if nearest_s > item.start_s else "begin earlier in the source"
+        needed_s = missing_s + source_s
         raise ValueError(f"{_where(item)} takes {needed_s:.6g} s of a source that lasts {source_s:.6g} s; {fix}")
-    return max(needed_s - source_s, 0.0)
 
 
 def _cut_off(kind: str, item: Given, source_s: float, request: ClipRequest, tolerance_s: float) -> str:

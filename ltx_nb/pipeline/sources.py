@@ -6,6 +6,7 @@ Takes a Clip, a file's path, a PIL image, numpy arrays, Media or a Source. Knows
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ def picture_source(media: Any, frame_rate: float | None = None) -> Source:
     Raises ValueError for anything else, and for a clip without pictures.
     """
     if isinstance(media, Image.Image):
-        media = np.array(media.convert("RGB"))
+        media = _pixels(media)
     if isinstance(media, np.ndarray):
         frames = media[None] if media.ndim == 3 and media.shape[-1] == 3 else media
         return Source.from_media(Media(frames=check_frames(frames), frame_rate=frame_rate))
@@ -60,29 +61,49 @@ def lane_of(source: Source, lane: str) -> Source:
     return Source.from_media(Media(audio=media.audio, sample_rate=media.sample_rate))
 
 
-def read_frames(source: Source) -> tuple[np.ndarray, float | None]:
-    """All frames, uint8 [F, H, W, 3], and their rate: None for a still picture."""
-    if source.media is not None:
-        if source.media.frames is None:
-            raise ValueError("the given media have sound and no picture; give a video or an image")
-        return source.media.frames, source.media.frame_rate
-    with source.open() as file:
-        if files.probe(file).is_image:
-            return files.read_image(file)[None], None
-        return files.read_video(file)
+def frames_at(source: Source, moments_s: np.ndarray) -> Iterator[np.ndarray]:
+    """The picture of the source seen at each of ascending moments in s, uint8 [H, W, 3], one at a time.
+
+    Before its first and after its last picture these stay. A still picture is seen at any time.
+    """
+    if source.media is None:
+        with source.open() as file:
+            if files.probe(file).is_image:
+                yield from [files.read_image(file)] * len(moments_s)
+            else:
+                yield from files.read_frames_at(file, moments_s)
+        return
+    frames, rate = source.media.frames, source.media.frame_rate or 0.0
+    if frames is None:
+        raise ValueError("the given media have sound and no picture; give a video or an image")
+    for moment_s in moments_s:
+        yield frames[min(max(int(moment_s * rate), 0), len(frames) - 1)]
 
 
-def read_sound(source: Source, sample_rate: int) -> tuple[np.ndarray, int]:
-    """float32 [2, N] at `sample_rate`, and the rate that it came in, in Hz."""
+def read_sound(
+    source: Source, sample_rate: int, start_s: float = 0.0, end_s: float | None = None
+) -> tuple[np.ndarray, int]:
+    """[start_s, end_s) of the sound, float32 [2, N] at `sample_rate`, and the rate that it came in, in Hz.
+
+    All of it by default. N is less than asked for where the sound ends before.
+    """
     if source.media is None:
         with source.open() as file:
             rate = files.probe(file).sample_rate
-            return files.read_audio(file, sample_rate)[0], rate or sample_rate
+            return files.read_audio(file, sample_rate, start_s, end_s)[0], rate or sample_rate
     audio, rate = source.media.audio, source.media.sample_rate
     if audio is None or rate is None:
         raise ValueError("the given media have no sound; give a file or an array with sound")
-    if rate == sample_rate:
-        return audio, rate
-    import soxr
+    if rate != sample_rate:
+        import soxr
 
-    return np.clip(soxr.resample(audio.T, rate, sample_rate).T, -1, 1), rate
+        audio = np.clip(soxr.resample(audio.T, rate, sample_rate).T, -1, 1)
+    end = None if end_s is None else round(end_s * sample_rate)
+    return audio[:, round(start_s * sample_rate) : end], rate
+
+
+def _pixels(image: Image.Image) -> np.ndarray:
+    try:
+        return files.pixels_of(image)
+    except (OSError, SyntaxError) as error:
+        raise ValueError(f"cannot read the given PIL image: {error}; save it as PNG") from error
