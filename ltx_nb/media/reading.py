@@ -77,9 +77,9 @@ def read_thumbnails(source: MediaSource, count: int, height_px: int | None = Non
         raise ValueError(f"{name_of(source)} is no video; give one, or read a picture with read_image")
     count = min(count, info.num_frames)
     scale = 1.0 if height_px is None else height_px / (info.height or 1)
-    size = tuple(max(round((side_px or 1) * scale), 1) for side_px in (info.width, info.height))
+    width, height = (max(round((side_px or 1) * scale), 1) for side_px in (info.width, info.height))
     pictures = read_frames_at(source, middles_s(0.0, count, count * info.frame_rate / info.num_frames))
-    return np.stack([np.asarray(Image.fromarray(picture).resize(size)) for picture in pictures])
+    return np.stack([np.asarray(Image.fromarray(picture).resize((width, height))) for picture in pictures])
 
 
 def _moving(source: MediaSource) -> MediaInfo:

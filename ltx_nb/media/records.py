@@ -6,8 +6,14 @@ Passes JSON through and knows nothing of what is in it.
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 
+from ltx_nb.checks import choice
+from ltx_nb.local_files import local_path
+from ltx_nb.media.encodings import ENCODINGS
 from ltx_nb.media.opening import MediaSource, open_media
+from ltx_nb.whole_files import whole_file
 
 
 def record(request_json: str | None, clip_json: str | None) -> str:
@@ -37,3 +43,25 @@ def _read_record(source: MediaSource, key: str) -> str | None:
     except (IndexError, KeyError, TypeError, ValueError, RecursionError):  # no comment, or somebody else's
         return None
     return json.dumps(found)
+
+
+def strip(source: MediaSource, path: str | os.PathLike[str]) -> Path:
+    """Copy picture and sound of a file, as they are encoded, to `path`, and nothing of what the file says of itself.
+
+    Raises ValueError if the file cannot be read, or for an unknown suffix; OSError if it cannot write.
+    """
+    import av
+
+    path = Path(local_path(path))
+    encoding = ENCODINGS[choice("suffix", path.suffix.lower(), ENCODINGS)]
+    settings = {"format": encoding.container, "options": {"fflags": "+bitexact"} | encoding.options}
+    with open_media(source) as read, whole_file(path) as unfinished, av.open(str(unfinished), "w", **settings) as write:
+        kept = [stream for stream in read.streams if stream.type in ("video", "audio")]
+        copies = {stream.index: write.add_stream_from_template(stream) for stream in kept}
+        for copy in copies.values():
+            copy.metadata.clear()
+        for packet in read.demux(*kept):
+            if packet.dts is not None:
+                packet.stream = copies[packet.stream_index]
+                write.mux(packet)
+    return path
