@@ -6,14 +6,19 @@ from pathlib import Path
 
 import pytest
 import torch
-from diffusers import LTX2VideoTransformer3DModel
+from diffusers import FlowMatchEulerDiscreteScheduler, LTX2VideoTransformer3DModel
+from diffusers.modular_pipelines import SequentialPipelineBlocks
+from diffusers.modular_pipelines.ltx2.before_denoise import LTX2ConditionSetTimestepsStep
 from safetensors import safe_open
 from safetensors.torch import load_file
 
 from ltx_nb.catalogue.components import empty_component
-from ltx_nb.catalogue.models import DEV, DEV_2_0
+from ltx_nb.catalogue.models import DEV, DEV_2_0, STAGE_2_SIGMAS, UNGUIDED
 from ltx_nb.loading.keys import diffusers_name
 from ltx_nb.loading.official_config import component_configs
+from ltx_nb.pipeline.denoise import DenoiseStep
+from ltx_nb.pipeline.guidance import guiders_of
+from ltx_nb.pipeline.prepare import AddNoiseStep, pack_audio, pack_video
 from ltx_nb.running.cross_modal import velocities
 from ltx_nb.running.lean import make_lean
 from ltx_nb.running.streaming import stream_blocks
@@ -41,7 +46,7 @@ def golden(name):
     """The tensors and the official config of a file of golden numbers."""
     path = DATA / f"{name}.safetensors"
     with safe_open(path, "pt") as file:
-        return load_file(path), json.loads(file.metadata()["config"])
+        return load_file(path), json.loads(file.metadata().get("config", "{}"))
 
 
 def weights(tensors, component):
@@ -138,3 +143,73 @@ def test_the_vocoder_s_first_stage_is_clamped_and_its_sound_the_reference_s():
 @pytest.mark.parametrize("published", [{}, {"final_act_fn": None}], ids=["left out", "null"])
 def test_a_folder_whose_vocoder_says_nothing_of_its_end_is_clamped(published):
     assert empty_component("vocoder", {"_class_name": "LTX2VocoderWithBWE"} | published).vocoder.final_act_fn == "clamp"
+
+
+class LoopBlocks(SequentialPipelineBlocks):
+    model_name = "ltx2"
+    block_classes = (LTX2ConditionSetTimestepsStep, AddNoiseStep, DenoiseStep)
+    block_names = ("set_timesteps", "add_noise", "denoise")
+
+
+GUIDED = {
+    **{"guidance_scale": 3.0, "stg_scale": 1.0, "modality_scale": 3.0, "guidance_rescale": 0.7},
+    **{"audio_guidance_scale": 7.0, "audio_stg_scale": 1.0, "audio_modality_scale": 3.0, "audio_guidance_rescale": 0.7},
+    "spatio_temporal_guidance_blocks": (1,),
+}
+STEPS = (1.0, 0.7, 0.3)
+# What each run is given: images as (frame, name, strength), an image at frame 0 in its place or appended.
+RUNS = {
+    "guided_text_to_video": {"sampling": GUIDED},
+    "guided_image_to_video": {"sampling": GUIDED, "first": 0.6},
+    "guided_audio_to_video": {"sampling": GUIDED, "frozen": ("audio",)},
+    "soft_images_in_stage_1": {"first": 0.6, "appended": [(12, "later_image", 0.5)]},
+    "soft_images_in_stage_2": {"first": 0.6, "appended": [(12, "later_image", 0.5)], "sigmas": STAGE_2_SIGMAS},
+    "keyframes": {"appended": [(0, "first_image", 1.0), (16, "later_image", 1.0)]},
+}
+
+
+def as_encoded(first=None, appended=(), frozen=(), sigmas=STEPS, sampling=None):
+    """What the encoding blocks hand to the loop for 17 frames of 96 x 64 px."""
+    tensors, _ = golden("transformer_conditional")
+    given, _ = golden("loops")
+    is_second = sigmas is STAGE_2_SIGMAS
+    video = pack_video(given["in.initial"] if is_second else torch.zeros(1, 16, 3, 2, 3))
+    clean, mask, coords = video.clone(), torch.ones(1, 18, 1), tensors["in.video_coords"]
+    if first is not None:
+        clean[:, :6], mask[:, :6] = pack_video(given["in.first_image"]), 1 - first
+    for frame, name, strength in appended:
+        clean = torch.cat([clean, pack_video(given[f"in.{name}"])], 1)
+        video = torch.cat([video, torch.zeros(1, 6, 16)], 1)
+        mask = torch.cat([mask, torch.full((1, 6, 1), 1 - strength)], 1)
+        place = coords[:, :, :6].clone()
+        place[:, 0] = torch.tensor([frame / 24, (frame + 1) / 24])
+        coords = torch.cat([coords, place], 2)
+    audio = pack_audio(given["in.initial_audio"] if is_second or frozen else torch.zeros(1, 8, 10, 16))
+    text = {"": tensors, "negative_": given}
+    return {
+        **{f"{sign}connector_prompt_embeds": of[f"in.{sign}video_context"] for sign, of in text.items()},
+        **{f"{sign}connector_audio_prompt_embeds": of[f"in.{sign}audio_context"] for sign, of in text.items()},
+        **{f"{sign}connector_attention_mask": torch.ones(1, 128) for sign in text},
+        **{"latents": clean, "start_latents": video, "video_mask": mask, "video_coords": coords},
+        **{"audio_latents": audio, "start_audio_latents": audio, "audio_coords": tensors["in.audio_coords"]},
+        **{"audio_mask": torch.zeros(1, 10, 1) if frozen else torch.ones(1, 10, 1), "dtype": torch.float32},
+        **{"base_token_count": 18, "latent_shape": (3, 2, 3), "seed": 5, "stage": 1 + is_second},
+        **{"sigmas": list(sigmas), "num_inference_steps": len(sigmas)},
+    }
+
+
+@pytest.mark.parametrize("way", ["stock", "lean and streamed"])
+@pytest.mark.parametrize("run", RUNS)
+def test_a_whole_loop_ends_where_the_reference_s_does(run, way):
+    model = golden_transformer()
+    FORWARDS[way](model)
+    given = RUNS[run]
+    pipe = LoopBlocks().init_pipeline()
+    scheduler = FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=False)
+    sampling = Sampling(**given.get("sampling", UNGUIDED.to_dict()))
+    pipe.update_components(transformer=model, scheduler=scheduler, **guiders_of(sampling, given.get("frozen", ())))
+    state = pipe(**as_encoded(**given))
+    wanted, _ = golden("loops")
+    for name, lane in (("latents", "video"), ("audio_latents", "audio")):
+        true = wanted[f"{run}.{lane}"]
+        assert (state.get(name) - true).norm() / true.norm() <= 1e-5

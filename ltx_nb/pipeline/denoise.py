@@ -13,7 +13,7 @@ from diffusers import FlowMatchEulerDiscreteScheduler, LTX2VideoTransformer3DMod
 from diffusers.modular_pipelines import InputParam, LoopSequentialPipelineBlocks, ModularPipelineBlocks, OutputParam
 from diffusers.modular_pipelines.modular_pipeline_utils import ComponentSpec
 
-from ltx_nb.pipeline.guidance import GUIDERS, active_passes
+from ltx_nb.pipeline.guidance import GUIDERS, active_passes, skipping_only_in
 from ltx_nb.pipeline.prepare import unpack_audio, unpack_video
 from ltx_nb.running.cross_modal import velocities
 from ltx_nb.trace import StepEvent, stop_if_cancelled
@@ -90,16 +90,18 @@ class LoopDenoiser(ModularPipelineBlocks):
             guider.set_state(step=i, num_inference_steps=block_state.num_inference_steps, timestep=t)
         video, audio = {}, {}
         for name, flags in active_passes(*guiders).items():
-            sign = "negative_" if name == "pred_uncond" else ""
-            attention_mask = getattr(block_state, f"{sign}connector_attention_mask")
-            with components.transformer.cache_context(name):
+            words = {}
+            for prefix, guider in zip(("", "audio_"), guiders, strict=True):
+                # A frozen lane keeps the prompt, as in the reference's audio-to-video.
+                sign = "negative_" if name == "pred_uncond" and guider.config.enabled else ""
+                words[f"{prefix}encoder_hidden_states"] = getattr(block_state, f"{sign}connector_{prefix}prompt_embeds")
+                words[f"{prefix}encoder_attention_mask"] = getattr(block_state, f"{sign}connector_attention_mask")
+            transformer = components.transformer
+            with transformer.cache_context(name), skipping_only_in(transformer, name, *guiders):
                 video_velocity, audio_velocity = velocities(
-                    components.transformer,
+                    transformer,
                     **block_state.model_inputs,
-                    encoder_hidden_states=getattr(block_state, f"{sign}connector_prompt_embeds"),
-                    audio_encoder_hidden_states=getattr(block_state, f"{sign}connector_audio_prompt_embeds"),
-                    encoder_attention_mask=attention_mask,
-                    audio_encoder_attention_mask=attention_mask,
+                    **words,
                     video_coords=block_state.video_coords,
                     audio_coords=block_state.audio_coords,
                     **flags,

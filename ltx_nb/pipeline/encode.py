@@ -130,6 +130,7 @@ class EncodeVideoStep(ModularPipelineBlocks):
     def intermediate_outputs(self) -> list[OutputParam]:
         return [
             OutputParam("latents", description="Clean packed video latents, appended keyframe tokens last."),
+            OutputParam("start_latents", description="What is noised of them: initial latents, or 0."),
             OutputParam("video_mask", description="With the appended tokens: 1 - strength of their image."),
             OutputParam("appended_coords", description="[1, 3, appended tokens, 2] in s, px, px."),
             OutputParam("base_token_count", description="Video tokens without the appended ones."),
@@ -147,6 +148,7 @@ class EncodeVideoStep(ModularPipelineBlocks):
             latents = torch.zeros(size, device=device)
         mask = block_state.video_mask.to(device)
         latents, coords = pack_video(latents), [torch.zeros(1, 3, 0, 2, device=device)]
+        start = latents
 
         def encoded(frames: torch.Tensor) -> torch.Tensor:
             stop = partial(stop_if_cancelled, block_state.cancel_event)
@@ -160,9 +162,10 @@ class EncodeVideoStep(ModularPipelineBlocks):
                 latents = torch.cat([tokens, latents[:, shape.tokens_per_frame :]], dim=1)
             else:
                 latents = torch.cat([latents, tokens], dim=1)
+                start = torch.cat([start, torch.zeros_like(tokens)], dim=1)
                 mask = torch.cat([mask, mask.new_full((1, tokens.shape[1], 1), 1 - strength)], dim=1)
                 coords.append(_image_coords(frame_index / block_state.frame_rate, block_state, shape).to(device))
-        block_state.latents, block_state.video_mask = latents, mask
+        block_state.latents, block_state.start_latents, block_state.video_mask = latents, start, mask
         block_state.appended_coords = torch.cat(coords, dim=2)
         block_state.base_token_count = shape.tokens
         block_state.latent_shape = (shape.num_frames, shape.height, shape.width)
@@ -201,6 +204,7 @@ class EncodeAudioStep(ModularPipelineBlocks):
     def intermediate_outputs(self) -> list[OutputParam]:
         return [
             OutputParam("audio_latents", description="Clean packed audio latents."),
+            OutputParam("start_audio_latents", description="What is noised of them: the initial latents, or 0."),
             OutputParam("audio_mask", description="As given, on the model's device."),
             OutputParam("audio_num_frames", description="Number of audio latents."),
         ]
@@ -220,6 +224,7 @@ class EncodeAudioStep(ModularPipelineBlocks):
             latents = pack_audio(block_state.initial_audio_latents)
         elif block_state.initial_waveform is not None:
             latents = encoded(block_state.initial_waveform)
+        block_state.start_audio_latents = latents
         if block_state.given_waveform is not None:
             latents = torch.where(mask < 1, encoded(block_state.given_waveform), latents)
         block_state.audio_latents, block_state.audio_mask = latents, mask

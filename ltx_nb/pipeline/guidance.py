@@ -2,16 +2,17 @@
 
 x0 + (cfg - 1)(x0 - uncond) + stg (x0 - skipped attention) + (modality - 1)(x0 - isolated), then rescaled towards the
 spread of x0 (LTX2Guidance.forward, after the LTX-2 reference). Each lane has its own scales; a pass runs when either
-lane wants it. A frozen lane wants none.
+lane wants it. A frozen lane wants none. Attention is skipped in the lanes that want STG, as in the reference.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from diffusers import LTX2Guidance
+from diffusers import LTX2Guidance, LTX2VideoTransformer3DModel
 from diffusers.configuration_utils import FrozenDict
 from diffusers.modular_pipelines.modular_pipeline_utils import ComponentSpec
 
@@ -32,7 +33,7 @@ def guiders_of(sampling: Sampling, frozen_lanes: Collection[str]) -> dict[str, L
     for lane, prefix in (("video", ""), ("audio", "audio_")):
         scales = ("guidance_scale", "stg_scale", "modality_scale", "guidance_rescale")
         config = {name: getattr(sampling, f"{prefix}{name}") for name in scales}
-        # STG perturbs blocks that both lanes pass through, so both use the same ones.
+        # diffusers' transformer takes one list of blocks for both lanes.
         config["spatio_temporal_guidance_blocks"] = list(sampling.spatio_temporal_guidance_blocks or ())
         if lane in frozen_lanes:
             config |= {"enabled": False, "guidance_rescale": 0.0}
@@ -51,3 +52,27 @@ def active_passes(guider: LTX2Guidance, audio_guider: LTX2Guidance) -> dict[str,
     }
     wanted = {*guider.active_predictions(), *audio_guider.active_predictions()}
     return {name: of_pass for name, of_pass in flags.items() if name in wanted}
+
+
+@contextmanager
+def skipping_only_in(
+    transformer: LTX2VideoTransformer3DModel, of_pass: str, guider: LTX2Guidance, audio_guider: LTX2Guidance
+) -> Iterator[None]:
+    """Leave the self-attention of a lane that does not want this pass as it is, where diffusers skips that of both."""
+    layers = {"attn1": guider, "audio_attn1": audio_guider}
+    left_alone = [
+        getattr(block, name)
+        for name, of_lane in layers.items()
+        if of_pass == "pred_cond_stg" and of_pass not in of_lane.active_predictions()
+        for block in transformer.transformer_blocks
+    ]
+    handles = [layer.register_forward_pre_hook(_unperturbed, with_kwargs=True) for layer in left_alone]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _unperturbed(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return args, kwargs | {"perturbation_mask": None, "all_perturbed": False}

@@ -50,8 +50,9 @@ class AddNoiseStep(ModularPipelineBlocks):
     @property
     def description(self) -> str:
         return (
-            "Noises the video and audio latents to the first sigma where their masks generate: "
-            "noise x mask x sigma + clean x (1 - mask x sigma). The clean latents stay for the loop's blending."
+            "Noises the latents that a stage starts from to the first sigma, and blends them by mask with what is "
+            "given, as the reference: clean x (1 - mask) + (start x (1 - sigma) + noise x sigma) x mask. The clean "
+            "latents stay for the loop's blending."
         )
 
     @property
@@ -63,6 +64,8 @@ class AddNoiseStep(ModularPipelineBlocks):
         return [
             InputParam("latents", required=True, description="Clean video latents, keyframe tokens last."),
             InputParam("audio_latents", required=True, description="Clean audio latents."),
+            InputParam("start_latents", required=True, description="What is noised of them: 0, or a first stage's."),
+            InputParam("start_audio_latents", required=True, description="What is noised of the audio latents."),
             InputParam("video_mask", required=True, description="[1, video tokens, 1], 1 generates."),
             InputParam("audio_mask", required=True, description="[1, audio tokens, 1], 1 generates."),
             InputParam("base_token_count", required=True, description="Video tokens without appended keyframes."),
@@ -95,8 +98,10 @@ class AddNoiseStep(ModularPipelineBlocks):
         audio_noise = draw_noise(seed, "audio", stage, tuple(audio.shape))
         sigma = components.scheduler.sigmas[0].to(video.device)
         block_state.clean_latents, block_state.clean_audio_latents = video, audio
-        block_state.latents = _mix(video, noise, block_state.video_mask * sigma)
-        block_state.audio_latents = _mix(audio, audio_noise, block_state.audio_mask * sigma)
+        noisy = _mix(block_state.start_latents, noise, sigma)
+        audio_noisy = _mix(block_state.start_audio_latents, audio_noise, sigma)
+        block_state.latents = _mix(video, noisy, block_state.video_mask)
+        block_state.audio_latents = _mix(audio, audio_noisy, block_state.audio_mask)
         self.set_block_state(state, block_state)
         return components, state
 
