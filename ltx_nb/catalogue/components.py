@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ltx_nb.catalogue.config_values import check_kinds, check_values
 from ltx_nb.checks import choice
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
 def empty_component(name: str, config: Mapping[str, Any]) -> torch.nn.Module:
     """The component with its parameters on the meta device: shapes and no memory. Buffers are real.
 
-    Raises ValueError for a vocoder of another class than the two that there are.
+    Raises ValueError for a vocoder of another class than the two that there are, and for values that no model has.
     """
     from accelerate import init_empty_weights
 
@@ -129,5 +130,11 @@ def empty_component(name: str, config: Mapping[str, Any]) -> torch.nn.Module:
         if class_name == VOCODERS[0] and config.get("final_act_fn") is None:
             # The reference has no other; published folders say null, and their sound would go on beyond +-1.
             config = {**config, "final_act_fn": "clamp"}
-    with init_empty_weights():
-        return getattr(import_module(module), class_name).from_config(dict(config))
+    made = getattr(import_module(module), class_name)
+    check_values(name, config)
+    check_kinds(name, config, made)
+    try:
+        with init_empty_weights():
+            return made.from_config(dict(config))
+    except Exception as error:  # values that do not go together: classes say so with errors of many kinds
+        raise ValueError(f"no {class_name} can be made of the config of {name!r}: {error}") from error

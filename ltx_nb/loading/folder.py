@@ -67,7 +67,11 @@ def _sharding(component: Any) -> dict[str, Any]:
 
 
 def _read_component(folder: Path, name: str) -> torch.nn.Module:
-    model = empty_component(name, json_object(folder / "config.json"))
+    config = json_object(folder / "config.json")
+    try:
+        model = empty_component(name, config)
+    except ValueError as error:
+        raise WeightsError(f"{folder / 'config.json'}: {error}") from None
     with ExitStack() as files:
         stored = {}
         for shard in _shards(folder):
@@ -91,5 +95,5 @@ def json_object(path: Path) -> dict[str, Any]:
         raise FileNotFoundError(f"no file {path}")
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise WeightsError(f"{path} is no JSON object: {error}") from None

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -36,17 +37,7 @@ def read_components(path: str | os.PathLike[str]) -> dict[str, torch.nn.Module]:
                 f"{shown(unknown)}, none is named as there",
                 unknown,
             )
-        try:
-            configs = component_configs(_config(path, file))
-        except (AttributeError, TypeError) as error:
-            raise WeightsError(f"{path} has a config in its metadata that is not LTX-2.3's: {error}") from None
-        except ValueError as error:
-            raise WeightsError(f"{path}: {error}") from None
-        projection = stored.get("connectors", {}).get("video_text_proj_in.weight")
-        if projection is not None:  # the only number that no config has: the layers of the text encoder
-            caption_channels = configs["connectors"]["caption_channels"]
-            configs["connectors"]["text_proj_in_factor"] = projection.shape[1] // caption_channels
-        models = {name: empty_component(name, config) for name, config in configs.items()}
+        models = _empty_models(path, file, stored)
         fill(path, models, stored, unknown)
         return models
 
@@ -54,15 +45,40 @@ def read_components(path: str | os.PathLike[str]) -> dict[str, torch.nn.Module]:
 def read_latent_upsampler(path: str | os.PathLike[str]) -> torch.nn.Module:
     """The latent upsampler of an official upscaler file, whose names are diffusers'. Raises as `read_components`."""
     with opened(path) as file:
-        model = empty_component("latent_upsampler", latent_upsampler_config(_config(path, file)))
+        with _named_config(path):
+            model = empty_component("latent_upsampler", latent_upsampler_config(_config(path, file)))
         fill(path, {"latent_upsampler": model}, {"latent_upsampler": tensors_with_marks(file)})
         return model
+
+
+def _empty_models(
+    path: str | os.PathLike[str], file: TensorFile, stored: Mapping[str, Mapping[str, Stored]]
+) -> dict[str, torch.nn.Module]:
+    config = _config(path, file)
+    with _named_config(path):
+        configs = component_configs(config)
+        projection = stored.get("connectors", {}).get("video_text_proj_in.weight")
+        if projection is not None:  # the only number that no config has: the layers of the text encoder
+            caption_channels = configs["connectors"]["caption_channels"]
+            configs["connectors"]["text_proj_in_factor"] = projection.shape[1] // caption_channels
+        return {name: empty_component(name, config) for name, config in configs.items()}
+
+
+@contextmanager
+def _named_config(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turns what is raised about a config into an error that names the file."""
+    try:
+        yield
+    except (AttributeError, TypeError, LookupError, ArithmeticError) as error:
+        raise WeightsError(f"{path} has a config in its metadata that is not LTX-2.3's: {error}") from None
+    except ValueError as error:
+        raise WeightsError(f"{path}: {error}") from None
 
 
 def _config(path: str | os.PathLike[str], file: TensorFile) -> Mapping[str, Any]:
     try:
         return dict(json.loads((file.metadata() or {}).get("config", "{}")))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise WeightsError(f"{path} has a config in its metadata that is no JSON object: {error}") from None
 
 

@@ -25,13 +25,14 @@ def fill(
     models: Mapping[str, torch.nn.Module],
     stored: Mapping[str, Mapping[str, Stored]],
     unknown: Iterable[str] = (),
+    what: str = "LTX-2.3 file; tensors",
 ) -> None:
     """Give the models their tensors, in evaluation mode; stored: by the name of the model, then as its state dict.
 
-    path, unknown: for the message, where the files do not fill the models exactly: WeightsError, and no weight is read.
-    Raises WeightsError for values that are not finite, too.
+    path, unknown, what: for the message, where the files do not fill the models exactly: WeightsError, and no weight is
+    read. Raises WeightsError for values that are not finite, too.
     """
-    taken = _checked(path, models, stored, list(unknown))
+    taken = _checked(path, models, stored, list(unknown), what)
     for name, model in models.items():
         shapes = {key: tensor.shape for key, tensor in model.state_dict().items()}
         tensors = {key: entry.read().reshape(shapes[key]) for key, entry in taken[name].items()}
@@ -47,6 +48,7 @@ def _checked(
     models: Mapping[str, torch.nn.Module],
     stored: Mapping[str, Mapping[str, Stored]],
     unknown: list[str],
+    what: str,
 ) -> dict[str, dict[str, Stored]]:
     """Make room for weights of one byte; what to read of each model, or WeightsError."""
     missing, wrong, taken = [], [], {}
@@ -62,7 +64,7 @@ def _checked(
         parts = [f"{len(unknown)} unknown: {shown(unknown)}"] * bool(unknown)
         parts += [f"{len(missing)} missing: {shown(missing)}"] * bool(missing)
         parts += [f"{len(wrong)} of another kind: {shown(wrong)}"] * bool(wrong)
-        raise WeightsError(f"{path} is not a whole LTX-2.3 file; tensors {'; '.join(parts)}", unknown, missing)
+        raise WeightsError(f"{path} is not a whole {what} {'; '.join(parts)}", unknown, missing)
     return taken
 
 
