@@ -384,6 +384,10 @@ def test_another_models_file_is_refused(tmp_path):
     [
         ("transformer", "cross_attention_adaln", False),
         ("transformer", "ff_bias", False),
+        ("transformer", "use_prompt_adaln_single", False),
+        ("transformer", "use_middle_indices_grid", False),
+        ("transformer", "use_keyframes_abs_pos_embedding", True),
+        ("transformer", "caption_projection_first_linear", True),
         ("vae", "_class_name", "CausalDiffusionVAE"),
     ],
 )
@@ -406,6 +410,34 @@ def test_a_damaged_config_is_named_with_its_file(components, tmp_path, config, m
     save_file(official_tensors(components), path, {"config": config})
     with pytest.raises(WeightsError, match=rf"dev\.safetensors has a {message}"):
         read_components(path)
+
+
+def test_audio_connectors_have_as_many_layers_as_their_own_field_says():
+    both = component_configs(RELEASED | {"transformer": RELEASED["transformer"] | {"connector_num_layers": 4}})
+    own = component_configs(RELEASED | {"transformer": RELEASED["transformer"] | {"audio_connector_num_layers": 2}})
+    layers = [f"{lane}_connector_num_layers" for lane in ("video", "audio")]
+    assert [both["connectors"][name] for name in layers] == [4, 4]
+    assert [own["connectors"][name] for name in layers] == [RELEASED["transformer"]["connector_num_layers"], 2]
+
+
+@pytest.mark.parametrize(
+    "said, encoder, decoder",
+    [
+        ({"spatial_padding_mode": "replicate"}, "replicate", "replicate"),
+        ({}, "zeros", "reflect"),
+        ({"encoder_spatial_padding_mode": "reflect"}, "reflect", "reflect"),
+    ],
+)
+def test_a_vae_pads_as_the_reference_reads_its_config(said, encoder, decoder):
+    vae = {name: value for name, value in RELEASED["vae"].items() if name != "spatial_padding_mode"}
+    made = component_configs(RELEASED | {"vae": vae | said})["vae"]
+    assert (made["encoder_spatial_padding_mode"], made["decoder_spatial_padding_mode"]) == (encoder, decoder)
+
+
+def test_a_padding_that_the_reference_does_not_read_is_refused():
+    vae = RELEASED["vae"] | {"spatial_padding_mode": "zeros", "decoder_spatial_padding_mode": "reflect"}
+    with pytest.raises(ValueError, match=r"vae\.decoder_spatial_padding_mode='reflect', which the reference does not"):
+        component_configs(RELEASED | {"vae": vae})
 
 
 def test_an_unknown_block_of_the_vae_is_refused():

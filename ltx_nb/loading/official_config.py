@@ -14,15 +14,34 @@ from typing import Any
 
 from ltx_nb.catalogue.components import CONFIGS
 
-# What makes a file LTX-2.3's rather than 2.0's or 2.5's, and what diffusers' classes take for granted.
+# What makes a file LTX-2.3's rather than 2.0's or 2.5's, what the reference's own configurators insist on, and what
+# diffusers' classes take for granted.
 _EXPECTED: dict[str, dict[str, Any]] = {
     "transformer": {
+        "activation_fn": "gelu-approximate",
+        "attention_bias": True,
+        "audio_ff_bias": True,
+        "av_cross_ada_norm": True,
         "caption_proj_before_connector": True,
+        "caption_proj_input_norm": False,
+        "caption_projection_first_linear": False,
+        "caption_projection_second_linear": False,
+        "connector_ff_bias": True,
         "cross_attention_adaln": True,
+        "cross_attention_norm": True,
+        "double_self_attention": False,
         "ff_bias": True,
+        "norm_elementwise_affine": False,
+        "only_cross_attention": False,
+        "positional_embedding_type": "rope",
         "qk_norm": "rms_norm",
+        "share_ff": False,
+        "standardization_norm": "rms_norm",
         "text_encoder_norm_type": "per_token_rms",
         "use_audio_video_cross_attention": True,
+        "use_keyframes_abs_pos_embedding": False,
+        "use_middle_indices_grid": True,
+        "use_prompt_adaln_single": True,
     },
     "vae": {"_class_name": "CausalVideoAutoencoder", "norm_layer": "pixel_norm", "latent_log_var": "uniform"},
 }
@@ -52,7 +71,7 @@ _CONNECTORS = {
     "video_gated_attn": "connector_apply_gated_attention",
     "audio_connector_num_attention_heads": "audio_connector_num_attention_heads",
     "audio_connector_attention_head_dim": "audio_connector_attention_head_dim",
-    "audio_connector_num_layers": "connector_num_layers",
+    "audio_connector_num_layers": "audio_connector_num_layers",
     "audio_connector_num_learnable_registers": "connector_num_learnable_registers",
     "audio_gated_attn": "connector_apply_gated_attention",
     "rope_theta": "positional_embedding_theta",
@@ -63,8 +82,6 @@ _VAE = {
         name: name for name in ("in_channels", "out_channels", "latent_channels", "patch_size", "timestep_conditioning")
     },
     "decoder_causal": "causal_decoder",
-    "encoder_spatial_padding_mode": "spatial_padding_mode",
-    "decoder_spatial_padding_mode": "spatial_padding_mode",
 }
 _AUDIO_VAE = {
     **{
@@ -120,7 +137,7 @@ def component_configs(official: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     found = {
         "transformer": _taken(_TRANSFORMER, transformer) | _positions(transformer),
         "connectors": _connectors(transformer),
-        "vae": _taken(_VAE, vae) | _encoder_blocks(vae) | _decoder_blocks(vae),
+        "vae": _taken(_VAE, vae) | _padding(vae) | _encoder_blocks(vae) | _decoder_blocks(vae),
         "audio_vae": _audio_vae(audio),
         "vocoder": _taken(_VOCODER, vocoder.get("vocoder", {}))
         | {f"bwe_{name}": value for name, value in _taken(_VOCODER, bwe).items()}
@@ -157,6 +174,8 @@ def _positions(transformer: Mapping[str, Any]) -> dict[str, Any]:
 
 def _connectors(transformer: Mapping[str, Any]) -> dict[str, Any]:
     found = _taken(_CONNECTORS, transformer)
+    if "video_connector_num_layers" in found:
+        found.setdefault("audio_connector_num_layers", found["video_connector_num_layers"])
     for lane in ("video", "audio"):
         whole = {**CONFIGS["connectors"], **found}
         heads = whole[f"{lane}_connector_num_attention_heads"]
@@ -166,6 +185,20 @@ def _connectors(transformer: Mapping[str, Any]) -> dict[str, Any]:
     if "frequencies_precision" in transformer:
         found["rope_double_precision"] = transformer["frequencies_precision"] == "float64"
     return found
+
+
+def _padding(vae: Mapping[str, Any]) -> dict[str, Any]:
+    """How both halves pad in space. Where a VAE's config is silent, the reference's encoder takes zeros, its decoder
+    reflects; it does not read the decoder's own field."""
+    if not vae:
+        return {}
+    of_both, own = vae.get("spatial_padding_mode"), "decoder_spatial_padding_mode"
+    decoder = of_both or "reflect"
+    if vae.get(own, decoder) != decoder:
+        raise ValueError(
+            f"the file's config has vae.{own}={vae[own]!r}, which the reference does not read: it takes {decoder!r}"
+        )
+    return {"encoder_spatial_padding_mode": of_both or vae.get("encoder_spatial_padding_mode", "zeros"), own: decoder}
 
 
 def _encoder_blocks(vae: Mapping[str, Any]) -> dict[str, Any]:
