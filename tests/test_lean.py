@@ -3,6 +3,8 @@
 import pytest
 import torch
 from diffusers import LTX2VideoTransformer3DModel
+from diffusers.models.attention_dispatch import attention_backend
+from diffusers.models.transformers.transformer_ltx2 import LTX2Attention
 
 from ltx_nb.running import lean_attention
 from ltx_nb.running.lean import make_lean, make_stock
@@ -144,6 +146,19 @@ def test_no_feed_forward_sees_more_than_a_chunk(transformer, in_chunks_of_16):
         for handle in handles:
             handle.remove()
     assert max(seen) == 16 and sum(seen) == 4 * TOKENS
+
+
+def test_diffusers_own_choice_of_attention_reaches_the_lean_forward(transformer):
+    make_lean(transformer)
+    try:
+        with attention_backend("native"):  # diffusers makes a choice for all models of the one for this
+            transformer.set_attention_backend("_native_math")
+        layers = [module.processor for module in transformer.modules() if isinstance(module, LTX2Attention)]
+        assert {processor.stock._attention_backend.value for processor in layers} == {"_native_math"}
+    finally:
+        transformer.reset_attention_backend()
+        make_stock(transformer)
+    assert all(processor.stock._attention_backend is None for processor in layers)
 
 
 def test_nothing_of_it_is_left_behind(transformer):

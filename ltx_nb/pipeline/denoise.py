@@ -95,7 +95,7 @@ class LoopDenoiser(ModularPipelineBlocks):
                 # A frozen lane keeps the prompt, as in the reference's audio-to-video.
                 sign = "negative_" if name == "pred_uncond" and guider.config.enabled else ""
                 words[f"{prefix}encoder_hidden_states"] = getattr(block_state, f"{sign}connector_{prefix}prompt_embeds")
-                words[f"{prefix}encoder_attention_mask"] = getattr(block_state, f"{sign}connector_attention_mask")
+                words[f"{prefix}encoder_attention_mask"] = block_state.text_masks[sign]
             transformer = components.transformer
             with transformer.cache_context(name), skipping_only_in(transformer, name, *guiders):
                 video_velocity, audio_velocity = velocities(
@@ -218,6 +218,9 @@ class DenoiseStep(LoopSequentialPipelineBlocks):
         block_state = self.get_block_state(state)
         block_state.video_timestep_mask = _timestep_mask(block_state.video_mask)
         block_state.audio_timestep_mask = _timestep_mask(block_state.audio_mask)
+        block_state.text_masks = {
+            sign: _text_mask(getattr(block_state, f"{sign}connector_attention_mask")) for sign in ("", "negative_")
+        }
         for i, t in enumerate(block_state.timesteps):
             stop_if_cancelled(block_state.cancel_event)
             components, block_state = self.loop_step(components, block_state, i=i, t=t)
@@ -230,6 +233,12 @@ def _timestep_mask(mask: torch.Tensor) -> torch.Tensor:
     """[1, tokens], or [1, 1] where all tokens share a timestep, which spares the modulation of each token."""
     uniform = bool((mask == mask[:, :1]).all())
     return mask[:, :1, 0] if uniform else mask[..., 0]
+
+
+def _text_mask(mask: torch.Tensor) -> torch.Tensor | None:
+    """The mask of the words; on a card None where it hides none, as after the connectors: with a mask, attention takes
+    slower ways there. A CPU has one way, and with the mask it rounds as diffusers' pipelines do."""
+    return None if mask.device.type != "cpu" and bool((mask == 1).all()) else mask
 
 
 def _euler(scheduler, latents: torch.Tensor, x0: torch.Tensor, i: int, t: torch.Tensor) -> torch.Tensor:

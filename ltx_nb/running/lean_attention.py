@@ -28,6 +28,15 @@ class LeanAttention:
     def __init__(self, stock: Any):
         self.stock = stock
 
+    @property
+    def _attention_backend(self) -> Any:
+        """Which attention the stock processor dispatches to; set by diffusers' `set_attention_backend`."""
+        return self.stock._attention_backend
+
+    @_attention_backend.setter
+    def _attention_backend(self, backend: Any) -> None:
+        self.stock._attention_backend = backend
+
     def __call__(
         self,
         attn: LTX2Attention,
