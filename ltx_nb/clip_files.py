@@ -28,6 +28,8 @@ def parts_of_file(path: str | os.PathLike[str], start: float | None, end: float 
     info = media.probe(path)
     if info.is_image:
         raise ValueError(f"{path} is a still picture, not a clip; read it with ltx_nb.media.read_image")
+    if not (info.has_video or info.has_audio):
+        raise ValueError(f"{path} holds neither picture nor sound; give a video or a sound file")
     is_whole = start is None and end is None
     start_s, end_s = (0.0, info.duration_s) if is_whole else _stretch(start, end, info)
     parts: dict[str, Any] = {}

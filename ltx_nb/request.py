@@ -257,7 +257,10 @@ class ClipRequest:
         source = read_request_json(path)
         if source is None:
             raise ValueError(f"{os.fspath(path)!r} holds no request; only clips that one request made do")
-        return cls.from_json(source).found_beside(path)
+        try:
+            return cls.from_json(source).found_beside(path)
+        except ValueError as error:
+            raise ValueError(f"the request in {os.fspath(path)!r} cannot be read: {error}") from None
 
 
 def spelt_out(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -67,13 +67,14 @@ def name_of(source: MediaSource) -> str:
 def open_media(source: MediaSource) -> Iterator[Any]:
     """PyAV's container of a file. Raises ValueError if it cannot be read."""
     import av
+    from av.codec.codec import UnknownCodecError
 
     options = {"format_whitelist": _DEMUXERS, "max_pixels": str(_MAX_PICTURE_PX)}
     file = file_of(source)
     try:
         with av.open(file, options=options, metadata_errors="replace") as container:
             yield container
-    except (av.FFmpegError, ArithmeticError, LookupError, UnicodeError) as error:
+    except (av.FFmpegError, UnknownCodecError, ArithmeticError, LookupError, UnicodeError) as error:
         reason = f"it is damaged, or not {READABLE}; export it again, as MP4 or WAV"
         told = getattr(error, "strerror", None) or error
         raise ValueError(f"cannot read {name_of(source)}: {reason} ({told})") from error
@@ -82,11 +83,11 @@ def open_media(source: MediaSource) -> Iterator[Any]:
 def stream_of(container: Any, kind: str) -> Any:
     """The stream of a kind that players choose: the one flagged default, else the first; None if there is none.
 
-    The cover picture of a song is not a video stream.
+    The cover picture of a song is not a video stream, and one of a codec that FFmpeg has not is none.
     """
     from av.stream import Disposition
 
-    of_kind = getattr(container.streams, kind)
+    of_kind = [stream for stream in getattr(container.streams, kind) if stream.codec_context is not None]
     streams = [stream for stream in of_kind if not stream.disposition & Disposition.attached_pic]
     flagged = [stream for stream in streams if stream.disposition & Disposition.default]
     return next(iter([*flagged, *streams]), None)

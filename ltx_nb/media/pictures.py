@@ -56,8 +56,8 @@ def open_picture(source: MediaSource) -> Iterator[Any]:
         )
         try:
             yield image
-        except _Told:
-            raise
+        except _Told as error:
+            raise ValueError(f"cannot read {name}: {error}") from None
         except _DAMAGE as error:
             raise _damaged(name, error) from error
 

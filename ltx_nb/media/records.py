@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import os
+from itertools import chain
 from pathlib import Path
 
 from ltx_nb.checks import choice
 from ltx_nb.local_files import local_path
 from ltx_nb.media.encodings import ENCODINGS
-from ltx_nb.media.opening import MediaSource, open_media
+from ltx_nb.media.opening import MediaSource, name_of, open_media
+from ltx_nb.media.pictures import is_picture
 from ltx_nb.whole_files import whole_file
 
 
@@ -36,6 +38,8 @@ def read_clip_json(source: MediaSource) -> str | None:
 
 
 def _read_record(source: MediaSource, key: str) -> str | None:
+    if is_picture(source):
+        return None
     with open_media(source) as container:
         comments = [value for name, value in container.metadata.items() if name.lower() == "comment"]
     try:
@@ -53,6 +57,8 @@ def strip(source: MediaSource, path: str | os.PathLike[str]) -> Path:
     import av
 
     path = Path(local_path(path))
+    if is_picture(source):
+        raise ValueError(f"{name_of(source)} is a picture; give a video or a sound file")
     encoding = ENCODINGS[choice("suffix", path.suffix.lower(), ENCODINGS)]
     settings = {"format": encoding.container, "options": {"fflags": "+bitexact"} | encoding.options}
     with open_media(source) as read, whole_file(path) as unfinished, av.open(str(unfinished), "w", **settings) as write:
@@ -60,8 +66,11 @@ def strip(source: MediaSource, path: str | os.PathLike[str]) -> Path:
         copies = {stream.index: write.add_stream_from_template(stream) for stream in kept}
         for copy in copies.values():
             copy.metadata.clear()
-        for packet in read.demux(*kept):
-            if packet.dts is not None:
-                packet.stream = copies[packet.stream_index]
-                write.mux(packet)
+        packets = (packet for packet in read.demux(*kept) if packet.dts is not None) if kept else iter(())
+        first = next(packets, None)
+        if first is None:
+            raise ValueError(f"{name_of(source)} holds neither picture nor sound; give a video or a sound file")
+        for packet in chain([first], packets):
+            packet.stream = copies[packet.stream_index]
+            write.mux(packet)
     return path

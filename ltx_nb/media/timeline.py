@@ -45,7 +45,6 @@ def timeline_of(source: MediaSource) -> Timeline:
         video_notes, audio_notes = [], []
         if audio is not None:
             found |= {"sample_rate": audio.rate, "channels": audio.channels}
-            found["audio_duration_s"] = max(sound_end_s - begin_s, 0.0)
             if (count := len(container.streams.audio)) > 1:
                 audio_notes.append(f"sound track {container.streams.audio.index(audio) + 1} of {count} read")
         end_s = max([sound_end_s, *ends_s[-1:]], default=0.0)
@@ -55,6 +54,8 @@ def timeline_of(source: MediaSource) -> Timeline:
             rate = constant_rate(times_s, declared)
             if not rate:
                 raise ValueError(f"{name_of(source)} does not say its frame rate; export it again, as MP4")
+            if len(times_s) and 0 < times_s[0] - begin_s < 1.01 / rate:
+                begin_s = float(times_s[0])  # sound that is ahead by no more than a frame is the encoder's padding
             size, turned, hdr = _picture(container, video, len(times_s))
             shown_s = (
                 (ends_s[-1] if ends_s[-1] > times_s[-1] else times_s[-1] + 1 / rate) - begin_s if len(times_s) else 0
@@ -78,6 +79,8 @@ def timeline_of(source: MediaSource) -> Timeline:
             raise ValueError(f"cannot read {name_of(source)}: {message}")
         played_s = end_s - begin_s
         duration_s = played_s if container.format.name in GUESSED_LENGTHS else min(declared_s, played_s)
+        if audio is not None:
+            found["audio_duration_s"] = max(sound_end_s - begin_s, 0.0)
         found |= {"video_notes": tuple(video_notes), "audio_notes": tuple(audio_notes)}
         return Timeline(MediaInfo(duration_s=duration_s, **found), begin_s, delay_s, size)
 
