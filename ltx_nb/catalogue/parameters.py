@@ -63,12 +63,19 @@ def parameter_counts(model: Model) -> ParameterCounts:
     """
     folder = Path(model.weights)
     if model.file is None and folder.is_absolute():
-        configs, text = _configs_of(folder), _text_of(folder)
-    else:
-        configs, text = CONFIGS, GEMMA
+        return _counted(_configs_of(folder), _text_of(folder))
+    return _published_counts()
+
+
+@cache
+def _published_counts() -> ParameterCounts:
+    return _counted(CONFIGS, GEMMA)
+
+
+def _counted(configs: Mapping[str, Mapping[str, Any]], text: Mapping[str, int]) -> ParameterCounts:
     blocks = configs["transformer"]["num_layers"]
     # One block is enough to count: they are all alike.
-    configs = configs | {"transformer": configs["transformer"] | {"num_layers": 1}}
+    configs = {**configs, "transformer": {**configs["transformer"], "num_layers": 1}}
     made = counts_of_parts({name: empty_component(name, config) for name, config in configs.items()}, text)
     return replace(made, blocks=blocks, text_encoder_file=GEMMA_FILE_PARAMETERS if text == GEMMA else made.text_encoder)
 

@@ -16,7 +16,8 @@ from diffusers.modular_pipelines import ModularPipelineBlocks, PipelineState
 
 from ltx_nb.catalogue.models import Model
 from ltx_nb.catalogue.parameters import ParameterCounts
-from ltx_nb.planning import OutOfMemory, Plan, Preset, plan
+from ltx_nb.planning import OutOfMemory, Plan, Preset
+from ltx_nb.planning.planner import plan_as_loaded
 from ltx_nb.request import ClipRequest
 
 # The blocks that stand for a part of a plan, by name in the tree.
@@ -37,9 +38,10 @@ class Fit:
 
     preset: Preset
     counts: ParameterCounts
+    resident: int
 
     def plan(self, model: Model, request: ClipRequest) -> Plan:
-        return plan(model, self.preset, request, counts=self.counts)
+        return plan_as_loaded(model, self.preset, self.counts, self.resident, request)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

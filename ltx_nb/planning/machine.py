@@ -35,14 +35,15 @@ class Accelerator:
 
 @dataclass(frozen=True)
 class Machine:
-    """accelerator: None on a machine with a CPU alone. disk_free_gb: where the hub's downloads go, `cache`."""
+    """accelerator: None on a machine with a CPU alone. disk_free_gb: where the hub's downloads go, `cache`; None where
+    that is not known."""
 
     accelerator: Accelerator | None
     cpu_count: int
     ram_total_gb: float
     ram_free_gb: float
     cache: str
-    disk_free_gb: float
+    disk_free_gb: float | None
     python: str
     system: str
     libraries: dict[str, str | None]
@@ -62,7 +63,7 @@ class Machine:
             "GPU": card,
             "CPU": f"{self.cpu_count} cores",
             "RAM": f"{self.ram_free_gb:.1f} of {self.ram_total_gb:.1f} GB free",
-            "disk": f"{self.disk_free_gb:.1f} GB free at {self.cache}",
+            "disk": "not known" if self.disk_free_gb is None else f"{self.disk_free_gb:.1f} GB free at {self.cache}",
             "system": f"{self.system}, Python {self.python}",
             "libraries": ", ".join(f"{name} {version or 'missing'}" for name, version in self.libraries.items()),
             "hub token": "set" if self.has_token else "none; only gated repositories need one",

@@ -46,8 +46,9 @@ class Plan:
 
     task: what the request amounts to, by its name in TASKS. parts: those of the run, in their order; one of a name may
     come once for each stage. resident_blocks: of `blocks` transformer blocks, those that stay on the accelerator; the
-    others stream. limit_gb, ram_limit_gb: what may be used. download: all that goes to the disk. reasons: how
-    resident_blocks came about. would_fit: where the plan does not fit, what would.
+    others stream, from "ram" or "disk" as `offload` says. limit_gb, ram_limit_gb: what may be used. download: all that
+    goes to the disk. lacks: what the machine cannot do that the preset needs. reasons: how resident_blocks came about.
+    would_fit: where the plan does not fit, what would.
     """
 
     model: str
@@ -60,12 +61,14 @@ class Plan:
     task: str
     blocks: int
     resident_blocks: int
+    offload: str
     parts: tuple[Part, ...]
     limit_gb: float
     ram: tuple[Line, ...]
     ram_limit_gb: float
     download: tuple[Line, ...]
     disk_free_gb: float | None
+    lacks: tuple[str, ...]
     reasons: tuple[str, ...]
     would_fit: tuple[str, ...] = ()
 
@@ -89,7 +92,7 @@ class Plan:
     @property
     def shortages(self) -> tuple[str, ...]:
         """What is too little, in words; none if the plan fits."""
-        found = []
+        found = list(self.lacks)
         if self.peak.gb > self.limit_gb:
             found.append(f"{self.peak.name} needs {self.peak.gb:.1f} GB, {self.limit_gb:.1f} GB can be used")
         if self.ram_gb > self.ram_limit_gb:
@@ -122,7 +125,7 @@ class Plan:
         fields = {name: keys("a plan", data, [*names, "sums"], names)[name] for name in names}
         parts = tuple(Part(**{**part, "lines": _lines(part["lines"])}) for part in fields["parts"])
         lines = {name: _lines(fields[name]) for name in ("ram", "download")}
-        texts = {name: tuple(fields[name]) for name in ("reasons", "would_fit")}
+        texts = {name: tuple(fields[name]) for name in ("lacks", "reasons", "would_fit")}
         return cls(**fields | {"parts": parts} | lines | texts)
 
     def text(self) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from ltx_nb.checks import choice, finite_number, whole_number
 
+RAM_SHARE = 0.9  # of a machine's RAM, what can be used; the rest is the system's
 ALL_BLOCKS = 1000  # more than any model has
 KINDS = ("cuda", "mps", "cpu")
 OFFLOADS = ("ram", "disk")
@@ -104,6 +105,9 @@ PRESETS = {
         Preset("cpu", "any CPU, 40 GB", "cpu", 0, 40, 1, 4, resident_blocks=ALL_BLOCKS, tflops=0.3, disk_gb_s=1),
     )
 }
+
+
+CARDS = sorted((preset for preset in PRESETS.values() if preset.kind == "cuda"), key=lambda preset: preset.vram_gb)
 
 
 def named_preset(name: str) -> Preset:
