@@ -53,13 +53,14 @@ def main(job: dict[str, Any]) -> None:
 def pipeline_rows(card: str, weights: str) -> Iterator[dict[str, Any]]:
     """A row for each clip: peak and seconds of each stage beside the plan's, RAM, what CUDA takes by itself."""
     start_s = perf_counter()
-    parts, fit = components(weights, CUDA), Fit(PRESETS[card], parameter_counts(DISTILLED))
-    mapped = ["text_encoder"] if fit.preset.keeps_all else ["text_encoder", "connectors", "vocoder", "latent_upsampler"]
+    parts, preset, counts = components(weights, CUDA), PRESETS[card], parameter_counts(DISTILLED)
+    mapped = ["text_encoder"] if preset.keeps_all else ["text_encoder", "connectors", "vocoder", "latent_upsampler"]
     tensors = [tensor for name in mapped for tensor in parts[name].parameters() if not tensor.is_meta]
     mapped_gb = sum(tensor.nbytes for tensor in tensors) / GB
     del tensors
-    resident = plan_to_load(DISTILLED, fit.preset, fit.counts).resident_blocks
-    session = session_of(DISTILLED, parts, fit, resident=resident, device=CUDA, dtype=torch.bfloat16, text="stream")
+    resident = plan_to_load(DISTILLED, preset, counts).resident_blocks
+    fit = Fit(preset, counts, resident)
+    session = session_of(DISTILLED, parts, fit, device=CUDA, dtype=torch.bfloat16, text="stream")
     yield {"resident blocks": resident, "made and placed in s": perf_counter() - start_s}
     for shape, task in CLIPS:
         row = measured_run(session, request_of(*SHAPES[shape], task), synchronise)

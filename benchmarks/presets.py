@@ -27,8 +27,9 @@ PARTS = ("peaks", "blocks", "cards")
 MARKERS = "<!-- presets:start -->", "<!-- presets:end -->"
 HEAD = (
     f"{MODEL}, one stage, text to video. Projected from the configs by `python benchmarks/presets.py --plan`, not "
-    "measured on these cards: peak accelerator memory, transformer blocks that stay on the card (of 48; the others "
-    "stream), seconds as the preset's speed assumes; - does not fit."
+    "measured on these cards: peak accelerator memory + RAM, transformer blocks that stay on the card (of 48; the "
+    "others stream), seconds as the preset's speed assumes; - does not fit. On disk: the download, and what the first "
+    "load writes where blocks stream from the disk."
 )
 
 
@@ -36,13 +37,15 @@ def cell(made: Plan) -> str:
     if not made.fits:
         return "-"
     stay = made.resident_blocks
-    return f"{made.peak.gb:.1f} GB, {stay} block{'s' * (stay != 1)}, {made.seconds:,.0f} s"
+    blocks = f"{stay} block{'s' * (stay != 1)}"
+    return f"{made.peak.gb:.1f} + {made.ram_gb:.1f} GB, {blocks}, {made.seconds:,.0f} s"
 
 
 def table() -> str:
-    """Columns are presets; a cell is peak accelerator memory, resident blocks and seconds, or - where none fits."""
+    """A table of presets by sizes: peak accelerator memory + RAM, resident blocks and seconds, or - where none fits."""
     rows = [["size x frames", *(f"{preset.name} ({preset.card})" for preset in PRESETS.values())]]
     rows.append(["---"] * len(rows[0]))
+    rows.append(["on disk", *(f"{plan(MODEL, preset).download_gb:.0f} GB" for preset in PRESETS)])
     for name, (width, height) in SIZES.items():
         for frames in FRAMES:
             made = [plan(MODEL, preset, width=width, height=height, num_frames=frames) for preset in PRESETS]

@@ -9,7 +9,7 @@ import pytest
 from ltx_nb.catalogue.models import named_model
 from ltx_nb.catalogue.parameters import parameter_counts
 from ltx_nb.planning import PRESETS, Accelerator, Machine, Plan, fitting_presets, plan, usable_dtypes
-from ltx_nb.planning.planner import preset_of
+from ltx_nb.planning.fitting import auto_preset
 from ltx_nb.request import ClipRequest, Given, Source
 from ltx_nb.running.tiles import coded_latents, tile_shape
 from ltx_nb.shapes import VideoShape
@@ -197,10 +197,11 @@ def test_auto_streams_from_the_disk_where_ram_is_short():
     assert "pinned" in " ".join(line.what for line in plan("2.3-distilled", **FHD, num_frames=121, machine=enough).ram)
 
 
-def test_a_preset_that_lacks_ram_says_that_blocks_can_come_from_the_disk():
+def test_a_preset_that_lacks_ram_takes_its_blocks_from_the_disk():
     made = plan("2.3-distilled", replace(PRESETS["8gb"], ram_gb=16), **FHD, num_frames=121)
-    assert made.shortages == ("24.4 GB of RAM are needed, 14.4 GB can be used",)
-    assert made.would_fit[0] == "load(..., offload='disk'), which reads blocks from the disk in every forward"
+    assert made.fits and made.offload == "disk" and made.ram_gb < 14.4
+    assert made.reasons[-2] == "RAM has no room for them: 24.4 GB would be needed, 14.4 GB can be used."
+    assert any("int8 copy" in line.what for line in made.download)
 
 
 def test_an_int8_copy_that_streams_from_the_disk_is_counted():
@@ -240,15 +241,21 @@ def test_a_small_disk_is_told_of_smaller_files():
 )
 def test_auto_takes_the_form_that_the_card_can_use(name, capability, total_gb, weight_bytes, compute_bytes, keeps_all):
     machine = machine_with(name, capability, total_gb, total_gb - 0.3)
-    preset = preset_of(machine, parameter_counts(named_model("2.3-distilled")))
+    preset = auto_preset(machine, parameter_counts(named_model("2.3-distilled")))
     assert (preset.weight_bytes, preset.compute_bytes, preset.keeps_all) == (weight_bytes, compute_bytes, keeps_all)
 
 
 def test_presets_that_fit_are_those_that_the_card_can_hold_and_use():
     assert fitting_presets(machine_with("RTX 3070", (8, 6), 8.2, 7.9)) == ["8gb"]
     assert fitting_presets(machine_with("Tesla T4", (7, 5), 15.67, 15.5)) == ["colab-t4"]
-    assert fitting_presets(machine_with("RTX 4090", (8, 9), 25.3, 24.9, ram_free_gb=13)) == ["24gb", "colab-t4"]
-    assert fitting_presets(machine_with("RTX 3070", (8, 6), 8.2, 7.9, ram_free_gb=8)) == []
+    assert fitting_presets(machine_with("H100", (9, 0), 85, 84, ram_free_gb=180)) == [*list(PRESETS)[:6], "cpu"]
+
+
+def test_presets_that_fit_take_blocks_from_the_disk_where_ram_is_short():
+    all_up_to_24gb = ["8gb", "12gb", "16gb", "24gb", "colab-t4"]
+    assert fitting_presets(machine_with("RTX 4090", (8, 9), 25.3, 24.9, ram_free_gb=13)) == all_up_to_24gb
+    assert fitting_presets(machine_with("RTX 3070", (8, 6), 8.2, 7.9, ram_free_gb=8)) == ["8gb"]
+    assert fitting_presets(machine_with("RTX 3070", (8, 6), 8.2, 7.9, ram_free_gb=4)) == []
 
 
 def test_auto_without_a_card_uses_the_cpu():

@@ -1,6 +1,7 @@
 """The preset picker: the planner's sums for a clip, and what it takes and refuses."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -61,6 +62,23 @@ def test_what_does_not_fit_says_what_would():
     made = next(made for made in picker.plans if made["preset"] == "8gb")
     assert not made["sums"]["fits"] and made["would_fit"]
     assert repr(picker).startswith("PresetPicker(2.3-distilled, preset 8gb does not fit: peak ")
+
+
+def test_files_that_are_here_need_no_disk_and_other_models_do():
+    full = replace(CARD, disk_free_gb=1.0)
+    fits = {}
+    for has_files in (False, True):
+        picker = PresetPicker("2.3-distilled", machine=full, has_files=has_files, preset="8gb")
+        fits[has_files] = picker.plans[1]["sums"]["fits"]
+    assert fits == {False: False, True: True}
+    from_browser(picker, type="choose", model="2.3-dev")
+    assert not picker.plans[1]["sums"]["fits"]
+
+
+def test_a_preset_is_planned_for_this_machine_where_that_can_use_it():
+    limits = {made["preset"]: made["limit_gb"] for made in PresetPicker("2.3-distilled", machine=CARD).plans}
+    assert limits["12gb"] == pytest.approx(11.6 - 0.8)  # what is free here
+    assert limits["24gb"] == pytest.approx(24 - 0.8)  # another machine's
 
 
 def test_another_model_has_other_sizes_and_plans(picker):

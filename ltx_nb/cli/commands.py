@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ltx_nb.cli.outcome import Outcome, Status, outcome_of_command
+from ltx_nb.cli.room import check_before_run, in_short, is_here, planned
 
 if TYPE_CHECKING:
-    from ltx_nb import Clip, ClipRequest
-    from ltx_nb.catalogue.models import Model
+    from ltx_nb import Clip
 
 DEMO_PROMPT = "A red ball bounces on the floor in front of a navy background. Each bounce makes a deep thump."
 DEMO_SEED = 12
@@ -127,46 +127,45 @@ def evaluate(
 def doctor(as_json: AsJson = False) -> None:
     """Say what this machine has, which dtypes it multiplies in, and which memory presets fit."""
     with outcome_of_command(as_json) as outcome:
-        from ltx_nb.planning import fitting_presets, this_machine
+        from ltx_nb.planning import this_machine
+        from ltx_nb.planning.planner import fitting_plans, full_size_plan
 
         machine = this_machine()
-        presets = fitting_presets(machine)
-        outcome.data = machine.to_dict() | {"presets": presets}
-        outcome.text = f"{machine.text()}\npresets    {', '.join(presets) or 'none of the full-size model'}"
+        auto, plans = full_size_plan("auto", machine, is_here), fitting_plans(machine, is_here)
+        of_auto = {"model": auto.model, "fits": auto.fits, "offload": auto.offload, "shortages": list(auto.shortages)}
+        outcome.data = machine.to_dict() | {"auto": of_auto, "presets": [made.preset for made in plans]}
+        fitting = [in_short(made) for made in plans] or ["none of the full-size model"]
+        outcome.text = f"{machine.text()}\nauto       {in_short(auto)}\npresets    " + f"\n{'':<11}".join(fitting)
 
 
 @app.command()
 def plan(
     model: Annotated[str, typer.Option(help="Name of the model, or the path of its file or folder.")] = "2.3-distilled",
-    preset: Annotated[str, typer.Option(help="Name of a memory preset, or auto for what is free here.")] = "auto",
+    preset: Annotated[str, typer.Option(help="Name of a memory preset, or auto for what is free.")] = "auto",
+    machine: Annotated[
+        str | None, typer.Option(help='Another machine than this one: "RTX 3070, 16 GB RAM, 60 GB disk".')
+    ] = None,
     size: Annotated[str | None, typer.Option(help="1080p, 720p, ... or WIDTHxHEIGHT; default: the model's.")] = None,
     frames: Annotated[int | None, typer.Option(help="Length in frames, 8k + 1; default: the model's.")] = None,
     frame_rate: Annotated[float, typer.Option(help="Frames a second.")] = 24.0,
     two_stage: Annotated[bool, typer.Option(help="Half the size first, then the upsampler and a short stage.")] = False,
     task: Annotated[str, typer.Option(help="text-to-video, image-to-video, extend, ...")] = "text-to-video",
+    steps: Annotated[int | None, typer.Option(help="Denoising steps; default: the model's.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Project memory, download and time of a clip, with every sum shown; nothing is loaded or downloaded."""
     with outcome_of_command(as_json) as outcome:
-        from ltx_nb import planning
+        from ltx_nb import Sampling
         from ltx_nb.catalogue.checkpoints import find_model
+        from ltx_nb.planning.examples import example_of
         from ltx_nb.shapes import parsed_size
 
         entry = find_model(model)
         width, height = (entry.width, entry.height) if size is None else parsed_size(size)
-        clip: dict[str, Any] = {
-            "width": width,
-            "height": height,
-            "num_frames": entry.num_frames if frames is None else frames,
-            "frame_rate": frame_rate,
-            "two_stage": two_stage,
-            "task": task,
-        }
-        made = planning.plan(entry, preset, **clip)
-        if made.download and not made.fits:
-            from ltx_nb.loading.model_files import is_downloaded  # seconds to import, so only where it matters
-
-            made = planning.plan(entry, preset, **clip, has_files=is_downloaded(entry))
+        clip: dict[str, Any] = {"width": width, "height": height, "frame_rate": frame_rate, "two_stage": two_stage}
+        clip["num_frames"] = entry.num_frames if frames is None else frames
+        request = example_of(task, entry, **clip, sampling=Sampling(num_inference_steps=steps))
+        made = planned(entry, preset, request, machine)
         outcome.data, outcome.text = made.to_dict(), made.text()
     if not made.fits:
         raise typer.Exit(Status.DOES_NOT_FIT)
@@ -196,7 +195,7 @@ def _make_clip(
 
     entry = find_model(model)
     wanted = text_to_video(entry, prompt, **settings)
-    _check_before_download(entry, wanted, preset, text_encoder, may_download)
+    check_before_run(entry, wanted, preset, text_encoder, may_download)
     session = ltx_nb.load(model, preset, text_encoder=text_encoder)
     load_s = perf_counter() - start_s
     clip = session.run(wanted)
@@ -216,24 +215,6 @@ def _make_clip(
     size = f"{request.num_frames} frames of {request.width}x{request.height} px, {request.duration_s:.2f} s with sound"
     outcome.text = "\n".join([f"{out}: {size}; loaded in {load_s:.1f} s, made in {run_s:.1f} s", *clip.notes])
     return clip
-
-
-def _check_before_download(entry: Model, wanted: ClipRequest, preset: str, text_encoder: str | None, yes: bool) -> None:
-    """Raises DoesNotFit for a clip without room before the hub is asked for anything, and without `yes` ValueError,
-    with licence and size, where loading would download."""
-    from ltx_nb.loading.download import missing_downloads, summary
-    from ltx_nb.loading.model_files import files_of
-    from ltx_nb.planning import DoesNotFit, plan
-
-    files = files_of(entry, text_encoder)
-    if not files:
-        return
-    made = plan(entry, preset, wanted, has_files=True)
-    if not made.fits:
-        raise DoesNotFit(made)
-    downloads = [] if yes else missing_downloads(files)
-    if downloads:
-        raise ValueError(f"{summary(downloads)}\nadd --yes to download it")
 
 
 def main() -> None:

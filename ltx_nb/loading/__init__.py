@@ -20,7 +20,7 @@ from transformers.utils import logging as transformers_logging
 
 from ltx_nb.catalogue.checkpoints import find_model
 from ltx_nb.catalogue.models import Model
-from ltx_nb.catalogue.parameters import counts_of_parts, parameter_counts, text_dimensions
+from ltx_nb.catalogue.parameters import ParameterCounts, counts_of_parts, parameter_counts, text_dimensions
 from ltx_nb.checks import choice
 from ltx_nb.loading.folder import read_folder, write_folder
 from ltx_nb.loading.loras import LoraSource, listed
@@ -32,12 +32,15 @@ from ltx_nb.pipeline.blocks import ClipBlocks
 from ltx_nb.pipeline.out_of_memory import Fit
 from ltx_nb.pipeline.prompt_cache import PromptCache, fingerprint
 from ltx_nb.pipeline.session import Session
+from ltx_nb.planning import Plan, this_machine
+from ltx_nb.planning.fitting import lacks, on_machine
 from ltx_nb.planning.planner import chosen_preset, plan_to_load
 from ltx_nb.planning.presets import ALL_BLOCKS, COMPUTES, Preset
 from ltx_nb.planning.storage import needs_int8_files
 from ltx_nb.running.products import can_multiply
 
 OFFLOADS = ("none", "ram", "disk")
+BLOCK_SOURCES = OFFLOADS[1:]
 TEXTS = ("cached", "stream", "resident")
 KEPT = Path(constants.HF_HOME) / "ltx-nb"  # what is made here, as long as nobody removes it
 COMPUTE_DTYPES = {2: torch.bfloat16, 4: torch.float32}
@@ -99,18 +102,29 @@ def load(
         raise ValueError(
             f"dtype={dtype!r} is not one of {', '.join(map(str, DTYPES))}; one-byte weights are a preset's"
         )
+    # With a device named, a card's preset is tried without the card, on what the preset says of its machine.
+    machine = this_machine() if device is None else None
+
+    def planned(counts: ParameterCounts) -> tuple[Preset, Plan]:
+        """The preset as this machine can use it and as it was asked for, and the plan to load with it."""
+        base = chosen_preset(preset, counts, machine)
+        _check_device(base, device)
+        missing = lacks(base if dtype is None else base.computing_in(4), machine) if machine else ()
+        base = on_machine(base, machine) if machine else base
+        chosen = _adapted(base, dtype, compute, offload, text)
+        made = plan_to_load(entry, chosen, counts, machine, lacks=missing, falls_back=offload is None)
+        return (replace(chosen, offload=made.offload) if made.offload in BLOCK_SOURCES else chosen), made
+
     if files_of(entry, text_encoder):  # before anything is downloaded, by the catalogue's sizes
-        counts = parameter_counts(entry)
-        plan_to_load(entry, _adapted(chosen_preset(preset, counts), dtype, compute, offload, text), counts)
+        planned(parameter_counts(entry))
     with _quiet_libraries():
         found = located(entry, text_encoder)
         components = _read(entry, found)
         counts = counts_of_parts(components, text_dimensions(components["text_encoder"].config.text_config))
-        chosen = _adapted(chosen_preset(preset, counts), dtype, compute, offload, text)
-        plan = plan_to_load(entry, chosen, counts)
+        chosen, plan = planned(counts)
         if converted is None and needs_int8_files(entry, chosen, plan.blocks - plan.resident_blocks):
             converted = KEPT / "converted"
-        runs_on = _device(chosen, device)
+        runs_on = torch.device(device or chosen.kind)
         _check_compute(compute, runs_on)
         if converted is None:
             change_weights(components["transformer"], components["connectors"], loras, chosen)
@@ -120,8 +134,7 @@ def load(
         return session_of(
             entry,
             components,
-            Fit(chosen, counts),
-            resident=plan.resident_blocks,
+            Fit(chosen, counts, plan.resident_blocks),
             device=runs_on,
             dtype=dtype or COMPUTE_DTYPES[chosen.compute_bytes],
             text=text or ("resident" if chosen.keeps_text else "cached"),
@@ -134,7 +147,6 @@ def session_of(
     components: dict[str, Any],
     fit: Fit,
     *,
-    resident: int,
     device: torch.device,
     dtype: torch.dtype,
     text: str,
@@ -142,7 +154,7 @@ def session_of(
 ) -> Session:
     """A Session of components that have their final form already, brought to where they run.
 
-    resident: transformer blocks that stay on `device`. Everything else as for `load`.
+    fit: with the number of transformer blocks that stay on `device`. Everything else as for `load`.
     """
     pipe = ClipBlocks().init_pipeline()
     pipe.update_components(**components)
@@ -150,7 +162,7 @@ def session_of(
     if text == "cached" or prompt_cache is not None:
         cache = PromptCache(prompt_cache or KEPT / "prompts", fingerprint([pipe.text_encoder, pipe.connectors]))
     preset = fit.preset
-    place(pipe, preset, resident=resident, device=device, dtype=dtype, text=text, block_source=preset.offload)
+    place(pipe, preset, resident=fit.resident, device=device, dtype=dtype, text=text, block_source=preset.offload)
     return Session(pipe, entry, cache, fit)
 
 
@@ -193,16 +205,16 @@ def _check_compute(compute: str | None, device: torch.device) -> None:
         raise ValueError(f"compute={compute!r} is nothing that this {device.type} device does; nearest: {works[0]!r}")
 
 
-def _device(preset: Preset, device: str | torch.device | None) -> torch.device:
+def _check_device(preset: Preset, device: str | torch.device | None) -> None:
+    """Raise ValueError where the preset is for a device that is not here, unless another was named."""
     if device is not None:
-        return torch.device(device)
+        return
     is_here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if not is_here[preset.kind]:
         raise ValueError(
             f"preset {preset.name!r} is for a {preset.kind} device, which this machine has not; nearest: "
             "preset='auto', or device='cpu' to try it without one"
         )
-    return torch.device(preset.kind)
 
 
 @contextmanager

@@ -102,6 +102,13 @@ def local_snapshot(files: Files) -> Path | None:
     return found if all(any(found.glob(pattern)) for pattern in files.patterns if "*" not in pattern) else None
 
 
+def begun_gb(wanted: Sequence[Files]) -> float:
+    """GB of `wanted`'s repositories that lie in the hub's cache already, whole files and begun ones."""
+    names = {f"models--{files.repository.replace('/', '--')}" for files in wanted}
+    blobs = [blob for name in names for blob in (Path(constants.HF_HUB_CACHE) / name / "blobs").glob("*")]
+    return sum(blob.stat().st_size for blob in blobs) / GB
+
+
 def _asked(files: Files) -> Download:
     with _hub_errors(files):
         info = HfApi().model_info(files.repository)

@@ -63,9 +63,9 @@ def files_of(model: Model, text_encoder: str | os.PathLike[str] | None = None) -
     return wanted
 
 
-def is_downloaded(model: Model) -> bool:
+def is_downloaded(model: Model, text_encoder: str | os.PathLike[str] | None = None) -> bool:
     """Whether all that a model needs of the hub lies in its cache; no request is made."""
-    return not any(local_snapshot(files) is None for files in files_of(model))
+    return not any(local_snapshot(files) is None for files in files_of(model, text_encoder))
 
 
 def located(model: Model, text_encoder: str | os.PathLike[str] | None = None) -> Located:

@@ -34,7 +34,7 @@ STAGE_OF_BLOCK = {
 
 @dataclass(frozen=True)
 class Fit:
-    """How a session was made to fit: what plans of its runs go by."""
+    """How a session was made to fit: what plans of its runs go by. resident: the blocks that stay."""
 
     preset: Preset
     counts: ParameterCounts

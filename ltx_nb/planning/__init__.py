@@ -4,6 +4,7 @@ from ltx_nb.planning import plan
 print(plan("2.3-distilled", "8gb", size="1080p").text())
 """
 
+from ltx_nb.planning.described import described_machine
 from ltx_nb.planning.examples import TASKS
 from ltx_nb.planning.machine import Accelerator, Machine, this_machine, usable_dtypes
 from ltx_nb.planning.planner import fitting_presets, plan
@@ -19,6 +20,7 @@ __all__ = [
     "OutOfMemory",
     "Plan",
     "Preset",
+    "described_machine",
     "fitting_presets",
     "plan",
     "this_machine",

@@ -48,11 +48,13 @@ def _smaller(case: Case) -> Iterator[str]:
     request = case.request
     by_pixels = sorted(shapes.NAMED_SIZES.items(), key=lambda item: item[1].width * item[1].height, reverse=True)
     for name, size in by_pixels:
-        is_legal = not request.two_stage or not (size.width % 64 or size.height % 64)
-        if size.width * size.height < request.width * request.height and is_legal:
-            if solved(replace(case, request=request.replace(**asdict(size)))).fits:
-                yield f"{name} ({size.width}x{size.height}) with {request.num_frames} frames"
-                return
+        if size.width * size.height >= request.width * request.height:
+            continue
+        if request.two_stage and (size.width % 64 or size.height % 64):
+            continue
+        if solved(replace(case, request=request.replace(**asdict(size)))).fits:
+            yield f"{name} ({size.width}x{size.height}) with {request.num_frames} frames"
+            return
 
 
 def _larger_cards(preset: Preset) -> Iterator[Preset]:

@@ -76,9 +76,7 @@ def case_of(
     return Case(model, counts, on_machine(chosen, machine), request, disk_free_gb, lacks(chosen, machine))
 
 
-def plan_as_loaded(
-    model: Model, preset: Preset, counts: ParameterCounts, resident: int, request: ClipRequest
-) -> Plan:
+def plan_as_loaded(model: Model, preset: Preset, counts: ParameterCounts, resident: int, request: ClipRequest) -> Plan:
     """The plan of a clip with a model that is loaded: so many blocks stay, and the others come from where they are."""
     return solved(Case(model, counts, preset, request, resident=resident, falls_back=False))
 

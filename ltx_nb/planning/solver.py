@@ -1,4 +1,4 @@
-"""How a model lies where it runs: how many blocks stay on the accelerator, where the others wait, and what that adds up to.
+"""How a model lies where it runs: how many blocks stay on the accelerator, and where the others wait.
 
 The sums are in `budget` and `storage`; which preset and which machine is said by who asks.
 """
@@ -21,7 +21,7 @@ from ltx_nb.request import ClipRequest
 class Case:
     """What is planned: which model, how it is to lie, for which clip, and on which machine.
 
-    disk_free_gb: None where the disk does not matter. lacks: what the machine cannot do that the preset needs, in words.
+    disk_free_gb: None where the disk does not matter. lacks: in words, what the preset needs and the machine cannot do.
     resident: the blocks that stay, where that is settled; else as many as there is room for. falls_back: whether blocks
     come from the disk where RAM has no room for them, whatever the preset says.
     """
@@ -37,7 +37,7 @@ class Case:
 
 
 def solved(case: Case) -> Plan:
-    """The plan of a case, with blocks from the disk where the preset falls back to that and less is missing so."""
+    """The plan of a case; where RAM has no room for the blocks that stream, with those from the disk, if that helps."""
     made = _solved(case)
     preset = case.preset
     if made.ram_gb <= made.ram_limit_gb or preset.kind != "cuda" or preset.offload == "disk" or not case.falls_back:

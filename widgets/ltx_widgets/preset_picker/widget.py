@@ -14,6 +14,7 @@ from ltx_nb.catalogue.models import MODELS, Model, named_model
 from ltx_nb.checks import choice, keys
 from ltx_nb.planning import PRESETS, TASKS, Machine, plan, this_machine
 from ltx_nb.planning.examples import named_task
+from ltx_nb.planning.fitting import lacks
 from ltx_nb.request import ClipRequest
 from ltx_widgets.base import KitWidget
 from ltx_widgets.offered_sizes import offered_sizes
@@ -26,7 +27,8 @@ class PresetPicker(KitWidget):
     """The planner's sums for one clip, for all presets; `preset` is the one that was picked.
 
     model: a name in the catalogue, or an entry of it. request: the clip; by default text-to-video at the model's own
-    size and length. machine: what "auto" goes by, by default this one.
+    size and length. machine: whose memory and disk decide, by default this one; a preset that it cannot use is planned
+    for the machine that the preset describes. has_files: the model's files are on it already.
 
     Raises ValueError for names that are unknown and for sizes that no clip can have. The first plan of a model counts
     its parameters, which takes seconds.
@@ -64,11 +66,13 @@ class PresetPicker(KitWidget):
         request: ClipRequest | None = None,
         *,
         machine: Machine | None = None,
+        has_files: bool = False,
         **traits: Any,
     ) -> None:
         entry = named_model(model) if isinstance(model, str) else model
         self._entry = entry
         self._machine = machine or this_machine()
+        self._model_here = entry.name if has_files else None
         if request is None:
             request = ClipRequest("", width=entry.width, height=entry.height, num_frames=entry.num_frames)
         job = job_of(request) | traits.pop("job", {})
@@ -110,9 +114,11 @@ class PresetPicker(KitWidget):
         self.sizes = offered_sizes(self._entry)
         it = self._machine.accelerator
         here = "this machine: " + ("no GPU" if it is None else it.name)
-        made = [{"card": here} | plan(self._entry, "auto", machine=self._machine, **self.job).to_dict()]
+        clip = self.job | {"has_files": self.model == self._model_here}
+        made = [{"card": here} | plan(self._entry, "auto", machine=self._machine, **clip).to_dict()]
         for name, preset in PRESETS.items():
-            made.append({"card": preset.card} | plan(self._entry, name, **self.job).to_dict())
+            machine = None if lacks(preset, self._machine) else self._machine
+            made.append({"card": preset.card} | plan(self._entry, name, machine=machine, **clip).to_dict())
         self.plans = made
 
     def _on_message(self, kind: str, content: dict[str, Any], buffers: list[bytes]) -> None:
@@ -135,4 +141,5 @@ def job_of(request: ClipRequest) -> dict[str, Any]:
 def _machine_text(machine: Machine) -> str:
     it, ram = machine.accelerator, f"{machine.ram_free_gb:.1f} of {machine.ram_total_gb:.1f} GB of RAM free"
     card = "no GPU" if it is None else f"{it.name}, {it.free_gb:.1f} of {it.total_gb:.1f} GB free"
-    return f"{card}; {ram}; {machine.disk_free_gb:.1f} GB of disk free"
+    disk = "" if machine.disk_free_gb is None else f"; {machine.disk_free_gb:.1f} GB of disk free"
+    return f"{card}; {ram}{disk}"

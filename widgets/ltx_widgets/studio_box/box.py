@@ -159,7 +159,7 @@ class Studio(ipywidgets.VBox):
         """Make what is behind the fold that is open: plans take seconds, and explorers much memory."""
         memory, latents = self._folds.children
         if self._folds.selected_index == 0 and self._picker is None:
-            self._picker = PresetPicker(self._session.model, self.request, controls=False)
+            self._picker = PresetPicker(self._session.model, self.request, controls=False, has_files=True)
             memory.children = [self._picker]
         if self._folds.selected_index == 1:
             self._explore(latents)
