@@ -6,6 +6,8 @@ COLAB := .venv-colab
 # No wait of these tests is longer than minutes; should a browser hang all the same, pytest ends after a quarter of an hour.
 BROWSER_TESTS = $(BIN)/python -m pytest -p no:nbval --override-ini addopts=-ra --durations=10 \
 	--override-ini faulthandler_timeout=900 --override-ini faulthandler_exit_on_timeout=true
+# JupyterLab refuses to run as root, which is who one is in a container, unless it is told.
+AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 PIP_INSTALL = $(BIN)/python -m pip install --constraint constraints.txt --editable
 
 .DEFAULT_GOAL := help
@@ -18,7 +20,7 @@ demo: $(VENV)/installed-core ## write outputs/demo.mp4 and outputs/demo.png with
 	$(BIN)/ltx-nb demo --out outputs/demo.mp4
 
 lab: $(VENV)/installed-lab ## open JupyterLab on the first notebook
-	$(BIN)/jupyter lab notebooks/01_first_clip.ipynb
+	$(BIN)/jupyter lab $(AS_ROOT) notebooks/01_first_clip.ipynb
 
 test: $(VENV)/installed-test ## lint, type check, run every test and every notebook; gets a Chromium if there is none
 	$(BIN)/ruff check

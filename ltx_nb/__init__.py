@@ -1,7 +1,8 @@
 """LTX-2.3 joint audio-video diffusion, opened up for notebooks.
 
 `load("tiny")` gives a `Session`; its verbs turn a `ClipRequest` into a `Clip`. The public names are imported when they
-are first used, so that `import ltx_nb` stays quick and pulls in no torch.
+are first used, and so are the packages `inspect`, `plots`, `sweep` and `training`, so that `import ltx_nb` stays quick
+and pulls in no torch.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ltx_nb import inspect, plots, sweep, training
     from ltx_nb.clip import Clip
     from ltx_nb.loading import load
     from ltx_nb.pipeline.session import Session
@@ -30,10 +32,28 @@ _MODULE_OF = {
     "load": "ltx_nb.loading",
 }
 
-__all__ = ["Cancelled", "Clip", "ClipRequest", "Given", "Sampling", "Session", "Source", "Trace", "load"]
+_PACKAGES = ("inspect", "plots", "sweep", "training")
+
+__all__ = [
+    "Cancelled",
+    "Clip",
+    "ClipRequest",
+    "Given",
+    "Sampling",
+    "Session",
+    "Source",
+    "Trace",
+    "inspect",
+    "load",
+    "plots",
+    "sweep",
+    "training",
+]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return import_module(f"{__name__}.{name}")
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(_MODULE_OF[name]), name)
@@ -42,4 +62,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return [*__all__, "__version__"]

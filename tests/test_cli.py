@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from ltx_nb import ClipRequest
+from ltx_nb import ClipRequest, __version__
 from ltx_nb.catalogue.models import TINY
 from ltx_nb.cli import app
 from ltx_nb.media import probe
@@ -47,6 +47,11 @@ def test_help_and_usage_errors_import_no_engine(arguments):
 def test_help_names_every_command():
     output = invoke("--help").output
     assert all(command in output for command in ("demo", "run", "evaluate"))
+
+
+def test_the_version_is_printed():
+    result = CliRunner().invoke(app, ["--version"])
+    assert (result.exit_code, result.stdout) == (0, f"ltx-nb {__version__}\n")
 
 
 def test_demo_writes_a_clip_and_its_poster(tmp_path):

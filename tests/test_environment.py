@@ -10,6 +10,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+import ltx_nb
+
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
@@ -63,6 +65,11 @@ def test_conda_installs_what_pip_does():
 def test_conda_uses_the_tested_set_and_this_checkout():
     _, pip_list = conda_environment()
     assert [line for line in pip_list if line.startswith("--")] == ["--constraint constraints.txt", "--editable ."]
+
+
+def test_the_citation_names_this_version_and_licence():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert (citation["version"], citation["license"]) == (ltx_nb.__version__, PROJECT["license"])
 
 
 def test_ltx_nb_is_a_command():

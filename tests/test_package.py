@@ -79,8 +79,41 @@ def test_a_model_loads_and_runs_without_what_reads_and_writes_media():
 
 
 def test_public_names_are_those_of_the_table():
-    assert sorted(ltx_nb.__all__) == sorted(ltx_nb._MODULE_OF)
-    assert set(ltx_nb.__all__) <= set(dir(ltx_nb))
+    assert sorted(ltx_nb.__all__) == sorted([*ltx_nb._MODULE_OF, *ltx_nb._PACKAGES])
+    assert set(dir(ltx_nb)) == {*ltx_nb.__all__, "__version__"}
+
+
+def test_packages_are_there_without_a_further_import():
+    code = "import ltx_nb; print(ltx_nb.inspect.__name__, ltx_nb.plots.__name__, ltx_nb.training.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT.parent)
+    assert done.stdout.split() == ["ltx_nb.inspect", "ltx_nb.plots", "ltx_nb.training"]
+
+
+USER_PROGRAM = """
+import ltx_nb as ltx
+
+session: ltx.Session = ltx.load("tiny")
+request = ltx.ClipRequest("a red ball", width=128, height=128, num_frames=25, sampling=ltx.Sampling(guidance_scale=2.0))
+clip: ltx.Clip = session.run(request, trace=True)
+clip.save("ball.mp4")
+duration_s: float = clip.duration_s
+again: ltx.ClipRequest = ltx.ClipRequest.from_file("ball.mp4")
+longer: ltx.Clip = session.extend(clip, seconds=2)
+requests: list[ltx.ClipRequest] = ltx.sweep.grid(prompt=["a", "b"], seed=range(4))
+"""
+
+
+def test_types_are_published_and_hold_a_users_program_to_them(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(USER_PROGRAM + "length: str = clip.duration_s\n")
+    # By this project's settings, which do not follow torch and the like, but strict, and silent on the package itself.
+    command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent"]
+    command += ["--config-file", str(ROOT.parent / "pyproject.toml"), str(program)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT.parent)
+    errors = [line for line in done.stdout.splitlines() if ": error: " in line]
+    wrong = 'error: Incompatible types in assignment (expression has type "float", variable has type "str")'
+    assert len(errors) == 1 and wrong in errors[0], done.stdout
+    assert (ROOT / "py.typed").is_file() and (WIDGETS / "py.typed").is_file()
 
 
 def test_a_public_name_is_imported_when_it_is_used():

@@ -26,8 +26,20 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        import ltx_nb
+
+        print(f"ltx-nb {ltx_nb.__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _about() -> None:
+def _about(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
     """LTX-2.3 joint audio-video diffusion, and its tiny model that runs on any CPU."""
 
 
