@@ -87,7 +87,7 @@ class LeanAttention:
             return attn.to_out[0](part)
 
         with turned_back_once(attn.to_out):
-            return collected(hidden_states.shape[1], out)
+            return collected(hidden_states.shape[1], out, chunks_of_steps(hidden_states))
 
 
 def chunks(num_tokens: int) -> list[slice]:
@@ -95,8 +95,8 @@ def chunks(num_tokens: int) -> list[slice]:
     return [slice(begin, min(begin + CHUNK_TOKENS, num_tokens)) for begin in range(0, num_tokens, CHUNK_TOKENS)]
 
 
-def chunks_of_steps(x: torch.Tensor) -> list[slice]:
-    """Slices of the tokens of x [B, T, C] for a step of `fused`: all of them where it is compiled, and has nothing in
+def chunks_of_steps(x: Tokens) -> list[slice]:
+    """Slices of the tokens of x [B, T, C] for a step of `fused`: all of them where it is compiled, and holds nothing in
     passing."""
     return [slice(0, x.shape[1])] if fused.compiles(x.device) else chunks(x.shape[1])
 
@@ -127,4 +127,4 @@ def _projected(
         return fused.normed_rotated(part, norm.weight, norm.eps, cos, sin)
 
     with turned_back_once(linear):
-        return collected(x.shape[1], part_of)
+        return collected(x.shape[1], part_of, chunks_of_steps(x))

@@ -89,7 +89,7 @@ class ScaledLinear(nn.Module):
         """The weight [out, in] that the layer multiplies by."""
         if self.rotation:
             return self._by_chunks(dtype)
-        if self.weight.is_cuda and fused.compiles(self.weight.device):
+        if fused.compiles(self.weight.device):
             return fused.turned_back(self.weight, self.weight_scale, dtype)
         if self.weight.is_cuda and self.weight.dtype == torch.int8:  # one pass: CUDA converts as it reads and writes
             weight = torch.empty(self.weight.shape, dtype=dtype, device=self.weight.device)

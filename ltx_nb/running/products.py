@@ -31,6 +31,10 @@ class Int8Tokens(NamedTuple):
     def shape(self) -> torch.Size:
         return self.values.shape
 
+    @property
+    def device(self) -> torch.device:
+        return self.values.device
+
     def part(self, tokens: slice) -> Int8Tokens:
         return Int8Tokens(self.values[:, tokens], self.scale[:, tokens], self.dtype)
 
