@@ -1,8 +1,8 @@
 """LTX-2.3 joint audio-video diffusion, opened up for notebooks.
 
 `load("tiny")` gives a `Session`; its verbs turn a `ClipRequest` into a `Clip`. The public names are imported when they
-are first used, and so are the packages `inspect`, `plots`, `sweep` and `training`, so that `import ltx_nb` stays quick
-and pulls in no torch.
+are first used, and so are the packages `comfy`, `inspect`, `plots`, `sweep` and `training`, so that `import ltx_nb`
+stays quick and pulls in no torch.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ltx_nb import inspect, plots, sweep, training
+    from ltx_nb import comfy, inspect, plots, sweep, training
     from ltx_nb.clip import Clip
     from ltx_nb.loading import load
     from ltx_nb.pipeline.session import Session
@@ -32,7 +32,7 @@ _MODULE_OF = {
     "load": "ltx_nb.loading",
 }
 
-_PACKAGES = ("inspect", "plots", "sweep", "training")
+_PACKAGES = ("comfy", "inspect", "plots", "sweep", "training")
 
 __all__ = [
     "Cancelled",
@@ -43,6 +43,7 @@ __all__ = [
     "Session",
     "Source",
     "Trace",
+    "comfy",
     "inspect",
     "load",
     "plots",

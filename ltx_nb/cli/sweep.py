@@ -29,7 +29,7 @@ def sweep(
         from ltx_nb.sweep import sweep as run_all
 
         wanted = _read(requests)
-        loading = {"model": model, "preset": preset}
+        loading: dict[str, Any] = {"model": model, "preset": preset}
         if scheduler is not None:
             client = _client(scheduler)
             try:

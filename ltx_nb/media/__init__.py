@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ltx_nb.media.opening import MediaSource
     from ltx_nb.media.pictures import POSTER_SUFFIXES, fit_frames, pixels_of, poster, read_image, write_poster
     from ltx_nb.media.reading import probe, read_frames_at, read_still, read_thumbnails, read_video
-    from ltx_nb.media.records import read_clip_json, read_request_json, strip
+    from ltx_nb.media.records import read_clip_json, read_request_json, read_tags, strip
     from ltx_nb.media.sound import read_audio
     from ltx_nb.media.writing import (
         encode,
@@ -35,7 +35,7 @@ _NAMES_IN = {
     "opening": ("MediaSource",),
     "pictures": ("POSTER_SUFFIXES", "fit_frames", "pixels_of", "poster", "read_image", "write_poster"),
     "reading": ("probe", "read_frames_at", "read_still", "read_thumbnails", "read_video"),
-    "records": ("read_clip_json", "read_request_json", "strip"),
+    "records": ("read_clip_json", "read_request_json", "read_tags", "strip"),
     "sound": ("read_audio",),
     "writing": ("encode", "encode_lossless", "encode_preview", "encode_sound", "write_audio", "write_video"),
 }
@@ -62,6 +62,7 @@ __all__ = [
     "read_image",
     "read_request_json",
     "read_still",
+    "read_tags",
     "read_thumbnails",
     "read_video",
     "strip",

@@ -14,7 +14,7 @@ from ltx_nb.checks import choice
 from ltx_nb.local_files import local_path
 from ltx_nb.media.encodings import ENCODINGS
 from ltx_nb.media.opening import MediaSource, name_of, open_media
-from ltx_nb.media.pictures import is_picture
+from ltx_nb.media.pictures import is_picture, open_picture
 from ltx_nb.whole_files import whole_file
 
 
@@ -35,6 +35,20 @@ def read_request_json(source: MediaSource) -> str | None:
 def read_clip_json(source: MediaSource) -> str | None:
     """What else the clip in this file says of itself, as JSON; None if nothing. ValueError if it cannot be read."""
     return _read_record(source, "ltx_nb_clip")
+
+
+def read_tags(source: MediaSource) -> dict[str, str]:
+    """Return what a picture or media file says of itself, text by name in lower case.
+
+    Raises ValueError if it cannot be read.
+    """
+    if is_picture(source):
+        with open_picture(source) as image:
+            found = dict(getattr(image, "text", None) or image.info)
+    else:
+        with open_media(source) as container:
+            found = dict(container.metadata)
+    return {str(name).lower(): value for name, value in found.items() if isinstance(value, str)}
 
 
 def _read_record(source: MediaSource, key: str) -> str | None:
