@@ -16,10 +16,13 @@ from typing import Any
 def whole_number(name: str, value: object, least: int | None = None, most: int | None = None) -> int:
     """`value` as an int (numpy integers too, never bool) in least..most, both inclusive."""
     if isinstance(value, bool) or not isinstance(value, Integral):
-        raise ValueError(f"{name}={shown(value)} is a {type(value).__name__}, not a whole number{_hint(value)}")
+        raise ValueError(
+            f"{name}={shown(value)} is a {type(value).__name__}, not a whole number{_hint(value, whole=True)}"
+        )
     number = int(value)
-    if number.bit_length() > 63:
-        raise ValueError(f"{name} has more than 63 bits; give an ordinary number")
+    most_bits = max(63, (most or 0).bit_length())
+    if number.bit_length() > most_bits:
+        raise ValueError(f"{name} has more than {most_bits} bits; give an ordinary number")
     _in_range(name, number, least, most)
     return number
 
@@ -106,7 +109,7 @@ def _closest(value: object, known: Iterable[str]) -> str:
     return f"; did you mean {matches[0]!r}?" if matches else ""
 
 
-def _hint(value: object) -> str:
+def _hint(value: object, whole: bool = False) -> str:
     if not isinstance(value, (str, float)):
         return ""
     try:
@@ -115,4 +118,4 @@ def _hint(value: object) -> str:
         return ""
     if not math.isfinite(number):
         return ""
-    return f"; try {round(number) if number == round(number) else number:g}"
+    return f"; try {round(number) if whole or number == round(number) else number:g}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
@@ -26,8 +27,27 @@ __all__ = ["FORMAT", "ClipRequest", "Given", "Keyframe", "Sampling", "Source"]
 
 FORMAT = "ltx-nb/1"
 
-# The largest whole number that JSON keeps exact in a browser.
-MAX_SEED = 2**53 - 1
+MAX_SEED = 2**64 - 1
+_DRAWN_BELOW = 2**32  # of seeds that nobody chose: short enough to be read and typed
+
+# Words of other programs for what a request has, or what has it.
+_OTHER_WORDS = {
+    "fps": "frame_rate",
+    "framerate": "frame_rate",
+    "duration": "seconds",
+    "length": "seconds",
+    "frames": "num_frames",
+    "negative": "negative_prompt",
+    "steps": "sampling=Sampling(num_inference_steps=...)",
+    "num_inference_steps": "sampling=Sampling(num_inference_steps=...)",
+    "guidance_scale": "sampling=Sampling(guidance_scale=...)",
+    "cfg": "sampling=Sampling(guidance_scale=...)",
+    "sigmas": "sampling=Sampling(sigmas=...)",
+    "image": "session.image_to_video(prompt, image)",
+    "images": "session.keyframes_to_video(prompt, {0.0: first, -1: last})",
+    "video": "session.extend(clip, seconds) or session.retake(clip, start, end)",
+    "audio": "session.audio_to_video(prompt, audio)",
+}
 
 
 @dataclass(frozen=True)
@@ -36,6 +56,7 @@ class ClipRequest:
 
     width, height: px, multiples of 32; of 64 with two_stage, which generates at half the size first.
     num_frames: 8k + 1, at most 20 s and 4 frames at frame_rate, which is 1..120 frames/s.
+    seed: 0..2^64 - 1; None or -1 draws one, which the request then has.
     negative_prompt: what to steer away from where guidance_scale > 1; None is the model's own.
     model: catalogue name of the model that the clip was made with, if one was.
     given: what is not to be generated; nothing overlaps on a lane.
@@ -50,7 +71,7 @@ class ClipRequest:
     height: int = 512
     num_frames: int = 121
     frame_rate: float = 24.0
-    seed: int = 0
+    seed: int | None = 0
     negative_prompt: str | None = None
     model: str | None = None
     sampling: Sampling = field(default_factory=Sampling)
@@ -68,7 +89,7 @@ class ClipRequest:
             "height": whole_number("height", self.height),
             "num_frames": whole_number("num_frames", self.num_frames),
             "frame_rate": shapes.checked_frame_rate(self.frame_rate),
-            "seed": whole_number("seed", self.seed, least=0, most=MAX_SEED),
+            "seed": drawn_seed(self.seed),
             "two_stage": flag("two_stage", self.two_stage),
             "given": items("given", self.given, Given),
             "outputs": _outputs(self.outputs),
@@ -270,6 +291,12 @@ def spelt_out(settings: Mapping[str, Any]) -> dict[str, Any]:
     Raises ValueError for either beside what it stands for.
     """
     spelt = dict(settings)
+    known = {f.name for f in fields(ClipRequest)} | {"size", "seconds"}
+    for name in spelt.keys() - known:
+        word = _OTHER_WORDS.get(name)
+        raise TypeError(
+            f"{name} is no option here; {f'it is {word}' if word else 'options: ' + ', '.join(sorted(known))}"
+        )
     one_of_two(spelt, "size", ("width", "height", "crop_width", "crop_height"))
     one_of_two(spelt, "seconds", ("num_frames",))
     if "size" in spelt:
@@ -279,6 +306,13 @@ def spelt_out(settings: Mapping[str, Any]) -> dict[str, Any]:
         num_frames = seconds * shapes.checked_frame_rate(spelt.get("frame_rate", ClipRequest.frame_rate))
         spelt["num_frames"] = shapes.snap_num_frames(finite_number("num_frames", num_frames))
     return spelt
+
+
+def drawn_seed(value: object) -> int:
+    """A seed as it is, one drawn for None and -1. Raises ValueError for what is none."""
+    if value is None or (isinstance(value, int) and value == -1):
+        return secrets.randbelow(_DRAWN_BELOW)
+    return whole_number("seed", value, least=0, most=MAX_SEED)
 
 
 def _side_multiple(two_stage: bool) -> int:

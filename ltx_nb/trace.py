@@ -153,8 +153,11 @@ class Trace:
         return trace
 
 
-class Cancelled(Exception):
-    """The run was cancelled. `trace` holds the steps so far, or is None if none was asked for."""
+class Cancelled(BaseException):
+    """The run was cancelled. `trace` holds the steps so far, or is None if none was asked for.
+
+    As KeyboardInterrupt, it is no Exception, so that a loop that goes on after errors ends with it.
+    """
 
     def __init__(self, message: str, trace: Trace | None = None):
         super().__init__(message)

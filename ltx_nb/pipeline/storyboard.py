@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ltx_nb.checks import finite_number, whole_number
+from ltx_nb.checks import finite_number
 from ltx_nb.clip import Clip
+from ltx_nb.request import drawn_seed
 from ltx_nb.shapes import MAX_SECONDS
 
 OVERLAP_S = 0.5  # of what is there, made anew with each shot that follows: the default of `tasks.extend`
@@ -21,13 +22,13 @@ def make_storyboard(
     shots: Sequence[Any],
     context_s: float,
     seconds: float | None = None,
-    seed: int | None = None,
+    seed: int | None = 0,
     **options: Any,
 ) -> Clip:
     """Make the first shot with `text_to_video` and each further one with `extend`, the verbs of one session.
 
     shots: prompts, or (prompt, seconds) each. seconds: of a shot that does not say, 2 if left out. seed: of the
-    first, 0 if left out; that of each is one more than of the last.
+    first, drawn for None or -1; that of each is one more than of the last.
 
     The clip carries no request, for no single one makes it: its notes tell when each shot begins, its seed and its
     prompt, and they are saved with it. Each pass decodes and forgets, so it carries no latents and no trace either;
@@ -39,7 +40,7 @@ def make_storyboard(
     if not isinstance(shots, (list, tuple)):
         raise ValueError(f"shots is a {type(shots).__name__}; give a list of prompts, or of (prompt, seconds)")
     seconds = finite_number("seconds", 2.0 if seconds is None else seconds, least=0)
-    seed = whole_number("seed", 0 if seed is None else seed, least=0)
+    seed = drawn_seed(seed)
     told = [_shot(index, shot, seconds) for index, shot in enumerate(shots)]
     if not told:
         raise ValueError("shots is empty; give prompts, or (prompt, seconds) each")

@@ -5,32 +5,39 @@ What a task leaves open (size, length, frame rate) comes from the given media wh
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from dataclasses import replace
+from math import sqrt
 from typing import Any, TypedDict, Unpack
 
 from ltx_nb import shapes
 from ltx_nb.catalogue.models import Model
 from ltx_nb.checks import choice, finite_number
 from ltx_nb.clip import Clip
-from ltx_nb.media import MediaInfo
+from ltx_nb.media import MediaInfo, read_request_json
 from ltx_nb.pipeline.sources import lane_of, picture_source, read_sound, sound_source
 from ltx_nb.request import ClipRequest, Given, Sampling, Source, spelt_out
 
 # Far below what can be heard or seen: such sound is there by rounding, if at all.
 SILENCE = 1e-4
+MOST_SOURCE_PX = 1920 * 1080
 
 
 class ClipOptions(TypedDict, total=False):
-    """Fields of ClipRequest that every task takes; None is as good as leaving one out.
+    """Fields of ClipRequest that every task takes; None is as good as leaving one out, but for a seed it draws one.
 
-    size: a name in shapes.NAMED_SIZES, such as "1080p" or "portrait", instead of width and height.
+    size: a name in shapes.NAMED_SIZES, such as "1080p" or "portrait", instead of width and height; or "source", that of
+    the given picture in whole latents, with no more pixels than 1080p has.
+    fit: "crop", "pad" or "stretch" a given picture of other proportions.
     """
 
     size: str | None
     width: int | None
     height: int | None
     frame_rate: float | None
-    seed: int
+    fit: str | None
+    seed: int | None
     negative_prompt: str | None
     sampling: Sampling | None
     two_stage: bool
@@ -56,24 +63,36 @@ def audio_only(model: Model, prompt: str, **options: Unpack[RequestOptions]) -> 
 
 
 def image_to_video(
-    model: Model, prompt: str, image: Any, strength: float = 1.0, **options: Unpack[RequestOptions]
+    model: Model,
+    prompt: str,
+    image: Any,
+    strength: float = 1.0,
+    audio: Any = None,
+    sample_rate: int | None = None,
+    **options: Unpack[RequestOptions],
 ) -> ClipRequest:
-    given = Given("video", picture_source(image), strength=strength)
-    return _request(model, prompt, options, given=(given,))
+    """audio: the sound of the clip, given as to `audio_to_video`; its length is the clip's where none is asked for."""
+    source = picture_source(image)
+    given = (Given("video", source, strength=strength),)
+    if audio is None:
+        return _request(model, prompt, options, source, given=given)
+    return _to_sound(model, prompt, sound_source(audio, sample_rate), given, options)
 
 
 def keyframes_to_video(
     model: Model, prompt: str, keyframes: Mapping[float, Any], **options: Unpack[RequestOptions]
 ) -> ClipRequest:
     """keyframes: images by their time in s; -1 is the last frame."""
-    blank = _request(model, prompt, options)
-    last_s = (blank.num_frames - 1) / blank.frame_rate
     if not isinstance(keyframes, Mapping) or not keyframes:
         raise ValueError("keyframes is no mapping of times to images; give {0.0: first, -1: last}")
+    sources = [picture_source(image) for image in keyframes.values()]
+    fit = options.pop("fit", None)
+    blank = _request(model, prompt, options, sources[0])
+    last_s = (blank.num_frames - 1) / blank.frame_rate
     given = []
-    for time_s, image in keyframes.items():
+    for time_s, source in zip(keyframes, sources, strict=True):
         time_s = last_s if time_s == -1 else finite_number("the time of a keyframe", time_s, least=0)
-        given.append(Given("video", picture_source(image), start_s=time_s))
+        given.append(Given("video", source, start_s=time_s, fit=fit or "crop"))
     return blank.replace(given=tuple(given))
 
 
@@ -84,9 +103,14 @@ def extend(
     direction: str = "after",
     prompt: str | None = None,
     overlap_s: float = 0.5,
+    audio: Any = None,
+    sample_rate: int | None = None,
     **options: Unpack[ClipOptions],
 ) -> ClipRequest:
-    """overlap_s: how much of the clip next to the seam is made anew, so that motion and sound go on smoothly."""
+    """overlap_s: how much of the clip next to the seam is made anew, so that motion and sound go on smoothly.
+
+    audio: sound for what is added, given as to `audio_to_video`, from its begin on.
+    """
     choice("direction", direction, ("after", "before"))
     source = picture_source(clip, options.get("frame_rate"))
     info = _moving(source)
@@ -106,6 +130,9 @@ def extend(
         given = _both_lanes(source, info, 0.0, length_s - overlap_s)
     else:
         given = _both_lanes(source, info, begin_s + overlap_s, num_frames / frame_rate, source_start_s=overlap_s)
+    if audio is not None:
+        added_s = (length_s, num_frames / frame_rate) if direction == "after" else (0.0, begin_s)
+        given = _with_new_sound(given, sound_source(audio, sample_rate), added_s, length_s, frame_rate)
     return _like(model, clip, info, prompt, options, num_frames=num_frames, given=given)
 
 
@@ -140,21 +167,67 @@ def retake(
 
 
 def audio_to_video(
-    model: Model, prompt: str, audio: Any, sample_rate: int | None = None, **options: Unpack[RequestOptions]
+    model: Model,
+    prompt: str,
+    audio: Any,
+    sample_rate: int | None = None,
+    image: Any = None,
+    strength: float = 1.0,
+    **options: Unpack[RequestOptions],
 ) -> ClipRequest:
-    """Pictures to a given sound; as long as the sound, if no length is asked for."""
-    source = sound_source(audio, sample_rate)
-    samples, _ = read_sound(source, shapes.AUDIO_SAMPLING_RATE_HZ)
-    if abs(samples).max() < SILENCE:
+    """Pictures to a given sound, from an image on if one is given; as long as the sound, if no length is asked for."""
+    given = () if image is None else (Given("video", picture_source(image), strength=strength),)
+    return _to_sound(model, prompt, sound_source(audio, sample_rate), given, options)
+
+
+def sound_length_s(source: Source) -> float:
+    """The length of a given sound. Raises ValueError for a file without sound."""
+    info = source.info()
+    if not info.has_audio:
+        raise ValueError("the given media have no sound; give a file or an array with sound")
+    return info.audio_duration_s
+
+
+def _to_sound(
+    model: Model, prompt: str, source: Source, given: tuple[Given, ...], options: RequestOptions
+) -> ClipRequest:
+    longest_s = shapes.MAX_SECONDS + shapes.MAX_EXTRA_FRAMES
+    samples, _ = read_sound(source, shapes.AUDIO_SAMPLING_RATE_HZ, 0.0, longest_s)
+    if not samples.size or abs(samples).max() < SILENCE:
         raise ValueError("the given audio is silent, so there is nothing to follow; text_to_video needs no sound")
     length_s = samples.shape[1] / shapes.AUDIO_SAMPLING_RATE_HZ
     if options.get("seconds") is None and options.get("num_frames") is None:
+        if length_s >= longest_s:
+            raise ValueError(
+                f"the given audio lasts {sound_length_s(source):.6g} s and one request makes at most "
+                f"{shapes.MAX_SECONDS} s; nearest: seconds={shapes.MAX_SECONDS}, or session.audio_to_video, "
+                "which makes several and joins them"
+            )
         options["seconds"] = length_s
-    blank = _request(model, prompt, options)
-    # A sound that ends within the last latent is given to the end, with silence: the lane is then frozen as a whole.
-    missing_s = blank.duration_s - length_s
-    end_s = blank.duration_s if missing_s <= shapes.VIDEO_TEMPORAL_COMPRESSION / blank.frame_rate else length_s
-    return blank.replace(given=(Given("audio", lane_of(source, "audio"), 0.0, end_s),))
+    blank = _request(model, prompt, options, given[0].source if given else None, given=given)
+    end_s = _sound_end_s(0.0, length_s, blank.duration_s, blank.frame_rate)
+    return blank.replace(given=(*blank.given, Given("audio", lane_of(source, "audio"), 0.0, end_s)))
+
+
+def _sound_end_s(start_s: float, length_s: float, limit_s: float, frame_rate: float) -> float:
+    """Where a sound ends; one that does within the last latent is given to the end, with silence, so that the lane is
+    frozen as a whole."""
+    missing_s = limit_s - start_s - length_s
+    return limit_s if missing_s <= shapes.VIDEO_TEMPORAL_COMPRESSION / frame_rate else start_s + length_s
+
+
+def _with_new_sound(
+    given: tuple[Given, ...], source: Source, added_s: tuple[float, float], length_s: float, frame_rate: float
+) -> tuple[Given, ...]:
+    """What an extension is given, with a sound for what is added; the clip's own then sounds up to the seam."""
+    start_s, limit_s = added_s
+    clip_s = (0.0, start_s) if start_s else (limit_s, limit_s + length_s)
+    kept = [
+        replace(item, start_s=clip_s[0], end_s=clip_s[1], source_start_s=0.0) if item.lane == "audio" else item
+        for item in given
+    ]
+    end_s = _sound_end_s(start_s, sound_length_s(source), limit_s, frame_rate)
+    return (*kept, Given("audio", lane_of(source, "audio"), start_s, end_s))
 
 
 def video_to_audio(model: Model, video: Any, prompt: str | None = None, **options: Unpack[ClipOptions]) -> ClipRequest:
@@ -179,10 +252,33 @@ def upscale(model: Model, clip: Any, prompt: str | None = None, **options: Unpac
     return _like(model, clip, info, prompt, options, **refined)
 
 
-def _request(model: Model, prompt: str, options: Mapping[str, Any], **fields: Any) -> ClipRequest:
-    """A request of the options and fields, with the model's size and length where they name none."""
+def _request(
+    model: Model, prompt: str, options: Mapping[str, Any], picture: Source | None = None, **fields: Any
+) -> ClipRequest:
+    """A request of the options and fields, with the model's size and length where they name none.
+
+    picture: whose size "source" is.
+    """
+    chosen = _set(options)
+    if chosen.get("size") == "source":
+        if picture is None:
+            raise ValueError("size='source' is that of a given picture, and none is given here; give another size")
+        chosen |= {"size": None} | _scaled_down(picture.info())
+        del chosen["size"]
+    fit = chosen.pop("fit", None)
+    if fit is not None:
+        if not any(item.lane == "video" for item in fields.get("given", ())):
+            raise ValueError(f"fit={fit!r} is for a given picture, and none is given here; leave it out")
+        fields["given"] = tuple(replace(item, fit=fit) if item.lane == "video" else item for item in fields["given"])
     of_model = {"width": model.width, "height": model.height, "num_frames": model.num_frames}
-    return ClipRequest(prompt, **of_model | spelt_out(_set(options)) | fields)
+    return ClipRequest(prompt, **of_model | spelt_out(chosen) | fields)
+
+
+def _scaled_down(info: MediaInfo) -> dict[str, int]:
+    """A picture's sides in whole latents; a larger one's are scaled down to as many pixels as 1080p has."""
+    width, height = info.width or 1, info.height or 1
+    scale = min(sqrt(MOST_SOURCE_PX / (width * height)), shapes.MAX_SIDE_PX / max(width, height), 1.0)
+    return {"width": shapes.snap_side(width * scale), "height": shapes.snap_side(height * scale)}
 
 
 def _like(
@@ -190,19 +286,29 @@ def _like(
 ) -> ClipRequest:
     """A request of the given clip's prompt, size and rate, where the options name no others."""
     chosen = _set(options)
+    if chosen.get("size") == "source":
+        del chosen["size"]  # as it is anyway
     for name in ("seconds", *fields, *(["size"] if "width" in fields else [])):
         if name in chosen:
             raise ValueError(f"{name} is not an option here: it follows from the given clip")
     if prompt is None:
-        if not isinstance(clip, Clip) or clip.request is None:
-            raise ValueError("prompt is missing, and the given media do not say theirs; give prompt='...'")
-        prompt = clip.request.prompt
+        prompt = _own_prompt(clip)
     like = {"frame_rate": info.frame_rate} | _size_of(clip, info)
     for side in ("width", "height"):
         if side in chosen or "size" in chosen:
             like.pop(side)
             like.pop(f"crop_{side}", None)
     return _request(model, prompt, like | chosen, **fields)
+
+
+def _own_prompt(clip: Any) -> str:
+    """The prompt that a clip, or the file of one, was made from."""
+    request = clip.request if isinstance(clip, Clip) else None
+    if isinstance(clip, (str, os.PathLike)) and (request_json := read_request_json(clip)):
+        request = ClipRequest.from_json(request_json)
+    if request is None:
+        raise ValueError("prompt is missing, and the given media do not say theirs; give prompt='...'")
+    return request.prompt
 
 
 def _size_of(clip: Any, info: MediaInfo) -> dict[str, int]:
@@ -218,7 +324,8 @@ def _size_of(clip: Any, info: MediaInfo) -> dict[str, int]:
 
 
 def _set(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}
+    chosen = {name: value for name, value in options.items() if value is not None}
+    return chosen | ({"seed": None} if "seed" in options and options["seed"] is None else {})
 
 
 def _moving(source: Source) -> MediaInfo:

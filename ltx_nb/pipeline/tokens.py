@@ -16,12 +16,12 @@ class Tokens:
 
     def count(self, text: str) -> int:
         """Return the number of tokens of the text, with the special ones that the model gets too."""
-        return len(self._tokenizer(text.strip()).input_ids)
+        return len(self._encoded(text.strip()).input_ids)
 
     def unknown(self, text: str) -> list[str]:
         """Return the words of the text that there is no token for, in order, as often as they occur."""
         text = text.strip()
-        encoded = self._tokenizer(text, return_offsets_mapping=True)
+        encoded = self._encoded(text)
         return [
             text[start:end]
             for token, (start, end) in zip(encoded.input_ids, encoded.offset_mapping, strict=True)
@@ -31,5 +31,9 @@ class Tokens:
     def beyond(self, text: str, room: int) -> str:
         """Return the end of the text that comes after its first `room` tokens, "" where they are no more."""
         text = text.strip()
-        offsets = self._tokenizer(text, return_offsets_mapping=True).offset_mapping
+        offsets = self._encoded(text).offset_mapping
         return text[offsets[room][0] :] if len(offsets) > room else ""
+
+    def _encoded(self, text: str) -> Any:
+        # verbose=False: what is too long is told by the kit, in words of its own.
+        return self._tokenizer(text, return_offsets_mapping=True, verbose=False)

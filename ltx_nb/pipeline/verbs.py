@@ -11,7 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from ltx_nb.pipeline import tasks
+from ltx_nb.pipeline.sources import lane_of, sound_source
 from ltx_nb.pipeline.storyboard import make_storyboard
+from ltx_nb.pipeline.windows import make_windows
+from ltx_nb.shapes import MAX_SECONDS
 
 if TYPE_CHECKING:
     from ltx_nb.catalogue.models import Model
@@ -49,8 +52,21 @@ class Verbs:
         """Sound from words alone; the clip has no frames."""
         return self._make(tasks.audio_only, prompt, **options)
 
-    def image_to_video(self, prompt: str, image: Any, strength: float = 1.0, **options: Unpack[Options]) -> Clip:
-        """A clip that begins with an image: a path, a PIL image or uint8 [H, W, 3]. strength 0..1 is how firmly."""
+    def image_to_video(
+        self,
+        prompt: str,
+        image: Any,
+        strength: float = 1.0,
+        audio: Any = None,
+        sample_rate: int | None = None,
+        **options: Unpack[Options],
+    ) -> Clip:
+        """A clip that begins with an image: a path, a PIL image or uint8 [H, W, 3]. strength 0..1 is how firmly.
+
+        audio: its sound, as to `audio_to_video`.
+        """
+        if audio is not None:
+            return self.audio_to_video(prompt, audio, sample_rate, image, strength, **options)
         return self._make(tasks.image_to_video, prompt, image, strength, **options)
 
     def keyframes_to_video(self, prompt: str, keyframes: Mapping[float, Any], **options: Unpack[Options]) -> Clip:
@@ -64,14 +80,16 @@ class Verbs:
         direction: str = "after",
         prompt: str | None = None,
         overlap_s: float = 0.5,
+        audio: Any = None,
+        sample_rate: int | None = None,
         **options: Unpack[OptionsWithClip],
     ) -> Clip:
         """The clip with `seconds` more "after" or "before" it, picture and sound; at most 20 s in all.
 
         clip: a Clip, a path or frames. prompt: the clip's own if left out. overlap_s: how much of the clip next to the
-        seam is made anew, so that both go over into each other.
+        seam is made anew, so that motion and sound go on smoothly. audio: the sound of what is added, if not made.
         """
-        return self._make(tasks.extend, clip, seconds, direction, prompt, overlap_s, **options)
+        return self._make(tasks.extend, clip, seconds, direction, prompt, overlap_s, audio, sample_rate, **options)
 
     def retake(
         self,
@@ -87,10 +105,27 @@ class Verbs:
         return self._make(tasks.retake, clip, start, end, prompt, video, audio, **options)
 
     def audio_to_video(
-        self, prompt: str, audio: Any, sample_rate: int | None = None, **options: Unpack[Options]
+        self,
+        prompt: str,
+        audio: Any,
+        sample_rate: int | None = None,
+        image: Any = None,
+        strength: float = 1.0,
+        **options: Unpack[Options],
     ) -> Clip:
-        """Pictures to a sound (a path, a Clip, or float32 [2, N] at sample_rate Hz), which stays as it is."""
-        return self._make(tasks.audio_to_video, prompt, audio, sample_rate, **options)
+        """Pictures to a sound (a path, a Clip, or float32 [2, N] at sample_rate Hz), which stays as it is.
+
+        image: the first picture, as to `image_to_video`. A sound over 20 s is followed in windows, each going on from
+        the last; that clip has no request, for no single one makes it, and its notes tell when each window begins.
+        """
+        source = sound_source(audio, sample_rate)
+        wanted_s = options.get("seconds") or tasks.sound_length_s(source)
+        if options.get("num_frames") is None and wanted_s > MAX_SECONDS:
+            of_run = _of_run(options)
+            options["seconds"] = MAX_SECONDS
+            first = tasks.audio_to_video(self.model, prompt, source, None, image, strength, **options)
+            return make_windows(self.run, first, lane_of(source, "audio"), wanted_s, **of_run)
+        return self._make(tasks.audio_to_video, prompt, source, None, image, strength, **options)
 
     def video_to_audio(self, video: Any, prompt: str | None = None, **options: Unpack[OptionsWithClip]) -> Clip:
         """Sound to pictures (a Clip, a path, or uint8 [F, H, W, 3] at frame_rate), which stay as they are: foley."""
@@ -109,5 +144,10 @@ class Verbs:
         return make_storyboard(self.text_to_video, self.extend, shots, context_s, **options)
 
     def _make(self, task: Callable[..., ClipRequest], *arguments: Any, **options: Any) -> Clip:
-        of_run = {name: options.pop(name) for name in RunOptions.__annotations__ if name in options}
+        of_run = _of_run(options)
         return self.run(task(self.model, *arguments, **options), **of_run)
+
+
+def _of_run(options: Any) -> dict[str, Any]:
+    """Take the options of `run` out of those of a verb."""
+    return {name: options.pop(name) for name in RunOptions.__annotations__ if name in options}
