@@ -40,8 +40,8 @@ def make_windows(run: Callable[..., Clip], first: ClipRequest, sound: Source, le
         # What the sound ends before is silence, with a note.
         given.append(Given("audio", sound, 0.0, span_s, source_start_s=begin / rate))
         seed = (first.seed or 0) + len(notes)
-        clip = run(first.replace(num_frames=num_frames, given=tuple(given), seed=seed), **of_run)
-        assert clip.frames is not None and clip.sample_rate is not None  # a request without outputs has both lanes
+        clip = run(first.replace(num_frames=num_frames, given=tuple(given), seed=seed, outputs=("video",)), **of_run)
+        assert clip.frames is not None and clip.sample_rate is not None  # the picture was asked for
         made.append(clip.frames[done - begin : done - begin + total - done])
         notes.append(f"{done / rate:.4g} s, seed {seed}: {first.prompt}")
         done, sample_rate = done + len(made[-1]), clip.sample_rate
