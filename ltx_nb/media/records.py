@@ -9,6 +9,7 @@ import json
 import os
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from ltx_nb.checks import choice
 from ltx_nb.local_files import local_path
@@ -74,7 +75,7 @@ def strip(source: MediaSource, path: str | os.PathLike[str]) -> Path:
     if is_picture(source):
         raise ValueError(f"{name_of(source)} is a picture; give a video or a sound file")
     encoding = ENCODINGS[choice("suffix", path.suffix.lower(), ENCODINGS)]
-    settings = {"format": encoding.container, "options": {"fflags": "+bitexact"} | encoding.options}
+    settings: dict[str, Any] = {"format": encoding.container, "options": {"fflags": "+bitexact"} | encoding.options}
     with open_media(source) as read, whole_file(path) as unfinished, av.open(str(unfinished), "w", **settings) as write:
         kept = [stream for stream in read.streams if stream.type in ("video", "audio")]
         copies = {stream.index: write.add_stream_from_template(stream) for stream in kept}
