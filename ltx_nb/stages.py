@@ -4,7 +4,8 @@ Plain data, worked out in one place: `ltx_nb.pipeline` runs it and `ltx_nb.plann
 sizes in bytes.
 
 Two stages, after the LTX-2 reference: half the size first, x2 latent upsampler, then both lanes are renoised to the
-first of the model's stage-2 sigmas and refined at full size without guidance.
+first of the model's stage-2 sigmas and refined at full size without guidance. Of the dev models the sound of the first
+stage is kept, as the reference's `TI2VidTwoStagesPipeline` does; the second refines it only to hear it.
 """
 
 from __future__ import annotations
@@ -32,14 +33,19 @@ class Stage:
     """One denoising loop and what goes before it.
 
     number: 1, or 2 for the refinement, which the latent upsampler goes before. request: at this stage's size, in one
-    stage. sampling: without None, but for sigmas that the scheduler shifts itself. low: of a second stage without a
-    first, the request at half the size that is given the clip to refine.
+    stage. sampling: without None. low: of a second stage without a first, the request at half the size that is given
+    the clip to refine. lanes: those that end with this stage, and of which `decoded` are decoded after it.
     """
 
     number: int
     request: ClipRequest
     sampling: Sampling
     low: ClipRequest | None = None
+    lanes: tuple[str, ...] = LANES
+
+    @property
+    def decoded(self) -> tuple[str, ...]:
+        return tuple(lane for lane in self.lanes if lane in self.request.outputs)
 
     @property
     def steps(self) -> int:
@@ -104,7 +110,8 @@ def stages_of(model: Model, request: ClipRequest) -> list[Stage]:
     refining = replace(UNGUIDED, sigmas=model.stage_2_sigmas, num_inference_steps=len(model.stage_2_sigmas))
     if request.first_stage is not None:
         return [Stage(2, whole, refining, first_stage_as_given(request))]
-    return [Stage(1, half_size(whole), sampling), Stage(2, whole, refining)]
+    first, second = (("audio",), ("video",)) if model.keeps_first_sound else ((), LANES)
+    return [Stage(1, half_size(whole), sampling, lanes=first), Stage(2, whole, refining, lanes=second)]
 
 
 def half_size(request: ClipRequest) -> ClipRequest:

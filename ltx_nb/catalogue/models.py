@@ -44,6 +44,8 @@ class Model:
     file: name of an official single file, which has everything but a text encoder and the scheduler's settings.
     sampling: every setting but sigmas; those come from `sigmas_of(num_inference_steps)`, which raises ValueError for a
         number of steps that the model was not made for.
+    stage_2_lora: the repository, file and strength of the LoRA that its second stage is made for, if it is for one.
+    keeps_first_sound: whether two stages end with the sound of the first, the second refining the picture alone.
     negative_prompt: what a request without one is steered away from, where there is guidance.
     image_crf: H.264 quality at which given images are compressed first, as in training; 0 leaves them as they are.
     """
@@ -58,6 +60,8 @@ class Model:
     num_frames: int
     image_crf: int
     negative_prompt: str = ""
+    stage_2_lora: tuple[str, str, float] | None = None
+    keeps_first_sound: bool = False
     file: str | None = None
 
     @property
@@ -120,6 +124,9 @@ TINY = Model(
     image_crf=0,
 )
 
+# What stage 2 of the dev model is made for: ltx_pipelines/ti2vid_two_stages.py and the README beside it.
+DISTILLED_LORA = ("Lightricks/LTX-2.3", "ltx-2.3-22b-distilled-lora-384-1.1.safetensors", 0.8)
+
 # Guidance, steps and CRF: the LTX-2 reference's LTX_2_3_PARAMS.
 DEV = Model(
     name="2.3-dev",
@@ -143,6 +150,8 @@ DEV = Model(
     num_frames=121,
     image_crf=33,
     negative_prompt=NEGATIVE_PROMPT,
+    stage_2_lora=DISTILLED_LORA,
+    keeps_first_sound=True,
 )
 
 DISTILLED = replace(
@@ -151,6 +160,8 @@ DISTILLED = replace(
     weights="diffusers/LTX-2.3-Distilled-Diffusers",
     sampling=replace(UNGUIDED, num_inference_steps=8, spatio_temporal_guidance_blocks=(28,)),
     sigmas_of=_distilled_sigmas,
+    stage_2_lora=None,
+    keeps_first_sound=False,
 )
 
 # LTX-2.0, from folders alone. Steps and scale: the example of diffusers' LTX2LatentUpsamplePipeline; its transformer
@@ -160,8 +171,9 @@ DEV_2_0 = replace(
     name="2.0-dev",
     weights="Lightricks/LTX-2",
     sampling=replace(UNGUIDED, num_inference_steps=40, guidance_scale=4.0, audio_guidance_scale=4.0),
+    stage_2_lora=None,
 )
-DISTILLED_2_0 = replace(DEV_2_0, name="2.0-distilled", sampling=DISTILLED.sampling, sigmas_of=_distilled_sigmas)
+DISTILLED_2_0 = replace(DISTILLED, name="2.0-distilled", weights=DEV_2_0.weights)
 
 # The official files, in the dtype they were published in: bf16, or fp8 with scales.
 DEV_OFFICIAL = replace(DEV, name="2.3-dev-official", weights="Lightricks/LTX-2.3", file="ltx-2.3-22b-dev.safetensors")

@@ -23,8 +23,8 @@ from ltx_nb.catalogue.models import Model
 from ltx_nb.catalogue.parameters import ParameterCounts, counts_of_parts, parameter_counts, text_dimensions
 from ltx_nb.checks import choice
 from ltx_nb.loading.folder import read_folder, write_folder
-from ltx_nb.loading.loras import LoraSource, listed
-from ltx_nb.loading.model_files import Located, converted_folder, files_of, located
+from ltx_nb.loading.loras import LoraSource, listed, parameters_of_loras, switched_loras
+from ltx_nb.loading.model_files import Located, converted_folder, files_of, located, stage_2_lora_of
 from ltx_nb.loading.place import change_weights, place
 from ltx_nb.loading.single_file import single_file_components
 from ltx_nb.loading.text_encoder import read_text_encoder
@@ -56,6 +56,7 @@ def load(
     offload: str | None = None,
     text: str | None = None,
     loras: LoraSource | Sequence[LoraSource] = (),
+    stage_2_loras: LoraSource | Sequence[LoraSource] | None = None,
     folder: str | os.PathLike[str] | None = None,
     text_encoder: str | os.PathLike[str] | None = None,
     prompt_cache: str | os.PathLike[str] | None = None,
@@ -76,6 +77,8 @@ def load(
         "stream" has a few of their layers there at a time; "cached", else the default, also keeps encoded prompts on
         disk.
     loras: a path, or (path, scale), or several, added to the weights before those are quantised.
+    stage_2_loras: the same, on in second stages alone and kept beside the weights. By default the one that the model's
+        second stage is made for, where it lies beside the model's file or in the hub's cache; () for none.
     folder: where the files of a model in the catalogue lie, instead of its repository.
     text_encoder: for an official file, which has none: a folder with Gemma 3, or a hub repository.
     prompt_cache: the folder of encoded prompts; by default one beside the hub's cache, for text="cached".
@@ -122,6 +125,10 @@ def load(
         components = _read(entry, found)
         counts = counts_of_parts(components, text_dimensions(components["text_encoder"].config.text_config))
         chosen, plan = planned(counts)
+        refining = stage_2_lora_of(entry) if stage_2_loras is None else listed(stage_2_loras)
+        if refining:
+            counts = with_loras(counts, parameters_of_loras(refining), chosen)
+            chosen, plan = planned(counts)
         if converted is None and needs_int8_files(entry, chosen, plan.blocks - plan.resident_blocks):
             converted = KEPT / "converted"
         runs_on = torch.device(device or chosen.kind)
@@ -139,6 +146,7 @@ def load(
             dtype=dtype or COMPUTE_DTYPES[chosen.compute_bytes],
             text=text or ("resident" if chosen.keeps_text else "cached"),
             prompt_cache=prompt_cache,
+            stage_2_loras=refining,
         )
 
 
@@ -151,6 +159,7 @@ def session_of(
     dtype: torch.dtype,
     text: str,
     prompt_cache: str | os.PathLike[str] | None = None,
+    stage_2_loras: Sequence[LoraSource] = (),
 ) -> Session:
     """A Session of components that have their final form already, brought to where they run.
 
@@ -162,8 +171,15 @@ def session_of(
     if text == "cached" or prompt_cache is not None:
         cache = PromptCache(prompt_cache or KEPT / "prompts", fingerprint([pipe.text_encoder, pipe.connectors]))
     preset = fit.preset
+    switched = switched_loras(pipe.transformer, stage_2_loras) if stage_2_loras else None
     place(pipe, preset, resident=fit.resident, device=device, dtype=dtype, text=text, block_source=preset.offload)
-    return Session(pipe, entry, cache, fit)
+    return Session(pipe, entry, cache, fit, switched)
+
+
+def with_loras(counts: ParameterCounts, added: int, preset: Preset) -> ParameterCounts:
+    """The counts with LoRAs beside the blocks' weights, which are in the dtype that the preset computes in."""
+    share = added * preset.compute_bytes / preset.weight_bytes / counts.blocks
+    return replace(counts, block=counts.block + round(share))
 
 
 def _read(entry: Model, found: Located) -> dict[str, Any]:

@@ -8,6 +8,7 @@ changed and rounded again. Knows tensors; names are in `lora_names`. Raises Valu
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from ltx_nb.loading.stored import Stored, WeightsError, shown
 from ltx_nb.loading.weight_files import opened, stored_tensors
 from ltx_nb.running.gguf_linear import GgufLinear
 from ltx_nb.running.one_byte import ScaledLinear
+from ltx_nb.running.switched_loras import SwitchedLoras
 
 # What `load(loras=...)` takes: a path, or a path with a scale; one or several.
 LoraSource = str | os.PathLike[str] | tuple[str | os.PathLike[str], float]
@@ -89,16 +91,7 @@ def fuse_loras(
 
     Raises WeightsError for a file that does not fit them, and for an IC-LoRA.
     """
-    if not sources:
-        return
-    names = LoraNames(
-        {part: [name for name, it in model.named_modules() if _is_layer(it)] for part, model in models.items()}
-    )
-    changes: dict[str, list[LoraLayer]] = {}
-    for path, strength in map(path_and_scale, sources):
-        for layer in _layers(path, names):
-            _check(path, models, layer)
-            changes.setdefault(layer.name, []).append(replace(layer, strength=strength))
+    changes = _changes(models, sources)
     for name, layers in changes.items():
         component, _, target_name = name.partition(".")
         target = models[component].get_submodule(target_name)
@@ -107,6 +100,53 @@ def fuse_loras(
             weight = layer.added_to(weight)
         _put(models[component], target_name, target, weight, dtype)
         after(models[component], target_name)
+
+
+def switched_loras(transformer: torch.nn.Module, sources: Sequence[LoraSource]) -> SwitchedLoras:
+    """Put LoRAs beside the transformer's weights, off, and return their switch.
+
+    What they change of the connectors is left out, as by the reference: a prompt is encoded once for all stages.
+
+    Raises WeightsError as `fuse_loras`, and for DoRA and LoKr, which are no plain sum.
+    """
+    changes = _changes({"transformer": transformer}, sources, passed_over=("connectors",))
+    for name, layers in changes.items():
+        if any(set(layer.parts) - {DOWN, UP, ALPHA} for layer in layers):
+            raise WeightsError(f"{name} is changed by DoRA or LoKr; a LoRA of one stage has pairs of down and up alone")
+    switched = SwitchedLoras()
+    for name, layers in changes.items():
+        target = transformer.get_submodule(name.removeprefix("transformer."))
+        for layer in layers:
+            switched.add(target, layer.parts[DOWN], layer.parts[UP], layer.scale * layer.strength)
+    return switched
+
+
+def parameters_of_loras(sources: Sequence[LoraSource]) -> int:
+    """How many numbers their files have. Raises WeightsError for one that is none, FileNotFoundError for no file."""
+    count = 0
+    for path, _ in map(path_and_scale, sources):
+        with opened(path) as file:
+            count += sum(math.prod(entry.shape) for entry in stored_tensors(file).values())
+    return count
+
+
+def _changes(
+    models: Mapping[str, torch.nn.Module], sources: Sequence[LoraSource], passed_over: tuple[str, ...] = ()
+) -> dict[str, list[LoraLayer]]:
+    """What the LoRAs change of each layer, all of it checked. passed_over: components whose changes are left out."""
+    changes: dict[str, list[LoraLayer]] = {}
+    if not sources:
+        return changes
+    names = LoraNames(
+        {part: [name for name, it in model.named_modules() if _is_layer(it)] for part, model in models.items()}
+    )
+    for path, strength in map(path_and_scale, sources):
+        for layer in _layers(path, names):
+            if layer.name.partition(".")[0] in passed_over:
+                continue
+            _check(path, models, layer)
+            changes.setdefault(layer.name, []).append(replace(layer, strength=strength))
+    return changes
 
 
 def _float_weight(layer: Layer) -> torch.Tensor:

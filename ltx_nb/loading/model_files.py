@@ -82,6 +82,16 @@ def located(model: Model, text_encoder: str | os.PathLike[str] | None = None) ->
     return Located(place / model.file, upscaler if upscaler.is_file() else None, *parts)
 
 
+def stage_2_lora_of(model: Model) -> tuple[LoraSource, ...]:
+    """The LoRA that the model's second stage is made for, where it lies beside the model or in the hub's cache."""
+    if model.stage_2_lora is None:
+        return ()
+    repository, name, strength = model.stage_2_lora
+    folders = [Path(model.weights) if _is_here(model) else None, local_snapshot(Files(repository, (name,)))]
+    found = [folder / name for folder in folders if folder is not None and (folder / name).is_file()]
+    return ((found[0], strength),) if found else ()
+
+
 def converted_folder(
     cache: str | os.PathLike[str], model: Model, source: Path, preset: Preset, loras: Sequence[LoraSource]
 ) -> Path:

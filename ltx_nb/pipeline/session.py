@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -28,10 +28,15 @@ from ltx_nb.pipeline.prompt_cache import EMBEDDINGS, PromptCache
 from ltx_nb.pipeline.tokens import Tokens
 from ltx_nb.pipeline.verbs import Verbs
 from ltx_nb.request import ClipRequest
+from ltx_nb.running.switched_loras import SwitchedLoras
 from ltx_nb.stages import Stage, stages_of
 from ltx_nb.trace import Cancelled, StepEvent, Trace, stop_if_cancelled
 
 MAX_PROMPT_TOKENS = 1024  # of LTX2Pipeline
+_WITHOUT_LORA = (
+    "{}'s second stage is made for the LoRA {}, which was not found: its picture is refined in three steps without "
+    "guidance by weights that need more; nearest: load(model, stage_2_loras=(path, 0.8)), or two_stage=False"
+)
 
 
 class Session(Verbs):
@@ -39,6 +44,7 @@ class Session(Verbs):
 
     pipe: the LTX2ModularPipeline; `print(session.pipe.blocks)` shows what it does. model: its catalogue entry.
     prompt_cache: where encoded prompts are looked up and kept, if anywhere. fit: how it was made to fit, if it was.
+    stage_2_loras: LoRAs that are on in second stages alone, if there are any.
     """
 
     def __init__(
@@ -47,11 +53,13 @@ class Session(Verbs):
         model: Model,
         prompt_cache: PromptCache | None = None,
         fit: Fit | None = None,
+        stage_2_loras: SwitchedLoras | None = None,
     ):
         self.pipe = pipe
         self.model = model
         self.prompt_cache = prompt_cache
         self.fit = fit
+        self.stage_2_loras = stage_2_loras
         self._scheduler = pipe.scheduler
         self._running = threading.Lock()
         self._cancel = threading.Event()
@@ -123,8 +131,8 @@ class Session(Verbs):
 
                 try:
                     with explained_memory_errors(self.fit, self.model, request):
-                        given, state = self._run_stages(request, stages, after_step)
-                        clip = self._clip_of(request, given, state, recorded)
+                        given, ends = self._run_stages(request, stages, after_step)
+                        clip = self._clip_of(request, given, ends, recorded)
                     stop_if_cancelled(self._cancel)  # while it was decoded
                 except KeyboardInterrupt:
                     raise Cancelled("the run was cancelled", recorded) from None
@@ -137,12 +145,14 @@ class Session(Verbs):
                 f"two_stage=True needs a latent upsampler, and {self.model.name} was loaded without one; "
                 "nearest: two_stage=False"
             )
+        if request.two_stage and self.model.stage_2_lora is not None and self.stage_2_loras is None:
+            warnings.warn(_WITHOUT_LORA.format(self.model.name, self.model.stage_2_lora[1]), stacklevel=4)
 
     def _run_stages(
         self, request: ClipRequest, stages: list[Stage], after_step: Callable[[StepEvent], None]
-    ) -> tuple[Conditions, Any]:
-        """What the last stage was given, and the state of the pipeline after it."""
-        carried = self._cached_text(request)
+    ) -> tuple[Conditions, dict[str, Any]]:
+        """What the last stage was given, and by lane the state of the pipeline after the stage that ends it."""
+        carried, ends = self._cached_text(request), {}
         is_cached, notes = bool(carried), []
         for stage in stages:
             if stage.low is not None:
@@ -154,24 +164,28 @@ class Session(Verbs):
                 scheduler=_scheduler_for(self._scheduler),
                 **guiders_of(stage.sampling, stage.request.frozen_lanes),
             )
-            is_last = stage is stages[-1]
-            state = self.pipe(
-                **self._block_inputs(stage, given),
-                **carried,
-                lanes=request.outputs if is_last else (),
-                step_callback=after_step,
-                cancel_event=self._cancel,
-            )
+            with self._loras_of(stage):
+                state = self.pipe(
+                    **self._block_inputs(stage, given),
+                    **carried,
+                    lanes=stage.decoded,
+                    step_callback=after_step,
+                    cancel_event=self._cancel,
+                )
+            ends |= dict.fromkeys(stage.lanes, state)
             if self.prompt_cache is not None and not is_cached:
                 self.prompt_cache.put({name: state.get(name) for name in EMBEDDINGS}, **self._text_key(request))
                 is_cached = True
-            if not is_last:
+            if stage is not stages[-1]:
                 text = self.pipe.blocks.sub_blocks["text"]
                 carried = {name: state.get(name) for name in text.intermediate_output_names}
                 carried["first_stage_latents"] = unpack_video(state.latents, *state.latent_shape)
                 carried["initial_audio_latents"] = unpack_audio(state.audio_latents)
         given.notes[:0] = notes
-        return given, state
+        return given, ends
+
+    def _loras_of(self, stage: Stage) -> AbstractContextManager[None]:
+        return self.stage_2_loras.on() if self.stage_2_loras and stage.number == 2 else nullcontext()
 
     def text_inputs(self, request: ClipRequest) -> dict[str, Any]:
         """Return what the text blocks take of a request."""
@@ -216,13 +230,14 @@ class Session(Verbs):
             "output_type": "pt",
         }
 
-    def _clip_of(self, request: ClipRequest, given: Conditions, state: Any, trace: Trace | None) -> Clip:
+    def _clip_of(self, request: ClipRequest, given: Conditions, ends: dict[str, Any], trace: Trace | None) -> Clip:
+        video, sound = ends["video"], ends["audio"]
         frames = audio = None
         provenance = {}
         if "video" in request.outputs:
-            frames, provenance["video"] = put_back_frames(request, state.frames, given.frames)
+            frames, provenance["video"] = put_back_frames(request, video.frames, given.frames)
         if "audio" in request.outputs:
-            waveform = state.audio[0].float().cpu().numpy()
+            waveform = sound.audio[0].float().cpu().numpy()
             generated = fit_samples(waveform, round(request.duration_s * self.sample_rate))
             audio, provenance["audio"] = put_back_samples(request, generated, given.waveform, self.sample_rate)
         return Clip(
@@ -233,8 +248,8 @@ class Session(Verbs):
             request=request.replace(model=self.model.name),
             provenance=provenance,
             notes=tuple(given.notes),
-            latents=unpack_video(state.latents, *state.latent_shape)[0].cpu(),
-            audio_latents=unpack_audio(state.audio_latents)[0].cpu(),
+            latents=unpack_video(video.latents, *video.latent_shape)[0].cpu(),
+            audio_latents=unpack_audio(sound.audio_latents)[0].cpu(),
             trace=trace,
         )
 
