@@ -24,7 +24,7 @@ def check_values(name: str, config: Mapping[str, Any], depth: int = 0) -> None:
 
 def check_kinds(name: str, config: Mapping[str, Any], made: type) -> None:
     """Raise ValueError for a value of another kind than the default that its class has for it."""
-    for field, parameter in inspect.signature(made.__init__).parameters.items():
+    for field, parameter in inspect.signature(made).parameters.items():
         default, allowed = parameter.default, str(parameter.annotation)
         if field not in config or default is inspect.Parameter.empty or default is None:
             continue

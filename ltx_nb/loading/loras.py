@@ -12,7 +12,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
@@ -27,7 +27,7 @@ from ltx_nb.running.switched_loras import SwitchedLoras
 # What `load(loras=...)` takes: a path, or a path with a scale; one or several.
 LoraSource = str | os.PathLike[str] | tuple[str | os.PathLike[str], float]
 REFERENCE = "reference_downscale_factor"  # in the metadata of IC-LoRAs: ltx_pipelines/iclora_utils.py of the reference
-Layer = torch.nn.Linear | ScaledLinear | GgufLinear
+Layer: TypeAlias = torch.nn.Linear | ScaledLinear | GgufLinear
 
 
 @dataclass(frozen=True)

@@ -120,6 +120,7 @@ def _less_one(entry: Stored) -> Stored:
 
 
 def _config(source: Path, named: Mapping[str, Stored], notes: Mapping[str, str]) -> Any:
+    config: dict[str, Any]
     if source.is_dir():
         config = json_object(source / "config.json")
     elif CONFIG_NOTE in notes:

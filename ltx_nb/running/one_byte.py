@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import TypeAlias
 
 import torch
 from torch import nn
@@ -26,7 +27,7 @@ _QUANTISED = re.compile(r"transformer_blocks\.\d+\..*(to_q|to_k|to_v|to_out\.0|f
 _SAME_SIZE = {1: torch.uint8, 4: torch.int32}
 _LARGEST = {torch.int8: fused.INT8_MAX, torch.float8_e4m3fn: fused.FP8_MAX}
 
-Tokens = torch.Tensor | Int8Tokens
+Tokens: TypeAlias = torch.Tensor | Int8Tokens
 
 
 class ScaledLinear(nn.Module):
@@ -182,7 +183,7 @@ def prepared(x: Tokens, *layers: nn.Module) -> Tokens:
     """Return x as these layers multiply it, so that it is brought to int8 once for all of them; else as it is."""
     if isinstance(x, Int8Tokens) or not all(map(multiplies_in_int8, layers)):
         return x
-    return Int8Tokens(*fused.int8_tokens(x), x.dtype)
+    return Int8Tokens(*fused.int8_tokens(x), dtype=x.dtype)
 
 
 @contextmanager
