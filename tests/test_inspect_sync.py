@@ -6,6 +6,7 @@ import soxr
 
 from ltx_nb import Clip
 from ltx_nb.inspect import av_sync
+from ltx_nb.inspect.sync import MIN_ONSET_DB, onset_envelope
 from ltx_nb.tiny.detect import see
 from ltx_nb.tiny.world import Scene, random_scene
 
@@ -43,6 +44,33 @@ def test_late_sound_is_positive(scene):
     assert late.lag_ms > 0 > early.lag_ms
     assert str(late).startswith("sound 2") and "ms late (confidence 0." in str(late)
     assert "ms early" in str(early)
+
+
+@pytest.mark.parametrize("shape", ("ball", "square", "triangle"))
+def test_every_sound_of_the_world_is_counted_once_and_in_time(shape):
+    for motion, energy in (("bounce", 0.2), ("slide", 0.8)):
+        scene = Scene(shape=shape, motion=motion, energy=energy)
+        onset_s, onset_db = onset_envelope(scene.audio(), 48_000)
+        result = av_sync(clip_of(scene.frames()[:, ::2, ::2], scene.audio()))
+        assert result.sounds_s == pytest.approx(scene.contacts_s, abs=0.01)
+        assert onset_db.max() > 3 * MIN_ONSET_DB
+
+
+def test_a_low_thump_among_hiss_is_counted():
+    scene = Scene(shape="ball")
+    hiss = np.random.default_rng(3).normal(0, 0.003, scene.audio().shape)
+    result = av_sync(clip_of(scene.frames()[:, ::2, ::2], np.clip(scene.audio() + hiss, -1, 1)))
+    assert result.sounds_s == pytest.approx(scene.contacts_s, abs=0.02)
+    assert not result.is_low
+
+
+@pytest.mark.parametrize("steepness", (0, 0.5, 1))
+def test_noise_of_any_colour_never_begins(steepness):
+    rng = np.random.default_rng(7)
+    spectrum = np.fft.rfft(rng.normal(size=20 * 48_000))
+    noise = np.fft.irfft(spectrum / np.maximum(np.arange(len(spectrum)), 400) ** steepness)
+    both = np.stack([noise, noise]) * 0.5 / np.abs(noise).max()
+    assert onset_envelope(both.astype(np.float32), 48_000)[1].max() < MIN_ONSET_DB
 
 
 def test_contacts_that_are_known_better_are_used(scene):

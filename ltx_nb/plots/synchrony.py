@@ -42,7 +42,7 @@ def av_sync(result: AvSync, size_in: Size = (10, 4.5)) -> Figure:
     seen.set_title(f"Seen: {len(result.visible_s)} events")
     seen.set_ylabel("RMS (of 255 levels)")
     curve(heard, result.onset_s, result.onset_db, color=LANE_COLOURS["audio"])
-    heard.set(title=f"Heard: {len(result.sounds_s)} sounds", ylabel="mean rise (dB)")
+    heard.set(title=f"Heard: {len(result.sounds_s)} sounds", ylabel="rise of a band (dB)")
     from_zero(heard, result.onset_db)
     for time_s in result.visible_s:
         seen.axvline(time_s, color=LANE_COLOURS["video"], linestyle=":", linewidth=1)
