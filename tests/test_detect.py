@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import ndimage, signal
 
-from ltx_nb.tiny.detect import Heard, Seen, hear, lags_s, see
-from ltx_nb.tiny.world import FRAME_RATE, SAMPLE_RATE_HZ, SOUNDS, Scene, random_scene
+from ltx_nb.tiny.detect import Heard, Seen, hear, lags_s, outline, see
+from ltx_nb.tiny.world import EDGE, FRAME_RATE, SAMPLE_RATE_HZ, SOUNDS, Scene, random_scene
 
 # width, height, frames: every size and length, the short ones more often to save time
 SIZES = (
@@ -195,3 +195,30 @@ def test_wrong_arrays_are_refused():
         see(np.zeros((2, 4, 4, 3)), FRAME_RATE)
     with pytest.raises(ValueError, match=r"audio has shape \[100\]; it must be \[2, samples\]"):
         hear(np.zeros(100))
+
+
+@pytest.mark.parametrize("shape, roundness", (("ball", 1.0), ("square", np.pi / 4), ("triangle", 0.62)))
+def test_an_outline_is_as_sharp_and_as_round_as_it_is_drawn(shape, roundness):
+    found = outline(Scene(shape=shape, num_frames=9).frames())
+    assert found.rise_px == pytest.approx(0.8 * EDGE, abs=0.5)
+    assert found.roundness == pytest.approx(roundness, abs=0.03)
+    assert found.flicker_levels == 0
+
+
+def test_blur_widens_the_outline_and_a_grid_roughens_it():
+    frames = Scene(num_frames=9).frames()
+    soft = ndimage.gaussian_filter(frames.astype(np.float32), (0, 3, 3, 0))
+    ragged = frames.copy()
+    ragged[:, ::4] = np.roll(ragged, 3, axis=2)[:, ::4]
+    assert outline(soft.astype(np.uint8)).rise_px > 2 * outline(frames).rise_px
+    assert outline(ragged).roundness < 0.8 * outline(frames).roundness
+
+
+def test_flicker_is_counted_where_nothing_moves():
+    frames = Scene(num_frames=9).frames().astype(int)
+    frames[::2] += 3
+    assert outline(frames.clip(0, 255).astype(np.uint8)).flicker_levels == pytest.approx(3, abs=0.01)
+
+
+def test_a_clip_without_an_object_has_no_outline():
+    assert np.isnan(outline(np.zeros((9, 64, 64, 3), np.uint8)).rise_px)

@@ -5,7 +5,6 @@ import pytest
 
 from ltx_nb.inspect.attention import AttentionMaps, TokenGrid
 from ltx_nb.tiny.detect import see
-from ltx_nb.tiny.evaluate import Case
 from ltx_nb.tiny.evaluate_attention import (
     colour_on_object,
     contact_to_sound,
@@ -13,6 +12,7 @@ from ltx_nb.tiny.evaluate_attention import (
     object_cells,
     sound_to_contact,
 )
+from ltx_nb.tiny.scores import Case
 from ltx_nb.tiny.world import FRAME_RATE, Scene
 
 FRAMES, SIDE, LATENTS = 7, 4, 51

@@ -7,9 +7,9 @@ import pytest
 
 from ltx_nb.clip import Clip
 from ltx_nb.tiny.detect import see
-from ltx_nb.tiny.evaluate import Case
 from ltx_nb.tiny.evaluate_tasks import TASKS, evaluate_tasks, psnr_db, source_cases
 from ltx_nb.tiny.report import to_markdown
+from ltx_nb.tiny.scores import Case
 from ltx_nb.tiny.seams import clicks, jumps_px
 from ltx_nb.tiny.world import FRAME_RATE, SAMPLE_RATE_HZ, Scene
 

@@ -17,8 +17,8 @@ from ltx_nb.inspect.attention_maps import time_map, word_map
 from ltx_nb.shapes import VIDEO_TEMPORAL_COMPRESSION
 
 from .detect import Seen
-from .evaluate import Case, seen_in
 from .report import Metric, mean
+from .scores import Case, seen_in
 from .world import RADIUS, Scene, random_scene
 
 if TYPE_CHECKING:

@@ -16,8 +16,9 @@ from tqdm.auto import tqdm
 from ltx_nb.clip import LANES, Clip
 
 from .detect import Seen, lags_s
-from .evaluate import Case, draw_cases, heard_in, seen_in
+from .evaluate import draw_cases
 from .report import Metric, mean, median, share
+from .scores import Case, heard_in, seen_in
 from .seams import clicks, jumps_px
 from .world import FRAME_RATE, SAMPLE_RATE_HZ, SOUNDS, Scene
 

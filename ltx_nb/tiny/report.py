@@ -6,7 +6,7 @@ Knows no clip and no model.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ class Metric:
     """One number: `value` in `unit` over `count` of `counted`, None where there was nothing to measure.
 
     `goal` is what it should reach, at most where `smaller_is_better`, else at least; None where it is for information.
+    `second` is the same on another draw of cases, `rendered` what the detectors say of scenes that are as they should
+    be; None where there is no such number.
     """
 
     name: str
@@ -29,6 +31,8 @@ class Metric:
     counted: str
     goal: float | None = None
     smaller_is_better: bool = False
+    second: float | None = None
+    rendered: float | None = None
 
     @property
     def reached(self) -> bool | None:
@@ -61,16 +65,40 @@ def median(
     return Metric(name, middle, unit, len(values), counted, goal, smaller_is_better=True)
 
 
+def middle(
+    name: str, values: Sequence[float] | np.ndarray, unit: str, counted: str, goal: float | None = None
+) -> Metric:
+    """The middle one of values that should be large."""
+    return replace(median(name, values, unit, counted, goal), smaller_is_better=False)
+
+
+def largest_share(
+    name: str, values: Sequence[float] | np.ndarray, percent: float, unit: str, counted: str, goal: float | None = None
+) -> Metric:
+    """The value that so many per cent of values that should be small are below."""
+    value = float(np.percentile(values, percent)) if len(values) else None
+    return Metric(name, value, unit, len(values), counted, goal, smaller_is_better=True)
+
+
 def to_markdown(result: dict[str, Any]) -> str:
     """A result of `evaluate` or `evaluate_tasks` as a table of all its metrics under its one-line description."""
-    lines = [result["measured_on"], "", "| measured | value | goal | on |", "|---|---:|---:|---|"]
-    for metric in result["metrics"]:
+    metrics = result["metrics"]
+    is_wide = any(metric["second"] is not None for metric in metrics)
+    beside = ("second", "rendered") if is_wide else ()
+    titles = ["measured", "value", *(("second draw", "as rendered") if is_wide else ()), "goal", "on"]
+    lines = [result["measured_on"], "", _row(titles), _row(["---", *["---:"] * (len(titles) - 2), "---"], space="")]
+    for metric in metrics:
         goal = (
             "" if metric["goal"] is None else f"{'≤' if metric['smaller_is_better'] else '≥'} {_amount(metric, 'goal')}"
         )
         value = _amount(metric, "value") + ("" if metric["reached"] is not False else " (missed)")
-        lines.append(f"| {metric['name']} | {value} | {goal} | {metric['count']} {metric['counted']} |")
+        others = ["" if metric[field] is None else _amount(metric, field) for field in beside]
+        lines.append(_row([metric["name"], value, *others, goal, f"{metric['count']} {metric['counted']}"]))
     return "\n".join(lines)
+
+
+def _row(cells: Sequence[str], space: str = " ") -> str:
+    return "|" + "|".join(f"{space}{cell}{space}" for cell in cells) + "|"
 
 
 def card_marks(card: str) -> tuple[str, str]:

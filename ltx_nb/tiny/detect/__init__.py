@@ -4,7 +4,8 @@ They know the world's palette, room and strikes, but no model, no caption and no
 is "none".
 """
 
+from .outline import Outline, outline
 from .picture import Seen, see
 from .sound import Heard, hear, lags_s
 
-__all__ = ["Heard", "Seen", "hear", "lags_s", "see"]
+__all__ = ["Heard", "Outline", "Seen", "hear", "lags_s", "outline", "see"]

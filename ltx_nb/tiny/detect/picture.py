@@ -53,17 +53,11 @@ def see(frames: np.ndarray, frame_rate: float) -> Seen:
         raise ValueError(f"frames are {frames.dtype} {list(frames.shape)}; they must be uint8 [F, H, W, 3]")
     height, width = frames.shape[1:3]
     unit_px = min(width, height) / 128
-    back = _border_colour(frames)
+    back, front, covers = cover_of(frames)
     background = _nearest(back, BACKGROUNDS)
-    offset = frames[:, ::2, ::2].reshape(-1, 3) - back  # a quarter of the pixels shows the colours
-    distance = np.linalg.norm(offset, axis=1)
-    contrast = np.percentile(distance, 99)  # the smallest object fills more than a hundredth of the frame
     track = np.full((len(frames), 2), np.nan)
-    if contrast < MIN_CONTRAST:
+    if covers is None:
         return Seen(background, NONE, NONE, NONE, track, np.zeros(0))
-    front = np.median(offset[distance > 0.7 * contrast], axis=0)
-    towards = (front / (front @ front)).astype(np.float32)
-    covers = np.clip(frames.astype(np.float32) @ towards - back.astype(np.float32) @ towards, 0, 1)
     blobs = [_largest_blob(cover) for cover in covers]
     found = [blob for blob in blobs if blob is not None]
     for index, blob in enumerate(blobs):
@@ -72,6 +66,22 @@ def see(frames: np.ndarray, frame_rate: float) -> Seen:
     motion = _motion(track / unit_px) if len(found) >= MIN_FRAMES_SEEN * len(frames) else NONE
     contacts = _contacts_frames(track / unit_px, motion, width / unit_px, height / unit_px) / frame_rate
     return Seen(background, _nearest(front + back, COLOURS), _shape(found), motion, track, contacts)
+
+
+def cover_of(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """The background's colour, the object's beside it (a difference), and how far the object covers each pixel.
+
+    The cover is [F, H, W] in 0..1; None where nothing stands out from the background.
+    """
+    back = _border_colour(frames)
+    offset = frames[:, ::2, ::2].reshape(-1, 3) - back  # a quarter of the pixels shows the colours
+    distance = np.linalg.norm(offset, axis=1)
+    contrast = np.percentile(distance, 99)  # the smallest object fills more than a hundredth of the frame
+    if contrast < MIN_CONTRAST:
+        return back, np.zeros(3), None
+    front = np.median(offset[distance > 0.7 * contrast], axis=0)
+    towards = (front / (front @ front)).astype(np.float32)
+    return back, front, np.clip(frames.astype(np.float32) @ towards - back.astype(np.float32) @ towards, 0, 1)
 
 
 def _border_colour(frames: np.ndarray) -> np.ndarray:
