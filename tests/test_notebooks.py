@@ -83,10 +83,10 @@ def test_the_badge_is_made_from_the_repositorys_address(opening, monkeypatch):
 
 
 def test_the_address_is_in_one_place():
-    """Besides pyproject.toml it is in what is made from it, and in the line with which Colab installs."""
+    """Besides pyproject.toml it is in what is made from it, and in the line with which Colab installs: no history."""
     for path in NOTEBOOKS.glob("*.ipynb"):
         install = nbformat.read(path, as_version=4).cells[1].source
-        assert f'%pip install -q "ltx-nb @ git+{execute.REPOSITORY}"' in install, path.name
+        assert f'%pip install -q "ltx-nb @ {execute.REPOSITORY}/archive/refs/heads/main.zip"' in install, path.name
 
 
 def test_only_tags_stay_of_the_metadata():
