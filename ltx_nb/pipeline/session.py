@@ -18,6 +18,7 @@ from diffusers import FlowMatchEulerDiscreteScheduler, LTX2ModularPipeline
 from tqdm.auto import tqdm
 
 from ltx_nb.catalogue.models import Model
+from ltx_nb.catalogue.vocabulary import Vocabulary, read_vocabulary
 from ltx_nb.clip import Clip
 from ltx_nb.pipeline.compose import fit_samples, put_back_frames, put_back_samples
 from ltx_nb.pipeline.conditions import Conditions, conditions_of
@@ -77,6 +78,11 @@ class Session(Verbs):
         """Its tokenizer, to be asked how long a prompt is and what of it is unknown."""
         return Tokens(self.pipe.tokenizer)
 
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        """The words, colours, motions, sounds and sizes that the model was trained with; None where it does not say."""
+        return read_vocabulary(self.model.weights)
+
     def cancel(self) -> None:
         """End the run in progress before its next step, from any thread; that run raises Cancelled."""
         self._cancel.set()
@@ -117,7 +123,7 @@ class Session(Verbs):
         with self._running:
             self._cancel.clear()
             stages = stages_of(self.model, request)
-            self._check(request)
+            self._check(request, stages)
             recorded = Trace(trace_budget_mb, len(stages)) if trace else None
             num_steps = sum(stage.steps for stage in stages)
             with tqdm(total=num_steps, disable=not progress, desc=self.model.name) as bar:
@@ -138,8 +144,9 @@ class Session(Verbs):
                     raise Cancelled("the run was cancelled", recorded) from None
             return clip
 
-    def _check(self, request: ClipRequest) -> None:
+    def _check(self, request: ClipRequest, stages: list[Stage]) -> None:
         self._warn_of_lost_words(request.prompt)
+        self._warn_of_the_unseen(request.prompt, stages)
         if request.two_stage and self.pipe.latent_upsampler is None:
             raise ValueError(
                 f"two_stage=True needs a latent upsampler, and {self.model.name} was loaded without one; "
@@ -266,6 +273,18 @@ class Session(Verbs):
         lost = self.tokens.beyond(prompt, self._prompt_room)
         if lost:
             warnings.warn(f"the prompt has over {self._prompt_room} tokens; {lost!r} is not read", stacklevel=4)
+
+    def _warn_of_the_unseen(self, prompt: str, stages: list[Stage]) -> None:
+        """A small model does not refuse what it was never shown; it makes something else of it."""
+        vocabulary = self.vocabulary
+        if vocabulary is None:
+            return
+        doubts = vocabulary.doubts(prompt)
+        for stage in stages:
+            size = (stage.request.width, stage.request.height, stage.request.num_frames)
+            doubts += vocabulary.doubts_of_size(*size)
+        for doubt in dict.fromkeys(doubts):
+            warnings.warn(f"{self.model.name} may make something else: {doubt}", stacklevel=4)
 
 
 def _scheduler_for(scheduler: FlowMatchEulerDiscreteScheduler) -> FlowMatchEulerDiscreteScheduler:

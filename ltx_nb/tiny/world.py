@@ -1,17 +1,20 @@
 """The world the tiny model knows: one object that moves, and the sound it makes where it touches.
 
 A `Scene` is plain data; from it come the frames, the waveform, the caption and the exact ground truth (where the object
-is in each frame, when and where it touches). Nothing here knows a model, a tensor or a file.
+is in each frame, when and where it touches). Nothing here knows a tensor or a file.
 
 Lengths are in units of 1/128 of the frame's shorter side, so that a scene looks the same at every size.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+
+from ltx_nb.catalogue.vocabulary import Vocabulary
 
 SHAPES = ("ball", "square", "triangle")
 COLOURS = {
@@ -214,6 +217,7 @@ _MOTION_WORDS = {
     "slide": ("slides from side to side", "slides left and right", "is sliding from wall to wall", "slides"),
     "still": ("stands still", "does not move", "is standing still", "rests on the floor"),
 }
+_SILENCE_WORDS = (" in silence.", ", in silence.", ". There is no sound. In silence.")
 _TOUCH_WORDS = {"bounce": ("each bounce", "every bounce"), "slide": ("each turn", "every wall")}
 _SOUND_WORDS = {
     "thump": ("a deep thump", "a low thump"),
@@ -230,7 +234,7 @@ def _caption(scene: Scene, rng: np.random.Generator | None) -> str:
     where = pick(("in front of a {} background", "on a {} background", "against a {} background"))
     first = f"{thing} {pick(_MOTION_WORDS[scene.motion])} {where.format(scene.background)}"
     if scene.silent:
-        return first + pick((" in silence.", ", in silence.", ". There is no sound. In silence."))
+        return first + pick(_SILENCE_WORDS)
     if scene.motion == "still":
         return first + "." + pick(("", " Nothing is heard."))
     touch = pick(_TOUCH_WORDS[scene.motion]).capitalize()
@@ -262,3 +266,18 @@ def vocabulary() -> list[str]:
         for text in options:
             words |= set(text.split())
     return sorted(words)
+
+
+def understood(sizes: Iterable[tuple[int, int]], num_frames: tuple[int, int]) -> Vocabulary:
+    """What a model understands that learned this world at these sizes, (width, height) in pixels."""
+    return Vocabulary(
+        words=tuple(vocabulary()),
+        objects=SHAPES,
+        colours=tuple(COLOURS),
+        backgrounds=tuple(BACKGROUNDS),
+        motions=_MOTION_WORDS,
+        sounds={shape: _SOUND_WORDS[sound] for shape, sound in SOUNDS.items()},
+        silence=("in silence", "there is no sound"),
+        sizes=tuple(sizes),
+        num_frames=num_frames,
+    )
