@@ -12,10 +12,13 @@ from safetensors.torch import save_file
 from ltx_nb.pipeline.encode import _image_coords
 from ltx_nb.shapes import VideoShape
 from ltx_nb.tiny.architecture import transformer
+from ltx_nb.tiny.train import train
 from ltx_nb.tiny.training.distillation import DistillationStage
-from ltx_nb.tiny.training.loop import Stage, run_stage
+from ltx_nb.tiny.training.loop import STATE_NAME, WEIGHTS_NAME, Stage, _save, run_stage, stage_weights, table
 from ltx_nb.tiny.training.muon import Muon, orthogonalise
+from ltx_nb.tiny.training.rendering import pictures
 from ltx_nb.tiny.training.transformer import TASKS, TransformerStage, _keyframe_coords, kept_tokens
+from ltx_nb.tiny.training.video_vae import VideoVaeStage, as_pixels
 from ltx_nb.tiny.training.vocoder import spectral_distance
 from ltx_nb.tiny.world import Scene
 
@@ -24,6 +27,7 @@ class LineFit(Stage):
     """A stage small enough to run whole: one linear layer learns a fixed map."""
 
     name = "line_fit"
+    save_every = 10
 
     def __init__(self, steps: int):
         self.phases = ((steps, 16),)
@@ -48,28 +52,95 @@ def test_orthogonalise_brings_singular_values_near_one(rows, cols):
     assert values.min() > 0.4 and values.max() < 1.3  # the quintic's own band; it trades exactness for few iterations
 
 
+def learned(workdir) -> torch.Tensor:
+    return stage_weights(workdir, "line_fit", "model")["weight"]
+
+
 def test_a_stage_learns_and_records(tmp_path):
     result = run_stage(LineFit(200), tmp_path)
     rows = (tmp_path / "line_fit/log.jsonl").read_text().splitlines()
     assert len(rows) == 20 and '"loss"' in rows[0]
-    assert eval_loss(tmp_path) < 0.05
+    assert (learned(tmp_path) - torch.eye(4).flip(0)).square().mean() < 0.05
     assert result.keys() == {"weight"}
 
 
-def eval_loss(workdir) -> float:
-    stored = torch.load(workdir / "line_fit/checkpoint.pt", weights_only=True)["model"]
-    return float((stored["weight"] - torch.eye(4).flip(0)).square().mean())
+class Interrupted(LineFit):
+    """Ends in the middle, between two saves."""
+
+    def loss(self, rng, step):
+        if step == 37:
+            raise KeyboardInterrupt
+        return super().loss(rng, step)
 
 
-def test_a_stage_resumes_to_the_same_weights(tmp_path):
+@pytest.mark.parametrize("max_bytes", [60_000_000, 100], ids=["with moments", "without moments"])
+def test_a_stage_goes_on_to_the_same_weights(tmp_path, monkeypatch, max_bytes):
+    monkeypatch.setattr("ltx_nb.tiny.training.loop.MAX_STATE_BYTES", max_bytes)
     run_stage(LineFit(60), tmp_path / "whole")
-    run_stage(LineFit(30), tmp_path / "parts")
+    with pytest.raises(KeyboardInterrupt):
+        run_stage(Interrupted(60), tmp_path / "parts")
+    assert run_stage(LineFit(60), tmp_path / "parts", until_s=0) is None
     run_stage(LineFit(60), tmp_path / "parts")
-    whole, parts = (
-        torch.load(tmp_path / name / "line_fit/checkpoint.pt", weights_only=True)["model"]
-        for name in ("whole", "parts")
-    )
-    assert torch.equal(whole["weight"], parts["weight"])
+    assert torch.equal(learned(tmp_path / "whole"), learned(tmp_path / "parts"))
+
+
+def test_averages_go_on_to_the_same_weights(workdir, tmp_path, monkeypatch):
+    """The real transformer: its average is kept in bf16, beside the weights in training."""
+    monkeypatch.setattr(TransformerStage, "phases", ((3, 200),))
+    monkeypatch.setattr(TransformerStage, "save_every", 1)
+    run_stage(TransformerStage(workdir), tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(TransformerStage, "loss", _interrupted(TransformerStage.loss, at=2))
+        with pytest.raises(KeyboardInterrupt):
+            run_stage(TransformerStage(workdir), tmp_path / "parts")
+    run_stage(TransformerStage(workdir), tmp_path / "parts")
+    whole, parts = (stage_weights(tmp_path / name, "transformer", "transformer") for name in ("whole", "parts"))
+    assert all(torch.equal(value, parts[key]) for key, value in whole.items())
+    assert (tmp_path / "parts" / STATE_NAME).stat().st_size < 60e6
+
+
+def _interrupted(loss, at):
+    def stops(self, rng, step):
+        if step == at:
+            raise KeyboardInterrupt
+        return loss(self, rng, step)
+
+    return stops
+
+
+def test_the_largest_state_is_small_enough_to_move(tmp_path):
+    stage = VideoVaeStage()
+    modules, optimizer = stage.build()
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            optimizer.state[parameter]["momentum"] = torch.zeros_like(parameter)
+    _save(tmp_path / STATE_NAME, stage, 1, 0.0, modules, optimizer)
+    assert 40e6 < (tmp_path / STATE_NAME).stat().st_size < 60e6
+
+
+def test_a_stage_does_not_go_on_from_anothers_state(tmp_path):
+    run_stage(LineFit(30), tmp_path)
+    other = LineFit(30)
+    other.name = "other"
+    run_stage(other, tmp_path)
+    assert torch.equal(stage_weights(tmp_path, "other", "model")["weight"], learned(tmp_path))
+
+
+def test_the_table_says_how_long_a_loss_took(tmp_path):
+    run_stage(LineFit(200), tmp_path)
+    titles, row = table(tmp_path, ("line_fit", "not begun")).splitlines()
+    assert titles.split()[:4] == ["stage", "steps", "seconds", "loss"]
+    assert row.split()[:2] == ["line_fit", "200"]
+
+
+def test_a_time_that_is_over_ends_training_before_a_step(tmp_path):
+    assert train(tmp_path, ["audio_vae"], minutes=0) is False
+    assert not (tmp_path / STATE_NAME).exists()
+
+
+def test_pictures_are_the_scenes_own():
+    for scene in (Scene(), Scene("square", "white", "gray", "slide", width=96), Scene("triangle", motion="still")):
+        torch.testing.assert_close(pictures([scene]), as_pixels(scene.frames()[None]), atol=2 / 255, rtol=0)
 
 
 def test_phases_follow_each_other():
@@ -151,7 +222,8 @@ def test_a_distilled_model_begins_as_its_teacher_and_learns_what_guidance_adds(w
     teacher = TransformerStage(workdir)
     modules, _ = teacher.build()
     (workdir / "transformer").mkdir()
-    torch.save({name: module.state_dict() for name, module in modules.items()}, workdir / "transformer/checkpoint.pt")
+    named = {f"{name}/{key}": value for name, module in modules.items() for key, value in module.state_dict().items()}
+    save_file({key: value.clone() for key, value in named.items()}, workdir / "transformer" / WEIGHTS_NAME)
     stage = DistillationStage(workdir)
     stage.build()
 

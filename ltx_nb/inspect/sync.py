@@ -152,8 +152,8 @@ def onset_envelope(audio: np.ndarray, sample_rate: int) -> tuple[np.ndarray, np.
     """Times in seconds, every 5 ms, and by how many dB the band that rises most is louder than in the 60 ms before.
 
     A low thump fills one of the bands only, and a mean over all of them would not hear it. Noise has short dips, out of
-    which it seems to rise; it hardly exceeds the loudest of several moments before. What is below -70 dB, or 45 dB below
-    the clip's loudest, counts as silence. Windows lie within the clip: beginning and ending with it is no onset.
+    which it seems to rise; it hardly exceeds the loudest of several moments before. What is below -70 dB, or 45 dB
+    below the clip's loudest, counts as silence. Windows lie within the clip: to begin or end with it is no onset.
     """
     hop = round(ONSET_HOP_S * sample_rate)
     n_fft = window_length(ONSET_WINDOW_S, sample_rate)

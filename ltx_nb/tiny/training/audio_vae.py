@@ -10,7 +10,7 @@ from ...mel import log_mel
 from ...shapes import audio_num_latents
 from ..architecture import audio_vae
 from ..world import SAMPLE_RATE_HZ, random_scene
-from .loop import Stage, parse_arguments, run_stage
+from .loop import Stage
 from .muon import Muon
 
 LATENT_NOISE = 0.1
@@ -45,14 +45,17 @@ class AudioVaeStage(Stage):
         self.vae = vae
         return {"audio_vae": vae}, Muon(vae.named_parameters(), lr=0.04, adam_lr=2e-3)
 
+    def hot_modules(self):
+        return [self.vae.encoder, self.vae.decoder]
+
     def lr_factor(self, progress: float) -> float:
         return min(1.0, 1.6 * (1 - progress))
 
     def loss(self, rng: np.random.Generator, step: int):
         (batch,) = self.phase_at(step)
-        mel = batch_of_mels(rng, batch)
-        latents = self.vae.encoder(mel)[:, :8]
-        decoded = self.vae.decoder(latents + LATENT_NOISE * torch.randn_like(latents))
+        mel = batch_of_mels(rng, batch * self.scale).to(self.device)
+        latents = self.vae.encoder(mel)[:, :8].float()
+        decoded = self.vae.decoder(latents + LATENT_NOISE * torch.randn_like(latents)).float()
         distance = F.l1_loss(decoded, mel)
         loss = distance + 0.25 * F.mse_loss(decoded, mel) + LATENT_PENALTY * latents.square().mean()
         return loss, {"l1": float(distance.detach()), "z": float(latents.detach().std())}
@@ -65,7 +68,7 @@ class AudioVaeStage(Stage):
         for _ in range(48):
             scene = random_scene(rng, num_frames=49)
             frames = 4 * audio_num_latents(scene.duration_s) - 3
-            mel = log_mel(scene.audio(), SAMPLE_RATE_HZ)[None, :, :frames]
+            mel = log_mel(scene.audio(), SAMPLE_RATE_HZ)[None, :, :frames].to(self.device)
             z = self.vae.encoder(mel)[:, :8]
             distances.append(float(F.l1_loss(self.vae.decoder(z), mel)))
             latents.append(z.permute(0, 2, 1, 3).flatten(2)[0])  # [time, 128]
@@ -73,7 +76,3 @@ class AudioVaeStage(Stage):
         self.vae.latents_mean.copy_(flat.mean(0))
         self.vae.latents_std.copy_(flat.std(0).clamp(min=1e-3))
         return {"held_out_log_mel_l1": float(np.mean(distances))}
-
-
-if __name__ == "__main__":
-    run_stage(AudioVaeStage(), parse_arguments(__doc__).workdir)

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from .loop import parse_arguments, run_stage
+from .loop import stage_weights
 from .transformer import TransformerStage
 
 GUIDANCE_SCALE, MODALITY_SCALE = 2.0, 3.0
@@ -26,13 +26,12 @@ class DistillationStage(TransformerStage):
 
     def __init__(self, workdir: Path):
         super().__init__(workdir)
-        self.teacher_file = workdir / TransformerStage.name / "checkpoint.pt"
+        self.workdir = workdir
 
     def build(self):
         modules, optimizer = super().build()
-        stored = torch.load(self.teacher_file, weights_only=True)
         for name, average in self.average.items():
-            average.load_state_dict(stored[name])
+            average.load_state_dict(stage_weights(self.workdir, TransformerStage.name, name))
         self.modules.load_state_dict(self.average.state_dict())
         self.teacher = copy.deepcopy(self.average)
         return modules, optimizer
@@ -64,8 +63,3 @@ class DistillationStage(TransformerStage):
             for whole, without_prompt, alone in zip(conditional, unconditional, isolated, strict=True)
         )
         return guided_video, torch.where(silent[:, None, None], audio, guided_audio)
-
-
-if __name__ == "__main__":
-    args = parse_arguments(__doc__)
-    run_stage(DistillationStage(args.workdir), args.workdir)

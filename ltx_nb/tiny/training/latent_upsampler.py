@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from ..architecture import latent_upsampler
 from .latent_clips import load_bucket
-from .loop import Stage, parse_arguments, run_stage, trained_components
+from .loop import Stage, trained_components
 from .muon import Muon
 
 INPUT_NOISE = 0.1  # in units of the latents' own spread: first-stage latents are not perfect
@@ -38,19 +38,14 @@ class LatentUpsamplerStage(Stage):
     def error(self, index: np.ndarray, noise: float) -> torch.Tensor:
         """Mean squared error in normalised latents; the model itself works on raw ones, as the pipelines pass them."""
         small = self.small[index] + noise * torch.randn_like(self.small[index])
-        raw = self.model(small * self.std + self.mean)
+        raw = self.model(small * self.std + self.mean).float()
         return F.mse_loss((raw - self.mean) / self.std, self.large[index])
 
     def loss(self, rng: np.random.Generator, step: int):
         (batch,) = self.phase_at(step)
-        loss = self.error(rng.integers(self.held_out, len(self.small), batch), INPUT_NOISE)
+        loss = self.error(rng.integers(self.held_out, len(self.small), batch * self.scale), INPUT_NOISE)
         return loss, {}
 
     @torch.no_grad()
     def finish(self):
         return {"held_out_mse": float(self.error(np.arange(self.held_out), 0.0))}
-
-
-if __name__ == "__main__":
-    args = parse_arguments(__doc__)
-    run_stage(LatentUpsamplerStage(args.workdir), args.workdir)

@@ -1,28 +1,46 @@
-"""One training loop for every stage: resumable, logged, seeded. Knows no model and no loss."""
+"""One training loop for every stage: seeded, logged, within a time, on a card or a CPU. Knows no model and no loss.
+
+What it goes on from is one file, `training.safetensors`, of at most 60 MB, so that training can move between machines:
+the weights in training as they are, everything else (averages, the optimizer's moments) in bf16, and the position.
+Saving rounds what is in memory to what is in the file, at the same steps in every run. So a run that was stopped
+anywhere and goes on ends, on a CPU, at the same weights bit for bit.
+"""
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from ltx_nb.whole_files import whole_file
 
 from .. import architecture
 
 WORKDIR = Path("outputs/tiny-training")
+STATE_NAME, WEIGHTS_NAME, LOG_NAME = "training.safetensors", "weights.safetensors", "log.jsonl"
+MAX_STATE_BYTES = 60_000_000  # without the moments where they would be too much
 WARM_UP_STEPS = 20
 MAX_GRADIENT = 1.0  # a batch of rare, loud errors must not undo many quiet ones
+CARD_BATCHES = 8  # times the batch of a CPU, which a card does in little more than the time of one
 
 
 class Stage:
-    """What a stage supplies. `phases` are (steps, *settings); the settings in force come from `phase_at(step)`."""
+    """What a stage supplies. `phases` are (steps, *settings); the settings in force come from `phase_at(step)`.
+
+    device: where it computes; `scale`: how many times larger its batches are there than on a CPU.
+    """
 
     name: str
     phases: tuple[tuple, ...]
+    save_every = 100  # steps
+    device = torch.device("cpu")
+    scale = 1
 
     def build(self):
         """Return ({name: module}, optimizer)."""
@@ -35,6 +53,10 @@ class Stage:
     def finish(self) -> dict:
         """Measure, store what derives from the weights; return numbers for the record."""
         raise NotImplementedError
+
+    def hot_modules(self) -> list[torch.nn.Module]:
+        """What is worth compiling where there is a card."""
+        return []
 
     def lr_factor(self, progress: float) -> float:
         return 1.0
@@ -50,64 +72,134 @@ class Stage:
             step -= steps
         return tuple(self.phases[-1][1:])
 
+    def move_to(self, device: torch.device) -> None:
+        """Bring every module and tensor that the stage holds to a device, and compile there what is hot."""
+        self.device = device
+        for name, value in vars(self).items():
+            if isinstance(value, torch.nn.Module):
+                value.to(device)
+            elif isinstance(value, torch.Tensor):
+                setattr(self, name, value.to(device))
+        if device.type == "cuda":
+            self.scale = CARD_BATCHES
+            for module in self.hot_modules():
+                module.compile(dynamic=False)
 
-def parse_arguments(description: str | None) -> argparse.Namespace:
-    """`--workdir` and `--threads`, the latter set at once."""
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--workdir", type=Path, default=WORKDIR)
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    return args
 
+def run_stage(
+    stage: Stage, workdir: Path, device: str | torch.device = "cpu", until_s: float | None = None
+) -> dict | None:
+    """Train `stage` to its end, going on from `workdir` where it was left; return what `finish` measured.
 
-def run_stage(stage: Stage, workdir: Path, save_every_s: float = 120) -> dict:
-    """Train `stage` to its end, resuming from `workdir` where a checkpoint is; return what `finish` measured."""
+    until_s: a moment of `time.monotonic` at which to stop; then None is returned, and the steps since the last save
+        are done again next time.
+    """
     folder = workdir / stage.name
     folder.mkdir(parents=True, exist_ok=True)
-    checkpoint, log = folder / "checkpoint.pt", folder / "log.jsonl"
-
     torch.manual_seed(0)
     modules, optimizer = stage.build()
-    step = 0
-    if checkpoint.exists():
-        stored = torch.load(checkpoint, weights_only=True)
-        step = stored["step"]
-        for name, module in modules.items():
-            module.load_state_dict(stored[name])
-        optimizer.load_state_dict(stored["optimizer"])
-
-    def save():
-        states = {name: module.state_dict() for name, module in modules.items()}
-        torch.save({"step": step, "optimizer": optimizer.state_dict(), **states}, folder / "checkpoint.tmp")
-        os.replace(folder / "checkpoint.tmp", checkpoint)
-
-    saved = time.monotonic()
+    for module in modules.values():
+        module.to(device)
+    stage.move_to(torch.device(device))
+    step, spent_s = _load(workdir / STATE_NAME, stage, modules, optimizer)
+    learned = [p for module in modules.values() for p in module.parameters() if p.requires_grad]
+    began = time.monotonic() - spent_s
     while step < stage.total_steps:
-        began = time.monotonic()
+        if until_s is not None and time.monotonic() > until_s:
+            return None
+        before = time.monotonic()
         rng = np.random.default_rng((1, step))
         torch.manual_seed(step)
         optimizer.scale_lr(min(1.0, (step + 1) / WARM_UP_STEPS) * stage.lr_factor(step / stage.total_steps))
-        loss, numbers = stage.loss(rng, step)
+        with torch.autocast(stage.device.type, torch.bfloat16, enabled=stage.device.type == "cuda"):
+            loss, numbers = stage.loss(rng, step)
         optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_([p for module in modules.values() for p in module.parameters()], MAX_GRADIENT)
+        torch.nn.utils.clip_grad_norm_(learned, MAX_GRADIENT)
         optimizer.step()
         step += 1
         if step % 10 == 0:
-            row = {"step": step, "loss": float(loss.detach()), **numbers, "seconds": time.monotonic() - began}
+            now = time.monotonic()
+            row = {"step": step, "loss": float(loss.detach()), **numbers, "seconds": now - before, "at_s": now - began}
             row = {key: round(value, 5) for key, value in row.items()}
-            with log.open("a") as file:
+            with (folder / LOG_NAME).open("a") as file:
                 file.write(json.dumps(row) + "\n")
-            print(row, flush=True)
-        if time.monotonic() - saved > save_every_s:
-            save()
-            saved = time.monotonic()
+            print(stage.name, row, flush=True)
+        if step % stage.save_every == 0:
+            _save(workdir / STATE_NAME, stage, step, time.monotonic() - began, modules, optimizer)
     result = stage.finish()
-    save()
+    _save(workdir / STATE_NAME, stage, step, time.monotonic() - began, modules, optimizer)
+    weights = {f"{name}/{key}": value for name, module in modules.items() for key, value in module.state_dict().items()}
+    kept = {key: value.detach().cpu().contiguous() for key, value in weights.items() if not key.startswith("training/")}
+    with whole_file(folder / WEIGHTS_NAME) as part:
+        save_file(kept, part)
     (folder / "result.json").write_text(json.dumps(result, indent=1) + "\n")
-    print(result, flush=True)
+    print(stage.name, result, flush=True)
     return result
+
+
+@torch.no_grad()
+def _save(
+    path: Path, stage: Stage, step: int, spent_s: float, modules: dict[str, torch.nn.Module], optimizer: Any
+) -> None:
+    """Write what `_load` goes on from, and round what is in memory to it."""
+    tensors = {}
+    for name, module in modules.items():
+        is_learned = any(p.requires_grad for p in module.parameters())
+        for key, value in module.state_dict().items():
+            if value.is_floating_point() and not is_learned:
+                value.copy_(value.bfloat16())
+                value = value.bfloat16()
+            tensors[f"{name}/{key}"] = value
+    moments = {}
+    for index, parameter in enumerate(_parameters(optimizer)):
+        for key, value in optimizer.state.get(parameter, {}).items():
+            if torch.is_tensor(value):
+                value.copy_(value.bfloat16())
+                value = value.bfloat16()
+            moments[f"optimizer/{index}/{key}"] = torch.as_tensor(value)
+    if sum(tensor.nbytes for tensor in (*tensors.values(), *moments.values())) > MAX_STATE_BYTES:
+        optimizer.state.clear()
+        moments = {}
+    position = {"stage": stage.name, "step": str(step), "spent_s": f"{spent_s:.1f}"}
+    written = {key: value.detach().cpu().contiguous() for key, value in (tensors | moments).items()}
+    with whole_file(path) as part:
+        save_file(written, part, position)
+
+
+def _load(path: Path, stage: Stage, modules: dict[str, torch.nn.Module], optimizer: Any) -> tuple[int, float]:
+    """Steps done and seconds spent; 0 where the file is not there or of another stage."""
+    if not path.is_file():
+        return 0, 0.0
+    with safe_open(path, "pt") as file:
+        position = file.metadata()
+        if position["stage"] != stage.name:
+            return 0, 0.0
+        stored = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - it is no mapping
+    for name, module in modules.items():
+        module.load_state_dict({key: stored[f"{name}/{key}"] for key in module.state_dict()})
+    parameters = list(_parameters(optimizer))
+    for key, value in stored.items():
+        if key.startswith("optimizer/"):
+            _, index, name = key.split("/")
+            parameter = parameters[int(index)]
+            moment = value.item() if value.ndim == 0 else value.to(parameter.device, parameter.dtype)
+            optimizer.state[parameter][name] = moment
+    return int(position["step"]), float(position["spent_s"])
+
+
+def _parameters(optimizer: Any):
+    return (parameter for group in optimizer.param_groups for parameter in group["params"])
+
+
+def is_done(workdir: Path, name: str) -> bool:
+    return (workdir / name / WEIGHTS_NAME).is_file()
+
+
+def stage_weights(workdir: Path, name: str, component: str) -> dict[str, torch.Tensor]:
+    """The weights of one component that a stage has finished, by their names in it."""
+    stored = load_file(workdir / name / WEIGHTS_NAME)
+    return {key.partition("/")[2]: value for key, value in stored.items() if key.startswith(f"{component}/")}
 
 
 def trained_components(workdir: Path) -> dict[str, torch.nn.Module]:
@@ -121,18 +213,30 @@ def trained_components(workdir: Path) -> dict[str, torch.nn.Module]:
     }
     made = {}
     for stage, components in makers.items():
-        path = workdir / stage / "checkpoint.pt"
-        if path.exists():
-            stored = torch.load(path, weights_only=True)
+        if is_done(workdir, stage):
             for name, make in components.items():
                 made[name] = make().eval().requires_grad_(False)
-                made[name].load_state_dict(stored[name])
-    distilled = workdir / "distillation" / "checkpoint.pt"
-    if distilled.exists():
-        stored = torch.load(distilled, weights_only=True)
+                made[name].load_state_dict(stage_weights(workdir, stage, name))
+    if is_done(workdir, "distillation"):
         for name in makers["transformer"]:
-            made[name].load_state_dict(stored[name])
-    refined = workdir / "video_decoder" / "checkpoint.pt"
-    if refined.exists():
-        made["vae"].decoder.load_state_dict(torch.load(refined, weights_only=True)["decoder"])
+            made[name].load_state_dict(stage_weights(workdir, "distillation", name))
+    if is_done(workdir, "video_decoder"):
+        made["vae"].decoder.load_state_dict(stage_weights(workdir, "video_decoder", "decoder"))
     return made
+
+
+def table(workdir: Path, names: tuple[str, ...]) -> str:
+    """A line for each stage that has begun: steps, seconds, its loss, and when it was first that near to it."""
+    near = (2.0, 1.2, 1.05)
+    lines = [f"{'stage':<18}{'steps':>7}{'seconds':>9}{'loss':>10}" + "".join(f"{f'to x{one}':>10}" for one in near)]
+    for name in names:
+        path = workdir / name / LOG_NAME
+        if not path.is_file():
+            continue
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        loss = np.array([row["loss"] for row in rows])
+        smooth = np.array([loss[max(0, at - 9) : at + 1].mean() for at in range(len(loss))])  # of a hundred steps
+        when = [rows[int(np.argmax(smooth <= one * smooth[-1]))]["at_s"] for one in near]
+        last = f"{name:<18}{rows[-1]['step']:>7}{rows[-1]['at_s']:>9.0f}{smooth[-1]:>10.4g}"
+        lines.append(last + "".join(f"{one:>8.0f} s" for one in when))
+    return "\n".join(lines)

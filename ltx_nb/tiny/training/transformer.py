@@ -18,7 +18,7 @@ from ...running.cross_modal import velocities
 from .. import architecture
 from ..world import FRAME_RATE
 from .latent_clips import LatentClips
-from .loop import Stage, parse_arguments, run_stage
+from .loop import Stage
 from .muon import Muon
 
 PROMPT_DROPOUT = 0.1
@@ -109,19 +109,23 @@ class TransformerStage(Stage):
             max_length=architecture.MAX_PROMPT_TOKENS,
             truncation=True,
             return_tensors="pt",
-        )
+        ).to(self.device)
         with torch.no_grad():
             hidden = self.text_encoder(
                 input_ids=tokens.input_ids, attention_mask=tokens.attention_mask, output_hidden_states=True
             ).hidden_states
         video, audio, _ = modules["connectors"](torch.stack(hidden, -1).flatten(2, 3), tokens.attention_mask)
-        return velocities(
+        made = velocities(
             modules["transformer"],
             **inputs,
             encoder_hidden_states=video,
             audio_encoder_hidden_states=audio,
             isolate_modalities=isolate_modalities,
         )
+        return made[0].float(), made[1].float()
+
+    def hot_modules(self):
+        return [self.transformer]
 
     def targets(
         self,
@@ -140,7 +144,7 @@ class TransformerStage(Stage):
     def loss(self, rng: np.random.Generator, step: int):
         (tokens,) = self.phase_at(step)
         has_keyframes = rng.random() < KEYFRAME_SHARE
-        clips = self.clips.batch(rng, tokens, whole=has_keyframes)
+        clips = self.clips.batch(rng, tokens * self.scale, whole=has_keyframes, device=self.device)
         captions = ["" if rng.random() < PROMPT_DROPOUT else caption for caption in clips.captions]
         count, frames, height, width, _ = clips.video.shape
         video, audio = clips.video.flatten(1, 3), clips.audio  # [B, frames x height x width, 128]
@@ -149,15 +153,19 @@ class TransformerStage(Stage):
         else:
             tasks = rng.choice(list(TASKS), size=count, p=list(TASKS.values()))
         kept = [kept_tokens(task, rng, frames, audio.shape[1]) for task in tasks]
-        video_new = ~torch.from_numpy(np.stack([v for v, _ in kept])).repeat_interleave(height * width, 1)
-        audio_new = ~torch.from_numpy(np.stack([a for _, a in kept]))
+        video_kept, audio_kept = (torch.from_numpy(np.stack(lane)).to(self.device) for lane in zip(*kept, strict=True))
+        video_new, audio_new = ~video_kept.repeat_interleave(height * width, 1), ~audio_kept
         coords = self.transformer.rope.prepare_video_coords(count, frames, height, width, video.device, fps=FRAME_RATE)
         if has_keyframes:
             video = torch.cat([video, clips.image.flatten(1, 2)], 1)
-            video_new = torch.cat([video_new, torch.zeros(count, height * width, dtype=torch.bool)], 1)
+            video_new = torch.cat(
+                [video_new, torch.zeros(count, height * width, dtype=torch.bool, device=self.device)], 1
+            )
             coords = torch.cat([coords, _keyframe_coords(coords, clips.image_frame, height * width)], 2)
 
-        u = (torch.rand(count) + torch.arange(count)) / count  # stratified: every batch covers every noise level
+        u = (
+            torch.rand(count, device=self.device) + torch.arange(count, device=self.device)
+        ) / count  # stratified: every batch covers every noise level
         sigma = SHIFT * u / (1 + (SHIFT - 1) * u)
         video_sigma = sigma[:, None] * video_new
         audio_sigma = sigma[:, None] * audio_new
@@ -176,7 +184,7 @@ class TransformerStage(Stage):
             "video_coords": coords,
         }
         video_out, audio_out = self.velocities(self.modules, inputs, captions)
-        silent = clips.silent & torch.tensor([caption != "" for caption in captions])
+        silent = clips.silent & torch.tensor([caption != "" for caption in captions], device=self.device)
         video_target, audio_target = self.targets(inputs, captions, silent, video_noise - video, audio_noise - audio)
         video_loss = _weighted_mse(video_out, video_target, video_new)
         audio_weight = audio_new * torch.where(silent, self.silence_weight, 1.0)[:, None]
@@ -244,8 +252,3 @@ def _hold_open_cross_modal(transformer) -> None:
             parameter.requires_grad_(False)
         elif name.endswith(("audio_to_video_attn.to_gate_logits.weight", "video_to_audio_attn.to_gate_logits.weight")):
             parameter.zero_().requires_grad_(False)
-
-
-if __name__ == "__main__":
-    args = parse_arguments(__doc__)
-    run_stage(TransformerStage(args.workdir), args.workdir)

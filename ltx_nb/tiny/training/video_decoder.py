@@ -13,9 +13,10 @@ import torch
 import torch.nn.functional as F
 
 from .latent_clips import BUCKETS, load_bucket
-from .loop import Stage, parse_arguments, run_stage, trained_components
+from .loop import Stage, trained_components
 from .muon import Muon
-from .video_vae import LATENT_NOISE, as_pixels, held_out_psnr, psnr_db
+from .rendering import pictures
+from .video_vae import LATENT_NOISE, held_out_psnr, psnr_db
 
 OBJECT_WEIGHT = 5.0  # beside the 1 of every pixel: of the object and what is next to it, at MEDIAN_CONTRAST
 MEDIAN_CONTRAST = 1.6  # of the world's colours on its backgrounds: RGB distance where black to white is 2 sqrt(3)
@@ -35,17 +36,22 @@ class VideoDecoderStage(Stage):
     def build(self):
         return {"decoder": self.vae.decoder}, Muon(self.vae.decoder.named_parameters(), lr=0.02, adam_lr=1e-3)
 
+    def hot_modules(self):
+        return [self.vae.decoder]
+
     def lr_factor(self, progress: float) -> float:
         return 1 - progress
 
     def loss(self, rng: np.random.Generator, step: int):
         (batch,) = self.phase_at(step)
         scenes, latents = self.buckets[rng.choice(len(self.buckets), p=self.weights)]
-        index = rng.integers(0, len(scenes), batch * 128 * 128 // (scenes[0].width * scenes[0].height))
-        pixels = as_pixels(np.stack([scenes[i].frames() for i in index]))
+        batch *= self.scale * 128 * 128 // (scenes[0].width * scenes[0].height)
+        index = rng.integers(0, len(scenes), batch)
+        pixels = pictures([scenes[i] for i in index], self.device)
         mean, std = (x.view(1, -1, 1, 1, 1) for x in (self.vae.latents_mean, self.vae.latents_std))
-        raw = latents["video"][torch.from_numpy(index)].float().permute(0, 4, 1, 2, 3) * std + mean
-        decoded = self.vae.decoder(raw + LATENT_NOISE * torch.randn_like(raw))
+        normal = latents["video"][torch.from_numpy(index)].to(self.device).float().permute(0, 4, 1, 2, 3)
+        raw = normal * std + mean
+        decoded = self.vae.decoder(raw + LATENT_NOISE * torch.randn_like(raw)).float()
         error = decoded - pixels
         loss = (_weights(pixels) * (error.square() + 0.05 * error.abs())).mean()
         return loss, {"psnr": psnr_db(decoded.detach(), pixels)}
@@ -61,8 +67,3 @@ def _weights(pixels: torch.Tensor) -> torch.Tensor:
     is_object = (offset.abs().amax(1, keepdim=True) > 0.1).float()
     near_object = F.max_pool3d(is_object, (1, 9, 9), stride=1, padding=(0, 4, 4))
     return 1 + OBJECT_WEIGHT * (MEDIAN_CONTRAST / contrast).square() * near_object
-
-
-if __name__ == "__main__":
-    args = parse_arguments(__doc__)
-    run_stage(VideoDecoderStage(args.workdir), args.workdir)

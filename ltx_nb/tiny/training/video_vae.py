@@ -8,8 +8,9 @@ import torch.nn.functional as F
 
 from ..architecture import video_vae
 from ..world import random_scene
-from .loop import Stage, parse_arguments, run_stage
+from .loop import Stage
 from .muon import Muon
+from .rendering import pictures
 
 LATENT_NOISE = 0.15  # standard deviation added to the posterior mean, so that near latents decode alike
 LATENT_PENALTY = 3e-4  # on z^2, so that the noise keeps its meaning
@@ -22,10 +23,12 @@ def as_pixels(frames: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(frames).permute(0, 4, 1, 2, 3).float() / 127.5 - 1
 
 
-def batch_of_frames(rng: np.random.Generator, batch: int, num_frames: int, height=128, width=128) -> torch.Tensor:
+def batch_of_frames(
+    rng: np.random.Generator, batch: int, num_frames: int, height=128, width=128, device: str | torch.device = "cpu"
+) -> torch.Tensor:
     """Random scenes as the VAE reads them: float32 [B, 3, F, H, W] in [-1, 1]."""
     scenes = [random_scene(rng, num_frames=num_frames, height=height, width=width) for _ in range(batch)]
-    return as_pixels(np.stack([scene.frames() for scene in scenes]))
+    return pictures(scenes, device)
 
 
 def psnr_db(a: torch.Tensor, b: torch.Tensor) -> float:
@@ -48,17 +51,21 @@ class VideoVaeStage(Stage):
         self.vae = vae
         return {"vae": vae}, Muon(vae.named_parameters(), lr=0.05, adam_lr=2e-3)
 
+    def hot_modules(self):
+        return [self.vae.encoder, self.vae.decoder]
+
     def lr_factor(self, progress: float) -> float:
         return min(1.0, 1.6 * (1 - progress))
 
     def loss(self, rng: np.random.Generator, step: int):
         frames, batch = self.phase_at(step)
         height, width = SIZES[step % len(SIZES)] if frames > 1 else SIZES[0]
-        pixels = batch_of_frames(rng, batch * (128 * 128 // (height * width)), frames, height, width)
+        batch *= self.scale * 128 * 128 // (height * width)
+        pixels = batch_of_frames(rng, batch, frames, height, width, self.device)
         pixels = pixels.contiguous(memory_format=torch.channels_last_3d)
-        latents = self.vae.encoder(pixels)[:, :128]
+        latents = self.vae.encoder(pixels)[:, :128].float()
         noisy = latents + LATENT_NOISE * torch.randn_like(latents)
-        decoded = self.vae.decoder(noisy)
+        decoded = self.vae.decoder(noisy).float()
         error = F.mse_loss(decoded, pixels)
         loss = error + 0.05 * F.l1_loss(decoded, pixels) + LATENT_PENALTY * latents.square().mean()
         return loss, {"psnr": psnr_db(decoded.detach(), pixels), "z": float(latents.detach().std())}
@@ -66,7 +73,10 @@ class VideoVaeStage(Stage):
     @torch.no_grad()
     def finish(self):
         """Store the latent statistics that the diffusion model normalises by, and measure."""
-        latents = [self.vae.encoder(pixels)[:, :128].permute(1, 0, 2, 3, 4).flatten(1) for pixels in held_out_frames()]
+        latents = [
+            self.vae.encoder(pixels.to(self.device))[:, :128].permute(1, 0, 2, 3, 4).flatten(1)
+            for pixels in held_out_frames()
+        ]
         flat = torch.cat(latents, 1)
         self.vae.latents_mean.copy_(flat.mean(1))
         self.vae.latents_std.copy_(flat.std(1).clamp(min=1e-3))
@@ -85,10 +95,7 @@ def held_out_psnr(vae) -> dict[str, float]:
     """Mean PSNR in dB of encoding and decoding held-out scenes, by frame size."""
     scores: dict[str, list[float]] = {}
     for pixels in held_out_frames():
+        pixels = pixels.to(vae.device)
         decoded = vae.decoder(vae.encoder(pixels)[:, :128])
         scores.setdefault(f"psnr_db_{pixels.shape[-1]}x{pixels.shape[-2]}", []).append(psnr_db(decoded, pixels))
     return {size: float(np.mean(values)) for size, values in scores.items()}
-
-
-if __name__ == "__main__":
-    run_stage(VideoVaeStage(), parse_arguments(__doc__).workdir)

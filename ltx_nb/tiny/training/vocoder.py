@@ -16,7 +16,7 @@ from ...mel import log_mel
 from ..architecture import vocoder
 from ..world import SAMPLE_RATE_HZ
 from .audio_vae import MEL_FRAMES, random_sound
-from .loop import Stage, parse_arguments, run_stage, trained_components
+from .loop import Stage, trained_components
 from .muon import Muon
 
 CROP = 27  # mel frames a training piece, which holds the beginning of a strike
@@ -32,7 +32,7 @@ def spectral_distance(a: torch.Tensor, b: torch.Tensor, windows: tuple[int, ...]
     """Mean over windows of |STFT| differences, linear (relative to b's norm) and logarithmic; a, b: [N, samples]."""
     total = a.new_zeros(())
     for size in windows:
-        window = torch.hann_window(size)
+        window = torch.hann_window(size, device=a.device)
         spectra = [torch.stft(x, size, size // 4, window=window, return_complex=True).abs() / size**0.5 for x in (a, b)]
         linear = (spectra[0] - spectra[1]).norm() / (spectra[1].norm() + 1.0)
         log_a, log_b = (spectrum.clamp(min=AUDIBLE).log() for spectrum in spectra)
@@ -85,11 +85,13 @@ class VocoderStage(Stage):
 
     def pairs(self, rng: np.random.Generator, batch: int):
         """Mels [B, 2, frames, 64] with the sound they stand for at 16 and at 48 kHz, [B, 2, samples]."""
+        batch *= self.scale
         sounds = [random_sound(rng) for _ in range(batch)]
         mel = torch.stack([log_mel(sound, SAMPLE_RATE_HZ)[:, :MEL_FRAMES] for sound in sounds])
         half = batch // 2
         with torch.no_grad():
-            mel[:half] = self.audio_vae.decode(self.audio_vae.encode(mel[:half]).latent_dist.mode()).sample
+            seen = self.audio_vae.encode(mel[:half].to(self.device)).latent_dist.mode()
+            mel[:half] = self.audio_vae.decode(seen).sample.cpu()
         loudest = mel.mean((1, 3)).argmax(1).numpy()  # where a strike begins
         starts = np.clip(loudest - rng.integers(0, CROP - 4, batch), 0, MEL_FRAMES - CROP)
         low, high = (
@@ -97,16 +99,16 @@ class VocoderStage(Stage):
             for rate in (16_000, SAMPLE_RATE_HZ)
         )
         mel = torch.stack([one[:, start : start + CROP] for one, start in zip(mel, starts, strict=True)])
-        return mel, torch.from_numpy(low), torch.from_numpy(high)
+        return [one.to(self.device) for one in (mel, torch.from_numpy(low), torch.from_numpy(high))]
 
     def loss(self, rng: np.random.Generator, step: int):
         (batch,) = self.phase_at(step)
         mel, low, high = self.pairs(rng, batch)
         heard = {}
         hook = self.vocoder.vocoder.register_forward_hook(lambda module, args, out: heard.update(low=out))
-        out = self.vocoder(mel)
+        out = self.vocoder(mel).float()
         hook.remove()
-        made = heard["low"]
+        made = heard["low"].float()
         spectral = spectral_distance(made.flatten(0, 1), low.flatten(0, 1), WINDOWS_16K)
         spectral = spectral + spectral_distance(out.flatten(0, 1), high.flatten(0, 1), WINDOWS_48K)
         wave = _relative_error(made, low) + _relative_error(out, high)
@@ -120,8 +122,8 @@ class VocoderStage(Stage):
 
     def noise_in_silence(self) -> torch.Tensor:
         """How loud a short silence is, level of 5 ms in units of -50 dB: the errors above are blind to a soft click."""
-        mel = SILENCE + 0.15 * torch.randn(1, 2, 16, 64)  # as even as the audio VAE makes it
-        power = self.vocoder(mel).unflatten(-1, (-1, SAMPLE_RATE_HZ // 200)).square().mean(-1)
+        mel = SILENCE + 0.15 * torch.randn(1, 2, 16, 64, device=self.device)  # as even as the audio VAE makes it
+        power = self.vocoder(mel).float().unflatten(-1, (-1, SAMPLE_RATE_HZ // 200)).square().mean(-1)
         return (power + INAUDIBLE).sqrt().mean() / FAINT
 
     @torch.no_grad()
@@ -129,8 +131,3 @@ class VocoderStage(Stage):
         rng = np.random.default_rng(10_003)
         scores = [float(self.loss(rng, self.total_steps)[0]) for _ in range(8)]
         return {"held_out_loss": float(np.mean(scores))}
-
-
-if __name__ == "__main__":
-    args = parse_arguments(__doc__)
-    run_stage(VocoderStage(args.workdir), args.workdir)
