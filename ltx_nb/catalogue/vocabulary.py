@@ -71,15 +71,17 @@ class Vocabulary:
         return list(dict.fromkeys(found))
 
     def doubts_of_size(self, width: int, height: int, num_frames: int) -> list[str]:
-        """Return why a clip of this size may come out wrong, one sentence each."""
+        """Return why a clip of this size may come out wrong, one sentence each.
+
+        A short clip is the beginning of a longer one, and is not doubted.
+        """
         found = []
         if (width, height) not in self.sizes:
             nearest = min(self.sizes, key=lambda size: abs(size[0] - width) + abs(size[1] - height))
             known = ", ".join(map(_by, self.sizes))
             found.append(f"{width}x{height} px is no size it was trained at ({known}); nearest: {_by(nearest)}")
-        least, most = self.num_frames
-        if not least <= num_frames <= most:
-            found.append(f"{num_frames} frames are outside the {least} to {most} that it was trained with")
+        if num_frames > self.num_frames[1]:
+            found.append(f"{num_frames} frames are more than the {self.num_frames[1]} that it was trained with")
         return found
 
 
