@@ -239,8 +239,10 @@ def _feed_forward(x: torch.Tensor, norm: RMSNorm, layers: FeedForward, of: Modul
         for tokens in chunks(x.shape[1]):
             inputs = _inputs(x, norm, of, tokens, shift=3, scale=4)
             if in_int8:
-                up = gelu.proj(Int8Tokens(*fused.modulated_int8(*inputs), dtype=x.dtype))
-                out = down(Int8Tokens(*fused.gelu_int8(up, gelu.approximate), dtype=x.dtype))
+                values, scales = fused.modulated_int8(*inputs)
+                up = gelu.proj(Int8Tokens(values, scales, x.dtype))
+                values, scales = fused.gelu_int8(up, gelu.approximate)
+                out = down(Int8Tokens(values, scales, x.dtype))
             else:
                 out = layers(fused.modulated(*inputs))
             fused.add_gated(x[:, tokens], out, of.parameter(5, tokens), of.rows_of(tokens))

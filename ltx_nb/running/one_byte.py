@@ -183,7 +183,8 @@ def prepared(x: Tokens, *layers: nn.Module) -> Tokens:
     """Return x as these layers multiply it, so that it is brought to int8 once for all of them; else as it is."""
     if isinstance(x, Int8Tokens) or not all(map(multiplies_in_int8, layers)):
         return x
-    return Int8Tokens(*fused.int8_tokens(x), dtype=x.dtype)
+    values, scales = fused.int8_tokens(x)
+    return Int8Tokens(values, scales, x.dtype)
 
 
 @contextmanager
