@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +34,8 @@ _DAMAGE = (
     AttributeError,
     EOFError,
     RuntimeError,
+    struct.error,
+    Image.DecompressionBombError,
 )
 
 

@@ -63,6 +63,7 @@ class Session(Verbs):
         self.stage_2_loras = stage_2_loras
         self._scheduler = pipe.scheduler
         self._running = threading.Lock()
+        self._holder: int | None = None  # the thread that runs it
         self._cancel = threading.Event()
 
     def __repr__(self) -> str:
@@ -99,8 +100,16 @@ class Session(Verbs):
     @contextmanager
     def exclusively(self) -> Iterator[None]:
         """Keep other threads' runs out as long as the block lasts, as while the transformer learns a step."""
+        if self._holder == threading.get_ident():
+            raise RuntimeError(
+                "the session runs already, and this is called from within; run it when that run has ended"
+            )
         with self._running:
-            yield
+            self._holder = threading.get_ident()
+            try:
+                yield
+            finally:
+                self._holder = None
 
     def run(
         self,
@@ -114,13 +123,21 @@ class Session(Verbs):
         """Make the clip that the request describes.
 
         trace: record every step on `clip.trace`, in at most trace_budget_mb of memory.
-        on_step: called after every step; what it raises ends the run.
+        on_step: called after every step; what it raises ends the run and comes out as it is. It cannot run the session.
         progress: show a bar.
 
-        Raises ValueError for a request that this model cannot run or whose media do not fit, Cancelled after `cancel()`
-        or Ctrl-C, OutOfMemory with what to do next. The session can run again at once, whatever was raised.
+        Raises TypeError for what is no request or no function, RuntimeError when called from its own on_step,
+        ValueError for a request that this model cannot run or whose media do not fit, Cancelled after `cancel()` or
+        Ctrl-C, OutOfMemory with what to do next. The session can run again at once, whatever was raised.
         """
-        with self._running:
+        if not isinstance(request, ClipRequest):
+            raise TypeError(
+                f"request is a {type(request).__name__}; give a ClipRequest, or use a verb such as text_to_video"
+            )
+        if not (on_step is None or callable(on_step)):
+            raise TypeError(f"on_step is a {type(on_step).__name__}; give a function that takes a StepEvent, or None")
+        failed: list[Exception] = []
+        with self.exclusively():
             self._cancel.clear()
             stages = stages_of(self.model, request)
             self._check(request, stages)
@@ -132,8 +149,14 @@ class Session(Verbs):
                     if recorded is not None:
                         recorded.record(event)
                     bar.update()
-                    if on_step is not None:
+                    if on_step is None:
+                        return
+                    try:
                         on_step(event)
+                    except Exception as error:
+                        # diffusers would log it once a block; as an interrupt it passes, and is raised as itself below.
+                        failed.append(error)
+                        raise KeyboardInterrupt from None
 
                 try:
                     with explained_memory_errors(self.fit, self.model, request):
@@ -141,7 +164,10 @@ class Session(Verbs):
                         clip = self._clip_of(request, given, ends, recorded)
                     stop_if_cancelled(self._cancel)  # while it was decoded
                 except KeyboardInterrupt:
-                    raise Cancelled("the run was cancelled", recorded) from None
+                    if not failed:
+                        raise Cancelled("the run was cancelled", recorded) from None
+            if failed:
+                raise failed[0]
             return clip
 
     def _check(self, request: ClipRequest, stages: list[Stage]) -> None:

@@ -121,7 +121,8 @@ class Verbs:
         source = sound_source(audio, sample_rate)
         wanted_s = options.get("seconds") or tasks.sound_length_s(source)
         if options.get("num_frames") is None and wanted_s > MAX_SECONDS:
-            of_run, of_request = _of_run(options), {**options, "seconds": MAX_SECONDS}
+            of_run = _of_run(options)
+            of_request: dict[str, Any] = {**options, "seconds": MAX_SECONDS}
             first = tasks.audio_to_video(self.model, prompt, source, None, image, strength, **of_request)
             return make_windows(self.run, first, lane_of(source, "audio"), wanted_s, **of_run)
         return self._make(tasks.audio_to_video, prompt, source, None, image, strength, **options)
