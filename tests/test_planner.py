@@ -102,9 +102,9 @@ def test_sizes_of_the_tiny_model_are_its_own():
 @pytest.mark.parametrize(
     "name, download_gb",
     [
-        ("2.3-dev", 95),
+        ("2.3-dev", 46.1 + 1 + 24.4),
         ("2.3-distilled-official", 46.1 + 1 + 24.4),
-        ("2.3-dev-official-fp8", 29.5 + 1 + 24.4),
+        ("2.3-dev-official-fp8", 29.5 + 1 + 13.6),
         ("tiny", 0),
     ],
 )
@@ -207,7 +207,8 @@ def test_a_preset_that_lacks_ram_takes_its_blocks_from_the_disk():
 def test_an_int8_copy_that_streams_from_the_disk_is_counted():
     """Of the blocks at one byte, and of all else but the text encoder at two."""
     plans = [
-        plan(name, "colab-t4", **SMALL, num_frames=121) for name in ("2.3-distilled", "2.3-distilled-official-fp8")
+        plan(name, "colab-t4", **SMALL, num_frames=121)
+        for name in ("2.3-distilled-official", "2.3-distilled-official-fp8")
     ]
     counts = parameter_counts(named_model("2.3-distilled"))
     around = counts.parameters - counts.text_encoder - counts.blocks * counts.block
@@ -226,8 +227,18 @@ def test_files_that_are_here_need_no_disk():
 
 def test_a_small_disk_is_told_of_smaller_files():
     machine = machine_with("RTX 4090", (8, 9), 25.3, 24.9, disk_free_gb=60.0)
-    made = plan("2.3-distilled", **SMALL, num_frames=121, machine=machine)
-    assert made.would_fit == ("model 2.3-distilled-official-fp8",)
+    made = plan("2.3-distilled-official", **SMALL, num_frames=121, machine=machine)
+    assert made.would_fit == ("model 2.3-distilled",)
+
+
+@pytest.mark.parametrize("name", ["2.3-dev", "2.3-distilled"])
+def test_a_preset_of_one_byte_downloads_files_of_one_byte(name):
+    """Those of fp8, with a Gemma of fp8, which is less than half of the files in bf16."""
+    made = plan(name, "8gb", **SMALL, num_frames=121)
+    assert made.model == name and made.download_gb <= 45
+    assert made.download == plan(f"{name}-official-fp8", "8gb", **SMALL, num_frames=121).download
+    assert made.download[0].what.endswith("-fp8.safetensors") and made.download[2].why == "scaled fp8"
+    assert plan(name, "80gb", **SMALL, num_frames=121).download_gb > 70
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,10 @@ from ltx_nb.catalogue.models import (
     named_model,
 )
 
+LTX_2_5 = (
+    "holds LTX-2.5, which is not supported yet: its text encoder is a Gemma 4 that was trained further, its files are "
+    f"split by component and its audio front is another. What runs here is LTX-2.0 and LTX-2.3, for example {DEV.name}"
+)
 TINY_LAYERS = 6  # of the transformer, as its config has it; the full-size model has 48
 
 
@@ -40,7 +44,7 @@ def find_model(model: str | os.PathLike[str]) -> Model:
     path = Path(name)
     if path.is_dir():
         return _model_of_folder(path)
-    if path.is_file() or path.suffix == ".safetensors":
+    if path.is_file() or path.suffix in (".safetensors", ".gguf"):
         return model_of_file(path)
     if len(path.parts) > 1 and not get_close_matches(name, MODELS):
         raise FileNotFoundError(f"no file and no folder {name!r}; models by name: {', '.join(MODELS)}")
@@ -67,11 +71,7 @@ def _model_of_folder(folder: Path) -> Model:
     transformer, scheduler = (configs[name] for name in list(configs)[:2])
     generation = _generation(transformer)
     if generation == "2.5":
-        raise ValueError(
-            f"{os.fspath(folder)!r} holds LTX-2.5, whose video is decoded by a diffusion model of its own "
-            "(LTX2VideoDiffusionDecoderModel); that is not run here, but by diffusers' LTX25ModularPipeline. What runs "
-            f"here is LTX-2.0 and LTX-2.3, for example {DEV.name}"
-        )
+        raise ValueError(f"{os.fspath(folder)!r} {LTX_2_5}; diffusers' LTX25ModularPipeline runs it")
     # The published conversion: dev shifts by the number of tokens, distilled uses the sigmas given.
     is_dev = bool(scheduler.get("use_dynamic_shifting"))
     if generation == "2.0":

@@ -46,6 +46,8 @@ class Model:
         number of steps that the model was not made for.
     stage_2_lora: the repository, file and strength of the LoRA that its second stage is made for, if it is for one.
     keeps_first_sound: whether two stages end with the sound of the first, the second refining the picture alone.
+    text_encoder: repository of the text encoder, and its file there, or None for a folder; None where the model's own
+        folder has it.
     negative_prompt: what a request without one is steered away from, where there is guidance.
     image_crf: H.264 quality at which given images are compressed first, as in training; 0 leaves them as they are.
     """
@@ -63,6 +65,7 @@ class Model:
     stage_2_lora: tuple[str, str, float] | None = None
     keeps_first_sound: bool = False
     file: str | None = None
+    text_encoder: tuple[str, str | None] | None = None
 
     @property
     def is_fp8(self) -> bool:
@@ -73,6 +76,11 @@ class Model:
     def is_distilled(self) -> bool:
         """Whether it was distilled to a few sigmas, which are given."""
         return self.sigmas_of is _distilled_sigmas
+
+    @property
+    def has_fp8_text_encoder(self) -> bool:
+        """Whether most weights of its text encoder are in fp8 with scales."""
+        return self.text_encoder == TEXT_ENCODER_FP8
 
     def complete(self, sampling: Sampling) -> Sampling:
         """`sampling` with this model's values where it says None."""
@@ -126,6 +134,10 @@ TINY = Model(
 
 # What stage 2 of the dev model is made for: ltx_pipelines/ti2vid_two_stages.py and the README beside it.
 DISTILLED_LORA = ("Lightricks/LTX-2.3", "ltx-2.3-22b-distilled-lora-384-1.1.safetensors", 0.8)
+# Gemma 3 12B, in the publisher's own copy, which is not gated; in bf16, 24.4 GB. The folder in diffusers' layout has it
+# twice as large. ComfyUI's copy has most weights in fp8 with scales, 13.2 GB.
+TEXT_ENCODER = "Lightricks/gemma-3-12b-it-qat-q4_0-unquantized"
+TEXT_ENCODER_FP8 = ("Comfy-Org/ltx-2", "split_files/text_encoders/gemma_3_12B_it_fp8_scaled.safetensors")
 
 # Guidance, steps and CRF: the LTX-2 reference's LTX_2_3_PARAMS.
 DEV = Model(
@@ -152,6 +164,7 @@ DEV = Model(
     negative_prompt=NEGATIVE_PROMPT,
     stage_2_lora=DISTILLED_LORA,
     keeps_first_sound=True,
+    text_encoder=(TEXT_ENCODER, None),
 )
 
 DISTILLED = replace(
@@ -184,20 +197,23 @@ DISTILLED_OFFICIAL = replace(
     file="ltx-2.3-22b-distilled-1.1.safetensors",
 )
 DEV_OFFICIAL_FP8 = replace(
-    DEV, name="2.3-dev-official-fp8", weights="Lightricks/LTX-2.3-fp8", file="ltx-2.3-22b-dev-fp8.safetensors"
+    DEV,
+    name="2.3-dev-official-fp8",
+    weights="Lightricks/LTX-2.3-fp8",
+    file="ltx-2.3-22b-dev-fp8.safetensors",
+    text_encoder=TEXT_ENCODER_FP8,
 )
+# The publisher's fp8 file is of the first distilled model; of 1.1, which DISTILLED_OFFICIAL is, there is none.
 DISTILLED_OFFICIAL_FP8 = replace(
     DISTILLED,
     name="2.3-distilled-official-fp8",
     weights="Lightricks/LTX-2.3-fp8",
     file="ltx-2.3-22b-distilled-fp8.safetensors",
+    text_encoder=TEXT_ENCODER_FP8,
 )
 
 # The x2 spatial upscaler that the two-stage tasks use, in the repository of the bf16 files.
 UPSCALER = ("Lightricks/LTX-2.3", "ltx-2.3-spatial-upscaler-x2-1.1.safetensors")
-
-# Gemma 3 12B as the official files need it, in the publisher's own copy, which is not gated.
-TEXT_ENCODER = "Lightricks/gemma-3-12b-it-qat-q4_0-unquantized"
 
 MODELS = {
     model.name: model
@@ -211,6 +227,19 @@ MODELS = {
         DISTILLED_OFFICIAL_FP8,
     )
 }
+
+
+# Which file has the same model with most weights in one byte, where a preset brings them to that anyway.
+ONE_BYTE = {DEV.name: DEV_OFFICIAL_FP8, DISTILLED.name: DISTILLED_OFFICIAL_FP8}
+
+
+def with_weight_bytes(model: Model, weight_bytes: int) -> Model:
+    """The entry to download for weights of so many bytes: a third of the size where the publisher has one byte each.
+
+    A model whose place is a folder here stays that.
+    """
+    is_here = os.path.isabs(model.weights)
+    return ONE_BYTE.get(model.name, model) if weight_bytes == 1 and not is_here else model
 
 
 def named_model(name: str) -> Model:

@@ -24,7 +24,7 @@ from ltx_nb.catalogue.parameters import ParameterCounts, counts_of_parts, parame
 from ltx_nb.checks import choice
 from ltx_nb.loading.folder import read_folder, write_folder
 from ltx_nb.loading.loras import LoraSource, listed, parameters_of_loras, switched_loras
-from ltx_nb.loading.model_files import Located, converted_folder, files_of, located, stage_2_lora_of
+from ltx_nb.loading.model_files import Located, converted_folder, files_of, located, stage_2_lora_of, to_download
 from ltx_nb.loading.place import change_weights, place
 from ltx_nb.loading.single_file import single_file_components
 from ltx_nb.loading.text_encoder import read_text_encoder
@@ -58,6 +58,7 @@ def load(
     loras: LoraSource | Sequence[LoraSource] = (),
     stage_2_loras: LoraSource | Sequence[LoraSource] | None = None,
     folder: str | os.PathLike[str] | None = None,
+    parts: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
     text_encoder: str | os.PathLike[str] | None = None,
     prompt_cache: str | os.PathLike[str] | None = None,
     converted: str | os.PathLike[str] | None = None,
@@ -65,7 +66,8 @@ def load(
 ) -> Session:
     """Load a model and return its Session.
 
-    model: a name in `ltx_nb.catalogue.models`, the path of an official single file, or that of a folder.
+    model: a name in `ltx_nb.catalogue.models`, the path of an official single file, or that of a folder. A file may be
+        GGUF, and one of the transformer alone.
     preset: how it is to fit: a name in `ltx_nb.planning.presets`, one of your own, or "auto" for what this machine has
         free; a model that is small beside that is left as it is.
     dtype: of activations and of all weights but those of one byte, instead of the preset's.
@@ -80,12 +82,14 @@ def load(
     stage_2_loras: the same, on in second stages alone and kept beside the weights. By default the one that the model's
         second stage is made for, where it lies beside the model's file or in the hub's cache; () for none.
     folder: where the files of a model in the catalogue lie, instead of its repository.
-    text_encoder: for an official file, which has none: a folder with Gemma 3, or a hub repository.
+    parts: further files of a model that is split; what none of them has is taken from the catalogue's folder.
+    text_encoder: Gemma 3 instead of the catalogue's: a folder, a safetensors or GGUF file, or a hub repository.
     prompt_cache: the folder of encoded prompts; by default one beside the hub's cache, for text="cached".
     converted: a folder in which the model is kept as it was changed, so that the next load reads that; by default
         there is one, beside the hub's cache, only where blocks stream in int8 from the disk.
     device: "cpu" tries a card's preset without the card.
 
+    Files are looked for in the folders that LTX_NB_MODELS names, ComfyUI's `models` for one, and in the hub's cache.
     What is not here is downloaded, after licence, size and free disk were printed. Raises ValueError for an unknown
     name and for a file that is not whole, DoesNotFit (a ValueError) before any download where the preset has no room
     for the model, FileNotFoundError where weights are missing, PermissionError for a gated repository.
@@ -93,8 +97,11 @@ def load(
     entry, loras = find_model(model), listed(loras)
     if folder is not None:
         entry = replace(entry, weights=os.path.abspath(folder))
-    if text_encoder is not None and entry.file is None:
+    parts = (parts,) if isinstance(parts, (str, os.PathLike)) else tuple(parts)
+    if text_encoder is not None and entry.file is None and entry.text_encoder is None:
         raise ValueError(f"text_encoder is for official single files; the folder of {entry.name!r} has its own")
+    if parts and entry.file is None:
+        raise ValueError(f"parts are for official files that are split; {entry.name!r} is a folder")
     if offload is not None:
         choice("offload", offload, OFFLOADS)
     if compute is not None:
@@ -118,11 +125,11 @@ def load(
         made = plan_to_load(entry, chosen, counts, machine, lacks=missing, falls_back=offload is None)
         return (replace(chosen, offload=made.offload) if made.offload in BLOCK_SOURCES else chosen), made
 
-    if files_of(entry, text_encoder):  # before anything is downloaded, by the catalogue's sizes
-        planned(parameter_counts(entry))
+    if files_of(entry, text_encoder, parts):  # before anything is downloaded, by the catalogue's sizes
+        entry = to_download(entry, planned(parameter_counts(entry))[0].weight_bytes)
     with _quiet_libraries():
-        found = located(entry, text_encoder)
-        components = _read(entry, found)
+        found = located(entry, text_encoder, parts)
+        components = _read(entry, found, parts)
         counts = counts_of_parts(components, text_dimensions(components["text_encoder"].config.text_config))
         chosen, plan = planned(counts)
         refining = stage_2_lora_of(entry) if stage_2_loras is None else listed(stage_2_loras)
@@ -182,12 +189,12 @@ def with_loras(counts: ParameterCounts, added: int, preset: Preset) -> Parameter
     return replace(counts, block=counts.block + round(share))
 
 
-def _read(entry: Model, found: Located) -> dict[str, Any]:
+def _read(entry: Model, found: Located, parts: Sequence[str | os.PathLike[str]]) -> dict[str, Any]:
     """Every component of the pipeline, as stored, its bytes mapped from the files."""
     if entry.file is None:
         components = read_folder(found.model)
     else:
-        components = single_file_components(entry, found.model, found.upscaler)
+        components = single_file_components(entry, found.model, found.upscaler, parts, found.rest)
     return components | read_text_encoder(found.text_encoder, found.tokenizer, components["connectors"].config)
 
 

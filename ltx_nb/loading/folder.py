@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 from ltx_nb.catalogue.components import CLASSES, empty_component
 from ltx_nb.checks import choice
 from ltx_nb.loading.forms import tensors_with_marks
-from ltx_nb.loading.stored import WeightsError
+from ltx_nb.loading.stored import Stored, WeightsError
 from ltx_nb.loading.tensors import fill
 from ltx_nb.loading.weight_files import opened
 from ltx_nb.planning.machine import GB, free_disk_gb
@@ -67,17 +67,24 @@ def _sharding(component: Any) -> dict[str, Any]:
 
 
 def _read_component(folder: Path, name: str) -> torch.nn.Module:
+    with stored_component(folder, name) as (model, stored):
+        fill(folder, {name: model}, {name: stored})
+    return model
+
+
+@contextmanager
+def stored_component(folder: Path, name: str) -> Iterator[tuple[torch.nn.Module, dict[str, Stored]]]:
+    """The component of a folder, empty, and the tensors that its shards have for it."""
     config = json_object(folder / "config.json")
     try:
         model = empty_component(name, config)
     except ValueError as error:
         raise WeightsError(f"{folder / 'config.json'}: {error}") from None
     with ExitStack() as files:
-        stored = {}
+        stored: dict[str, Stored] = {}
         for shard in _shards(folder):
             stored |= tensors_with_marks(files.enter_context(opened(shard)))
-        fill(folder, {name: model}, {name: stored})
-    return model
+        yield model, stored
 
 
 def _shards(folder: Path) -> list[Path]:

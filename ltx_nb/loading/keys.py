@@ -7,6 +7,8 @@ trees; a whole parts list of the real size maps one to one (5,947 tensors).
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 TRANSFORMER_PREFIX = "model.diffusion_model."
 CONNECTOR_PREFIXES = ("video_embeddings_connector.", "audio_embeddings_connector.")
@@ -62,6 +64,12 @@ _STATISTICS = {
 # The official VAE counts residual stages and resamplers in one list of nine: r s r s r s r s r.
 _VAE_STAGE = re.compile(r"^(encoder\.down_blocks|decoder\.up_blocks)\.(\d+)\.")
 _LAST_STAGE = 8
+_BARE = (
+    "transformer_blocks.",
+    "patchify_proj.",
+    "proj_in.",
+    *CONNECTOR_PREFIXES,
+)  # what a bare transformer begins with
 
 
 def diffusers_name(key: str) -> tuple[str, str] | None:
@@ -94,3 +102,25 @@ def _vae_stage(match: re.Match[str]) -> str:
     if index == 0:
         return "decoder.mid_block."
     return f"{blocks}.{half}.upsamplers.0." if is_resampler else f"{blocks}.{half - 1}."
+
+
+def official_keys(tensors: Mapping[str, Any]) -> dict[str, Any]:
+    """A file's tensors under the keys of the single file, with the prefixes that split files leave out.
+
+    Those have the transformer, with connectors or without, or one VAE, under the names that they have within it. Values
+    have a `shape`.
+    """
+    known = (TRANSFORMER_PREFIX, TEXT_PROJECTION_PREFIX, *(f"{name}." for name in SAME_PREFIX))
+    is_bare = not any(key.startswith(known) for key in tensors)
+    is_vae = is_bare and any(key.startswith(("encoder.", "decoder.")) for key in tensors)
+    is_video = any(len(value.shape) == 5 for value in tensors.values())
+    prefix = "" if not is_bare else TRANSFORMER_PREFIX if not is_vae else "vae." if is_video else "audio_vae."
+    if is_bare and not is_vae and not any(key.removeprefix("diffusion_model.").startswith(_BARE) for key in tensors):
+        prefix = ""
+
+    def renamed(key: str) -> str:
+        if key.startswith("diffusion_model."):
+            return f"model.{key}"
+        return TRANSFORMER_PREFIX + key if key.startswith(CONNECTOR_PREFIXES) else prefix + key
+
+    return {renamed(key): value for key, value in tensors.items()}

@@ -153,7 +153,7 @@ def _float_weight(layer: Layer) -> torch.Tensor:
     return layer.weight.detach().float() if isinstance(layer, torch.nn.Linear) else layer.dequantised(torch.float32)
 
 
-def _put(model: torch.nn.Module, name: str, layer: Layer, weight: torch.Tensor, dtype: torch.dtype | None) -> None:
+def _put(model: torch.nn.Module, name: str, layer: Any, weight: torch.Tensor, dtype: torch.dtype | None) -> None:
     """The layer with another weight, in the form that it has; what has rotated or fewer bits becomes int8 by row."""
     # A new tensor: the old one may be the bytes of a mapped file.
     if isinstance(layer, torch.nn.Linear):

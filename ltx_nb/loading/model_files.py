@@ -11,56 +11,60 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ltx_nb.catalogue.components import CLASSES
-from ltx_nb.catalogue.models import TEXT_ENCODER, UPSCALER, Model
+from ltx_nb.catalogue.models import DEV, DISTILLED, TEXT_ENCODER, UPSCALER, Model, with_weight_bytes
 from ltx_nb.loading.download import Files, fetch, local_snapshot
+from ltx_nb.loading.found import find
 from ltx_nb.loading.loras import LoraSource, path_and_scale
-from ltx_nb.loading.weight_files import opened
+from ltx_nb.loading.official import whole_parts
+from ltx_nb.loading.weight_files import READERS, opened
 from ltx_nb.planning.presets import Preset
 
 TEXT_PARTS = ("text_encoder", "tokenizer")
-# What is read of a repository in diffusers' layout, and of one with a text encoder alone.
+# What is read of a repository in diffusers' layout, of one with a text encoder alone, and of that the tokenizer.
 FOLDER_PATTERNS = (
     "model_index.json",
-    *(f"{name}/*.{ending}" for name in (*CLASSES, "scheduler", *TEXT_PARTS) for ending in ("json", "safetensors")),
-    "tokenizer/*.model",
+    *(f"{name}/*.{ending}" for name in (*CLASSES, "scheduler") for ending in ("json", "safetensors")),
 )
+OWN_TEXT_PATTERNS = (*(f"{name}/*.{ending}" for name in TEXT_PARTS for ending in ("json", "safetensors", "model")),)
 TEXT_PATTERNS = ("*.json", "*.safetensors", "*.model")
+TOKENIZER_PATTERNS = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map*", "added_tokens*")
+FILE_PARTS = ("connectors", "vae", "audio_vae", "vocoder")  # of an official file, beside the transformer
 
 
 @dataclass(frozen=True)
 class Located:
     """model: a folder in diffusers' layout, or an official single file, which may have an upscaler's file beside it.
 
-    text_encoder, tokenizer: their folders.
+    text_encoder: a folder or a file. tokenizer: a folder. rest: a folder in diffusers' layout with the components that
+    a file of the transformer alone lacks.
     """
 
     model: Path
     upscaler: Path | None
     text_encoder: Path
     tokenizer: Path
+    rest: Path | None = None
 
 
-def files_of(model: Model, text_encoder: str | os.PathLike[str] | None = None) -> list[Files]:
+class _Wanted(NamedTuple):
+    """Something of the hub: what to have of a repository, and the path in it."""
+
+    files: Files
+    path: str = ""
+
+
+def files_of(
+    model: Model, text_encoder: str | os.PathLike[str] | None = None, parts: Sequence[str | os.PathLike[str]] = ()
+) -> list[Files]:
     """What `located` needs of the hub: nothing where everything lies here.
 
     Raises FileNotFoundError for a model whose place is here and whose file is not, WeightsError where that is none that
     can be read: before anything else is downloaded for it.
     """
-    wanted = []
-    if model.file is not None and _is_here(model):
-        with opened(Path(model.weights) / model.file):
-            pass
-    if not _is_here(model):
-        wanted.append(Files(model.weights, FOLDER_PATTERNS if model.file is None else (model.file,)))
-        if model.file is not None:
-            wanted.append(Files(UPSCALER[0], (UPSCALER[1],)))
-    source = os.fspath(text_encoder or TEXT_ENCODER)
-    if model.file is not None and not Path(source).is_dir():
-        wanted.append(Files(source, TEXT_PATTERNS))
-    return wanted
+    return [place.files for place in _places(model, text_encoder, parts).values() if isinstance(place, _Wanted)]
 
 
 def is_downloaded(model: Model, text_encoder: str | os.PathLike[str] | None = None) -> bool:
@@ -68,18 +72,75 @@ def is_downloaded(model: Model, text_encoder: str | os.PathLike[str] | None = No
     return not any(local_snapshot(files) is None for files in files_of(model, text_encoder))
 
 
-def located(model: Model, text_encoder: str | os.PathLike[str] | None = None) -> Located:
+def to_download(model: Model, weight_bytes: int) -> Model:
+    """The entry whose files are to be had for weights of so many bytes: the model's own where those are here."""
+    return model if is_downloaded(model) else with_weight_bytes(model, weight_bytes)
+
+
+def located(
+    model: Model, text_encoder: str | os.PathLike[str] | None = None, parts: Sequence[str | os.PathLike[str]] = ()
+) -> Located:
     """Where everything is, once it has been downloaded if need be. Raises as `fetch`."""
-    wanted = files_of(model, text_encoder)
-    folders = dict(zip([files.repository for files in wanted], fetch(wanted), strict=True))
-    place = folders.get(model.weights, Path(model.weights))
-    if model.file is None:
-        return Located(place, None, *(place / name for name in TEXT_PARTS))
-    upscaler = folders.get(UPSCALER[0], place) / UPSCALER[1]
-    text = os.fspath(text_encoder or TEXT_ENCODER)
-    found = folders.get(text, Path(text))
-    parts = [found / name for name in TEXT_PARTS] if (found / "text_encoder").is_dir() else [found, found]
-    return Located(place / model.file, upscaler if upscaler.is_file() else None, *parts)
+    places = _places(model, text_encoder, parts)
+    wanted = {name: place for name, place in places.items() if isinstance(place, _Wanted)}
+    folders = fetch([place.files for place in wanted.values()])
+    found: dict[str, Any] = dict(places)
+    found |= {name: folder / wanted[name].path for name, folder in zip(wanted, folders, strict=True)}
+    if (found["text_encoder"] / "text_encoder").is_dir():  # a whole model's folder, its own or instead of one
+        found |= {name: found["text_encoder"] / name for name in TEXT_PARTS}
+    return Located(**found)
+
+
+def _places(
+    model: Model, text_encoder: str | os.PathLike[str] | None, parts: Sequence[str | os.PathLike[str]]
+) -> dict[str, Path | _Wanted | None]:
+    """For each field of Located where it lies, or what is to be had of the hub for it."""
+    place = Path(model.weights)
+    upscaler: Path | _Wanted | None = None
+    rest: _Wanted | None = None
+    own_text = model.file is None and (model.text_encoder is None or (place / "text_encoder").is_dir())
+    if _is_here(model):
+        whole: Path | _Wanted = place if model.file is None else place / model.file
+    else:
+        patterns = FOLDER_PATTERNS + OWN_TEXT_PATTERNS * own_text if model.file is None else (model.file,)
+        found = None if model.file is None else find(model.file)
+        whole = found or _Wanted(Files(model.weights, patterns), model.file or "")
+    if model.file is not None:
+        upscaler = place / UPSCALER[1] if (place / UPSCALER[1]).is_file() else find(UPSCALER[1])
+        if upscaler is None and not _is_here(model):
+            upscaler = _Wanted(Files(UPSCALER[0], (UPSCALER[1],)), UPSCALER[1])
+        if isinstance(whole, Path):
+            lacking = [part for part in FILE_PARTS if part not in whole_parts([whole, *parts])]
+            if lacking:
+                patterns = tuple(f"{part}/{name}" for part in lacking for name in ("config.json", "*.safetensors"))
+                rest = _Wanted(Files((DISTILLED if model.is_distilled else DEV).weights, patterns))
+    text: dict[str, Any] = dict.fromkeys(TEXT_PARTS, whole)
+    if not own_text or text_encoder is not None:
+        text = _text_places(text_encoder or model.text_encoder or TEXT_ENCODER)
+    return {"model": whole, "upscaler": upscaler, "rest": rest} | text
+
+
+def _text_places(source: str | os.PathLike[str] | tuple[str, str | None]) -> dict[str, Path | _Wanted]:
+    """Of a folder, a file, a repository, or a repository with a file."""
+    tokenizer: Path | _Wanted = _Wanted(Files(TEXT_ENCODER, TOKENIZER_PATTERNS))
+    if isinstance(source, tuple):
+        repository, file = source
+        if file is None:
+            found = find(repository.rpartition("/")[2], is_folder=True)
+            whole = found or _Wanted(Files(repository, TEXT_PATTERNS))
+            return dict.fromkeys(TEXT_PARTS, whole)
+        found = find(file.rpartition("/")[2])
+        return {"text_encoder": found or _Wanted(Files(repository, (file,)), file), "tokenizer": tokenizer}
+    path = Path(source)
+    if path.is_dir():
+        return dict.fromkeys(TEXT_PARTS, path)
+    if path.suffix in READERS:
+        with opened(path):
+            pass
+        beside = [path.parent, path.parent / "tokenizer"]
+        here = [folder for folder in beside if (folder / "tokenizer_config.json").is_file()]
+        return {"text_encoder": path, "tokenizer": here[0] if here else tokenizer}
+    return dict.fromkeys(TEXT_PARTS, _Wanted(Files(os.fspath(source), TEXT_PATTERNS)))
 
 
 def stage_2_lora_of(model: Model) -> tuple[LoraSource, ...]:

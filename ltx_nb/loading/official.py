@@ -8,38 +8,61 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from ltx_nb.catalogue.checkpoints import LTX_2_5
 from ltx_nb.catalogue.components import empty_component
+from ltx_nb.loading.folder import stored_component
 from ltx_nb.loading.forms import tensors_with_marks
-from ltx_nb.loading.keys import diffusers_name
+from ltx_nb.loading.keys import diffusers_name, official_keys
 from ltx_nb.loading.official_config import component_configs, latent_upsampler_config
 from ltx_nb.loading.stored import Stored, TensorFile, WeightsError, shown
 from ltx_nb.loading.tensors import fill
 from ltx_nb.loading.weight_files import opened
 
 
-def read_components(path: str | os.PathLike[str]) -> dict[str, torch.nn.Module]:
+def read_components(
+    path: str | os.PathLike[str], others: Sequence[str | os.PathLike[str]] = (), rest: Path | None = None
+) -> dict[str, torch.nn.Module]:
     """transformer, connectors, vae, audio_vae and vocoder of an official single file, in evaluation mode.
+
+    others: further files of one that is split; of a tensor that two have the first counts. rest: a folder in diffusers'
+    layout that has the components that none of them has.
 
     Raises WeightsError (a ValueError) for a file that is cut short, is no safetensors or is not LTX-2.3's in every
     tensor, FileNotFoundError where there is none.
     """
-    with opened(path) as file:
-        stored, unknown = _by_component(tensors_with_marks(file))
+    with ExitStack() as opened_files:
+        files = [opened_files.enter_context(opened(it)) for it in (path, *others)]
+        stored, unknown = _by_component(files)
         if not stored:
             raise WeightsError(
                 f"{path} is not an official LTX-2.3 single file: of its {len(unknown)} tensors, for example "
                 f"{shown(unknown)}, none is named as there",
                 unknown,
             )
-        models = _empty_models(path, file, stored)
+        _refuse_2_5(path, files, stored)
+        models = _empty_models(path, files, stored)
+        for name in ("connectors", "vae", "audio_vae", "vocoder"):
+            if rest is not None and (rest / name).is_dir():
+                models[name], of_folder = opened_files.enter_context(stored_component(rest / name, name))
+                stored[name] = of_folder | stored.get(name, {})
         fill(path, models, stored, unknown)
         return models
+
+
+def whole_parts(paths: Sequence[str | os.PathLike[str]]) -> set[str]:
+    """Which components these files have between them. Raises as `read_components` for a file that cannot be read."""
+    with ExitStack() as opened_files:
+        stored, _ = _by_component([opened_files.enter_context(opened(path)) for path in paths])
+    if "connectors" in stored and "video_text_proj_in.weight" not in stored["connectors"]:
+        del stored["connectors"]  # their blocks lie with the transformer, their projections in a file of their own
+    return set(stored)
 
 
 def read_latent_upsampler(path: str | os.PathLike[str]) -> torch.nn.Module:
@@ -52,9 +75,9 @@ def read_latent_upsampler(path: str | os.PathLike[str]) -> torch.nn.Module:
 
 
 def _empty_models(
-    path: str | os.PathLike[str], file: TensorFile, stored: Mapping[str, Mapping[str, Stored]]
+    path: str | os.PathLike[str], files: Sequence[TensorFile], stored: Mapping[str, Mapping[str, Stored]]
 ) -> dict[str, torch.nn.Module]:
-    config = _config(path, file)
+    config = next((found for found in (_config(path, file) for file in files) if found), {})
     with _named_config(path):
         configs = component_configs(config)
         projection = stored.get("connectors", {}).get("video_text_proj_in.weight")
@@ -82,14 +105,27 @@ def _config(path: str | os.PathLike[str], file: TensorFile) -> Mapping[str, Any]
         raise WeightsError(f"{path} has a config in its metadata that is no JSON object: {error}") from None
 
 
-def _by_component(tensors: Mapping[str, Stored]) -> tuple[dict[str, dict[str, Stored]], list[str]]:
-    """What the file has, under component and diffusers' name, and the keys that have no such name."""
+def _by_component(files: Sequence[TensorFile]) -> tuple[dict[str, dict[str, Stored]], list[str]]:
+    """What the files have, under component and diffusers' name, and the keys that have no such name."""
     stored: dict[str, dict[str, Stored]] = {}
     unknown = []
-    for key, entry in tensors.items():
-        place = diffusers_name(key)
-        if place is None or place[1] in stored.get(place[0], {}):
-            unknown.append(key)
-        else:
-            stored.setdefault(place[0], {})[place[1]] = entry
+    for file in files:
+        found: dict[str, dict[str, Stored]] = {}
+        for key, entry in official_keys(tensors_with_marks(file)).items():
+            place = diffusers_name(key)
+            if place is None or place[1] in found.get(place[0], {}):
+                unknown.append(key)
+            else:
+                found.setdefault(place[0], {})[place[1]] = entry
+        for component, entries in found.items():
+            stored[component] = entries | stored.get(component, {})
     return stored, unknown
+
+
+def _refuse_2_5(path: Any, files: Sequence[TensorFile], stored: Mapping[str, Mapping[str, Stored]]) -> None:
+    """Raises WeightsError for LTX-2.5, of any layout: feed-forwards without bias, or what its header says."""
+    block = stored.get("transformer", {})
+    no_bias = "transformer_blocks.0.ff.net.2.weight" in block and "transformer_blocks.0.ff.net.2.bias" not in block
+    said = [file.metadata() for file in files]
+    if no_bias or any("gemma_source_checkpoint" in it or it.get("model_version", "").startswith("2.5") for it in said):
+        raise WeightsError(f"{path} {LTX_2_5}")

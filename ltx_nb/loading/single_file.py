@@ -5,6 +5,8 @@ Knows which parts an official model has; not what is in the files (`ltx_nb.loadi
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,16 @@ from ltx_nb.loading.official import read_components, read_latent_upsampler
 SHIFT = {"base_shift": 0.95, "max_shift": 2.05, "base_image_seq_len": 1024, "max_image_seq_len": 4096}
 
 
-def single_file_components(model: Model, file: Path, upscaler: Path | None) -> dict[str, Any]:
+def single_file_components(
+    model: Model,
+    file: Path,
+    upscaler: Path | None,
+    parts: Sequence[str | os.PathLike[str]] = (),
+    rest: Path | None = None,
+) -> dict[str, Any]:
     """Every component but the text encoder and its tokenizer, in the dtypes stored; without an upscaler's file no
-    `latent_upsampler`."""
-    components: dict[str, Any] = dict(read_components(file))
+    `latent_upsampler`. parts, rest: as `others` and `rest` of `read_components`."""
+    components: dict[str, Any] = dict(read_components(file, parts, rest))
     if upscaler is not None:
         components["latent_upsampler"] = read_latent_upsampler(upscaler)
     return components | {

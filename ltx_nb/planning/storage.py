@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from ltx_nb.catalogue.models import Model
+from ltx_nb.catalogue.models import Model, with_weight_bytes
+from ltx_nb.catalogue.parameters import GEMMA, ParameterCounts
 from ltx_nb.planning.budget import GB, Budget
 from ltx_nb.planning.plans import Line, Part
 from ltx_nb.planning.presets import Preset
@@ -50,21 +51,30 @@ def ram_lines(budget: Budget, resident: int, parts: Sequence[Part]) -> tuple[Lin
 
 def disk_lines(budget: Budget, resident: int) -> tuple[Line, ...]:
     """List what goes to the disk: what is downloaded, unless it lies here, and what `load` makes of it."""
-    counts = budget.counts
+    counts, model = budget.counts, with_weight_bytes(budget.model, budget.preset.weight_bytes)
     rest = counts.around_blocks + counts.connectors + counts.vae_encoder + counts.vae_decoder
     rest += counts.audio_vae + counts.vocoder
     copy = (2 * (rest + counts.latent_upsampler) + counts.blocks * counts.block) / GB
-    is_copied = needs_int8_files(budget.model, budget.preset, counts.blocks - resident)
+    is_copied = needs_int8_files(model, budget.preset, counts.blocks - resident)
     copies = (Line("int8 copy, which streams", copy, "all but the text encoder"),) * is_copied
-    text_bytes, text_dtype = (2, "bf16") if budget.model.file else (4, "float32, as the folder has it")
-    text = Line("Gemma 3 12B, the text encoder", text_bytes * counts.text_encoder_file / GB, text_dtype)
-    if os.path.isabs(budget.model.weights):  # a place here, not a repository; a single file has no text encoder
-        return (text,) * (budget.model.file is not None) + copies
-    in_bf16 = 5 if budget.model.is_fp8 else counts.blocks  # four or five blocks of the fp8 files are
+    text = _text_line(model, counts)
+    if os.path.isabs(model.weights):  # a place here, not a repository; a single file has no text encoder
+        return (text,) * (model.file is not None) + copies
+    in_bf16 = 5 if model.is_fp8 else counts.blocks  # four or five blocks of the fp8 files are
     weights = 2 * (rest + in_bf16 * counts.block) + (counts.blocks - in_bf16) * counts.block
     return (
-        Line(budget.model.file or f"{budget.model.weights} without its text encoder", weights / GB),
+        Line(model.file or f"{model.weights} without its text encoder", weights / GB),
         Line("spatial upscaler", 2 * counts.latent_upsampler / GB, "bf16"),
         text,
         *copies,
     )
+
+
+def _text_line(model: Model, counts: ParameterCounts) -> Line:
+    """Gemma in bf16, or with one byte for each value of its layers, where the model takes ComfyUI's file of that."""
+    gb = 2 * counts.text_encoder_file / GB
+    if model.has_fp8_text_encoder:
+        return Line(
+            "Gemma 3 12B, the text encoder", gb - GEMMA["layers"] * counts.text_encoder_layer / GB, "scaled fp8"
+        )
+    return Line("Gemma 3 12B, the text encoder", gb, "bf16")
