@@ -198,7 +198,7 @@ def test_auto_streams_from_the_disk_where_ram_is_short():
 
 
 def test_a_preset_that_lacks_ram_takes_its_blocks_from_the_disk():
-    made = plan("2.3-distilled", replace(PRESETS["8gb"], ram_gb=16), **FHD, num_frames=121)
+    made = plan("2.3-distilled-official", replace(PRESETS["8gb"], ram_gb=16), **FHD, num_frames=121)
     assert made.fits and made.offload == "disk" and made.ram_gb < 14.4
     assert made.reasons[-2] == "RAM has no room for them: 24.4 GB would be needed, 14.4 GB can be used."
     assert any("int8 copy" in line.what for line in made.download)

@@ -46,12 +46,15 @@ def check_before_run(model: Model, request: ClipRequest, preset: str, text_encod
 
     Raises DoesNotFit for a clip without room, ValueError with licence and size where loading would download.
     """
+    from ltx_nb.catalogue.parameters import parameter_counts
     from ltx_nb.loading.download import begun_gb, missing_downloads, summary
-    from ltx_nb.loading.model_files import files_of, is_downloaded
+    from ltx_nb.loading.model_files import files_of, is_downloaded, to_download
     from ltx_nb.planning import DoesNotFit, this_machine
-    from ltx_nb.planning.planner import plan_with_files
+    from ltx_nb.planning.planner import chosen_preset, plan_with_files
 
-    files, machine = files_of(model, text_encoder), this_machine()
+    machine = this_machine()
+    chosen = chosen_preset(preset, parameter_counts(model), machine)
+    files = files_of(to_download(model, chosen.weight_bytes), text_encoder)
     if machine.disk_free_gb is not None:  # what has been downloaded of it needs no room any more
         machine = replace(machine, disk_free_gb=machine.disk_free_gb + begun_gb(files))
     made = plan_with_files(model, preset, request, machine, lambda model: is_downloaded(model, text_encoder))

@@ -110,6 +110,8 @@ def official_keys(tensors: Mapping[str, Any]) -> dict[str, Any]:
     Those have the transformer, with connectors or without, or one VAE, under the names that they have within it. Values
     have a `shape`.
     """
+    if any(is_of_lora(key) for key in tensors):
+        return dict(tensors)  # of another kind of file, which is to be named as it is
     known = (TRANSFORMER_PREFIX, TEXT_PROJECTION_PREFIX, *(f"{name}." for name in SAME_PREFIX))
     is_bare = not any(key.startswith(known) for key in tensors)
     is_vae = is_bare and any(key.startswith(("encoder.", "decoder.")) for key in tensors)
@@ -124,3 +126,8 @@ def official_keys(tensors: Mapping[str, Any]) -> dict[str, Any]:
         return TRANSFORMER_PREFIX + key if key.startswith(CONNECTOR_PREFIXES) else prefix + key
 
     return {renamed(key): value for key, value in tensors.items()}
+
+
+def is_of_lora(key: str) -> bool:
+    """Whether a key is that of a LoRA, by what all of their writers have in it."""
+    return ".lora_" in key or ".lokr_" in key or key.startswith("lora_")

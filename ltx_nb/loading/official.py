@@ -19,7 +19,7 @@ from ltx_nb.catalogue.checkpoints import LTX_2_5
 from ltx_nb.catalogue.components import empty_component
 from ltx_nb.loading.folder import stored_component
 from ltx_nb.loading.forms import tensors_with_marks
-from ltx_nb.loading.keys import diffusers_name, official_keys
+from ltx_nb.loading.keys import diffusers_name, is_of_lora, official_keys
 from ltx_nb.loading.official_config import component_configs, latent_upsampler_config
 from ltx_nb.loading.stored import Stored, TensorFile, WeightsError, shown
 from ltx_nb.loading.tensors import fill
@@ -41,9 +41,10 @@ def read_components(
         files = [opened_files.enter_context(opened(it)) for it in (path, *others)]
         stored, unknown = _by_component(files)
         if not stored:
+            hint = "; a LoRA is given with its model: load(model, loras=...)" * any(map(is_of_lora, unknown))
             raise WeightsError(
                 f"{path} is not an official LTX-2.3 single file: of its {len(unknown)} tensors, for example "
-                f"{shown(unknown)}, none is named as there",
+                f"{shown(unknown)}, none is named as there{hint}",
                 unknown,
             )
         _refuse_2_5(path, files, stored)
