@@ -23,6 +23,8 @@ class Given:
     end_s: None for one image at start_s (video only).
     source_start_s: where in the source the span begins, or which moment of it is the image.
     strength: of an image, 0..1; 1 keeps it exactly, 0 leaves it out of the result.
+    is_appended: of an image at the clip's first frame, to be tokens of its own beside the clip's, as images at other
+        frames are, instead of standing in that frame's place.
     fit: "crop", "pad" or "stretch" what has other proportions than the clip.
 
     Raises ValueError for anything else.
@@ -35,10 +37,13 @@ class Given:
     source_start_s: float = 0.0
     strength: float = 1.0
     fit: str = "crop"
+    is_appended: bool = False
 
     def __post_init__(self) -> None:
         choice("lane", self.lane, LANES)
         choice("fit", self.fit, FITS)
+        if not isinstance(self.is_appended, bool):
+            raise ValueError(f"is_appended={self.is_appended!r} is not True or False")
         if not isinstance(self.source, Source):
             raise ValueError(f"source is a {type(self.source).__name__}; make one with Source.from_path(file)")
         for name in ("start_s", "source_start_s"):
@@ -52,6 +57,8 @@ class Given:
                 )
             if self.strength != 1:
                 raise ValueError(f"strength={self.strength:g} is for images; a span is kept exactly: strength=1")
+            if self.is_appended:
+                raise ValueError("is_appended=True is for images; a span stands in its own place")
         elif self.lane == "audio":
             raise ValueError("end_s=None is for images; a sound is given as a span, with the end_s where it ends")
         media = self.source.media
@@ -84,16 +91,17 @@ class Given:
 
 
 class Keyframe(NamedTuple):
-    """An image that is given at another frame than the first."""
+    """An image whose tokens are appended to the clip's: one at another frame than the first, or given so."""
 
     frame_index: int
     given: Given
 
 
 def keyframes(given: tuple[Given, ...], frame_rate: float) -> tuple[Keyframe, ...]:
-    """The images given at other frames than the first, in order of time."""
+    """The images that are appended, in order of time."""
     images = [Keyframe(item.frame_index(frame_rate), item) for item in given if item.is_image]
-    return tuple(sorted((image for image in images if image.frame_index > 0), key=lambda image: image.frame_index))
+    appended = [image for image in images if image.frame_index > 0 or image.given.is_appended]
+    return tuple(sorted(appended, key=lambda image: image.frame_index))
 
 
 def generated_spans_s(given: tuple[Given, ...], lane: str, duration_s: float) -> list[tuple[float, float]]:

@@ -160,7 +160,7 @@ class ClipRequest:
 
     @property
     def keyframes(self) -> tuple[Keyframe, ...]:
-        """Images given at other frames than the first, which are no part of the mask."""
+        """Images given at other frames than the first, or to be appended there too, which are no part of the mask."""
         return keyframes(self.given, self.frame_rate)
 
     @property
@@ -182,7 +182,7 @@ class ClipRequest:
         latent = self.video_latent_shape
         mask = self._mask_over_time("video", shapes.video_intervals_s(latent.num_frames, self.frame_rate))
         for item in self.given:
-            if item.is_image and item.frame_index(self.frame_rate) == 0:
+            if item.is_image and not item.is_appended and item.frame_index(self.frame_rate) == 0:
                 mask[0] = 1 - item.strength
         return mask.repeat(latent.tokens_per_frame)  # [latent frames] -> [tokens]
 

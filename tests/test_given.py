@@ -28,6 +28,8 @@ SOUND = Source.from_bytes(b"a sound", "audio/wav")
         ({"end_s": float("inf")}, "end_s=inf is not finite"),
         ({"strength": 1.5}, "strength=1.5 is too large; the most is 1"),
         ({"strength": -0.5}, "strength=-0.5 is too small; the least is 0"),
+        ({"is_appended": 1}, "is_appended=1 is not True or False"),
+        ({"is_appended": True, "end_s": 1.0}, "is_appended=True is for images; a span stands in its own place"),
         ({"strength": 0.5, "end_s": 1.0}, "strength=0.5 is for images; a span is kept exactly: strength=1"),
         ({"fit": "stretch"}, "fit='stretch' is not one of crop, pad"),
         ({"lane": "audio"}, "end_s=None is for images; a sound is given as a span"),

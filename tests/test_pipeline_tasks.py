@@ -7,13 +7,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import soundfile
+import torch
 from hypothesis import given as with_cases
 from hypothesis import settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from ltx_nb import media, shapes
-from ltx_nb.catalogue.models import TINY
+from ltx_nb.catalogue.models import DEV, TINY
 from ltx_nb.clip import Clip
 from ltx_nb.media import Media
 from ltx_nb.pipeline import tasks
@@ -307,11 +308,38 @@ def test_sources_can_be_files(name, tmp_path, clip):
     assert waveform.shape == (2, round(33 / 24 * RATE)) and abs(waveform).max() > 0.1
 
 
+@pytest.mark.parametrize(("model", "appended"), [(DEV, [0, 24, 120]), (TINY, [24])])
+def test_the_first_of_several_images_is_appended_where_a_model_was_made_for_it(model, appended):
+    image = np.zeros((64, 64, 3), np.uint8)
+    times = {0.0: image, 1.0: image} | ({-1: image} if model is DEV else {})
+    request = tasks.keyframes_to_video(model, PROMPT, times)
+    assert [frame for frame, _ in request.keyframes] == appended
+    assert (request.video_mask().min() == 1) == (model is DEV)
+
+
+def test_an_appended_first_image_is_seen_and_not_copied(random_session):
+    image = Source.from_media(Media(frames=np.full((1, 64, 64, 3), 200, np.uint8)))
+    seen = []
+    handle = random_session.pipe.transformer.proj_in.register_forward_hook(lambda _, __, out: seen.append(out.shape[1]))
+    sizes = {"width": 64, "height": 64, "num_frames": 9, "sampling": Sampling(num_inference_steps=1)}
+    try:
+        in_place, beside = (
+            random_session.run(
+                ClipRequest(PROMPT, given=[Given("video", image, is_appended=appended)], **sizes), progress=False
+            )
+            for appended in (False, True)
+        )
+    finally:
+        handle.remove()
+    assert seen == [8, 12] and beside.latents.shape == in_place.latents.shape
+    assert not torch.allclose(beside.latents[:, 0], in_place.latents[:, 0], atol=0.1)
+
+
 @pytest.mark.parametrize("name", ["still.png", "still.jpg"])
 def test_an_image_can_be_a_file(name, tmp_path):
     Image.new("RGB", (100, 50), (200, 30, 30)).save(tmp_path / name)
     request = tasks.image_to_video(TINY, PROMPT, tmp_path / name)
-    index, image, strength = conditions_of(request, RATE, image_crf=0).images[0]
+    index, image, strength, _ = conditions_of(request, RATE, image_crf=0).images[0]
     assert (index, image.shape, strength) == (0, (128, 128, 3), 1.0)
     assert abs(image.astype(int) - (200, 30, 30)).max() <= 3
 

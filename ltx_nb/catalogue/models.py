@@ -44,6 +44,8 @@ class Model:
     file: name of an official single file, which has everything but a text encoder and the scheduler's settings.
     sampling: every setting but sigmas; those come from `sigmas_of(num_inference_steps)`, which raises ValueError for a
         number of steps that the model was not made for.
+    appends_keyframes: whether of several images one at the first frame is appended as the others are, as by the
+        reference's `KeyframeInterpolationPipeline`; else it stands in that frame's place.
     stage_2_lora: the repository, file and strength of the LoRA that its second stage is made for, if it is for one.
     keeps_first_sound: whether two stages end with the sound of the first, the second refining the picture alone.
     text_encoder: repository of the text encoder, and its file there, or None for a folder; None where the model's own
@@ -62,6 +64,7 @@ class Model:
     num_frames: int
     image_crf: int
     negative_prompt: str = ""
+    appends_keyframes: bool = True
     stage_2_lora: tuple[str, str, float] | None = None
     keeps_first_sound: bool = False
     file: str | None = None
@@ -130,6 +133,7 @@ TINY = Model(
     height=128,
     num_frames=49,
     image_crf=0,
+    appends_keyframes=False,
 )
 
 # What stage 2 of the dev model is made for: ltx_pipelines/ti2vid_two_stages.py and the README beside it.

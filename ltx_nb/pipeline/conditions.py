@@ -21,12 +21,13 @@ from ltx_nb.shapes import AUDIO_LATENTS_PER_SECOND, TIME_TOLERANCE_S
 class Conditions:
     """Given media over the whole clip; None where a lane is given nothing but images.
 
-    frames: uint8 [F, H, W, 3]. images: (frame index, uint8 [H, W, 3], strength) of each given image, in order.
+    frames: uint8 [F, H, W, 3]. images: (frame index, uint8 [H, W, 3], strength, whether appended) of each
+    given image, in order.
     waveform: float32 [2, N] at the clip's sample rate. notes: in words, what was converted and how.
     """
 
     frames: np.ndarray | None = None
-    images: list[tuple[int, np.ndarray, float]] = field(default_factory=list)
+    images: list[tuple[int, np.ndarray, float, bool]] = field(default_factory=list)
     waveform: np.ndarray | None = None
     notes: list[str] = field(default_factory=list)
 
@@ -56,7 +57,8 @@ def conditions_of(request: ClipRequest, sample_rate: int, image_crf: int) -> Con
                 image = apply_image_conditioning_crf(image, image_crf)
             fitted, note = _fitted(image[None], request, item.fit)
             _note(found.notes, note)
-            found.images.append((item.frame_index(request.frame_rate), fitted[0], item.strength))
+            index = item.frame_index(request.frame_rate)
+            found.images.append((index, fitted[0], item.strength, index > 0 or item.is_appended))
     found.images.sort(key=lambda image: image[0])
     return found
 

@@ -102,8 +102,8 @@ class EncodeVideoStep(ModularPipelineBlocks):
     @property
     def description(self) -> str:
         return (
-            "Encodes given frames over the whole timeline and given images one by one. An image at frame 0 replaces "
-            "the first latent frame, later ones are appended as tokens with the time of their frame. The rest of the "
+            "Encodes given frames over the whole timeline and given images one by one. Images are appended as tokens "
+            "with the time of their frame, but for one that stands in the first latent frame's place. The rest of the "
             "latents is the initial latents of a second stage, or 0."
         )
 
@@ -116,7 +116,7 @@ class EncodeVideoStep(ModularPipelineBlocks):
         return [
             DEVICE_INPUT,
             InputParam("given_frames", type_hint=torch.Tensor, description="uint8 [num_frames, height, width, 3]."),
-            InputParam("given_images", default=(), description="(frame index, uint8 [H, W, 3], strength) of each."),
+            InputParam("given_images", default=(), description="(frame, uint8 [H, W, 3], strength, appended) of each."),
             InputParam("video_mask", required=True, description="[1, video tokens, 1], 1 generates."),
             InputParam("initial_latents", description="Normalised [1, C, F, H, W] to refine."),
             InputParam("num_frames", type_hint=int, required=True),
@@ -156,9 +156,9 @@ class EncodeVideoStep(ModularPipelineBlocks):
 
         if block_state.given_frames is not None:
             latents = torch.where(mask < 1, encoded(block_state.given_frames), latents)
-        for frame_index, image, strength in block_state.given_images:
+        for frame_index, image, strength, is_appended in block_state.given_images:
             tokens = encoded(image[None])
-            if frame_index == 0:
+            if not is_appended:
                 latents = torch.cat([tokens, latents[:, shape.tokens_per_frame :]], dim=1)
             else:
                 latents = torch.cat([latents, tokens], dim=1)

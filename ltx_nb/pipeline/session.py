@@ -255,7 +255,7 @@ class Session(Verbs):
             "num_inference_steps": sampling.num_inference_steps,
             "sigmas": list(sampling.sigmas),
             "given_frames": _tensor(given.frames),
-            "given_images": [(index, torch.tensor(image), strength) for index, image, strength in given.images],
+            "given_images": [(index, torch.tensor(image), *how) for index, image, *how in given.images],
             "given_waveform": _tensor(given.waveform),
             "sample_rate": self.sample_rate,
             "video_mask": torch.from_numpy(request.video_mask())[None, :, None],

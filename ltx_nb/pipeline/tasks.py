@@ -82,7 +82,7 @@ def image_to_video(
 def keyframes_to_video(
     model: Model, prompt: str, keyframes: Mapping[float, Any], **options: Unpack[RequestOptions]
 ) -> ClipRequest:
-    """keyframes: images by their time in s; -1 is the last frame."""
+    """keyframes: images by their time in s; -1 is the last frame. One at 0 is appended if the model is for that."""
     if not isinstance(keyframes, Mapping) or not keyframes:
         raise ValueError("keyframes is no mapping of times to images; give {0.0: first, -1: last}")
     sources = [picture_source(image) for image in keyframes.values()]
@@ -92,7 +92,8 @@ def keyframes_to_video(
     given = []
     for time_s, source in zip(keyframes, sources, strict=True):
         time_s = last_s if time_s == -1 else finite_number("the time of a keyframe", time_s, least=0)
-        given.append(Given("video", source, start_s=time_s, fit=fit or "crop"))
+        is_appended = model.appends_keyframes and round(time_s * blank.frame_rate) == 0
+        given.append(Given("video", source, start_s=time_s, fit=fit or "crop", is_appended=is_appended))
     return blank.replace(given=tuple(given))
 
 
