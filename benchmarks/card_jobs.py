@@ -1,7 +1,7 @@
 """One job of `cards`, as a process: prints a JSON object for each thing it finds, and needs no network and no files.
 
 Weights are drawn on the device and lie in host memory, where they would be mapped from files. Running out of memory is
-a result.
+a result. GB is 1e9 bytes.
 """
 
 from __future__ import annotations
@@ -9,65 +9,103 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 import psutil
 import torch
-from cards import CASTING, OURS, SEQUENTIAL
+from card_forwards import decode_rows, forward_rows
+from card_memory import DEVICE, cap_at, context_gb, memory_since
 from diffusers.modular_pipelines import ModularPipelineBlocks, PipelineState
-from peaks import denoise
-from random_weights import components, transformer
+from random_weights import components
 
 from ltx_nb import ClipRequest, Given, Sampling, Source
-from ltx_nb.catalogue.models import DISTILLED
-from ltx_nb.catalogue.parameters import parameter_counts
+from ltx_nb.catalogue.models import DISTILLED, TINY
+from ltx_nb.catalogue.parameters import counts_of_parts, parameter_counts, text_dimensions
 from ltx_nb.loading import session_of
 from ltx_nb.media import Media
 from ltx_nb.pipeline.out_of_memory import STAGE_OF_BLOCK, Fit
 from ltx_nb.pipeline.session import Session
 from ltx_nb.planning import OutOfMemory
-from ltx_nb.planning.budget import CUDA_CONTEXT, CUDA_CONTEXT_GB, GB
+from ltx_nb.planning.budget import CUDA_CONTEXT, GB
 from ltx_nb.planning.planner import plan_to_load
 from ltx_nb.planning.presets import PRESETS
-from ltx_nb.running.lean import make_lean
-from ltx_nb.running.streaming import stop_streaming, stream_blocks
 
 SHAPES = {"768x512x121": (768, 512, 121), "1920x1088x121": (1920, 1088, 121)}
 SMALL, LARGE = SHAPES
-CLIPS = ((SMALL, "text-to-video"), (LARGE, "image-to-video"), (LARGE, "two stages"), (LARGE, "extend"))
+REHEARSED = {SMALL: (64, 64, 9), LARGE: (128, 64, 17)}
+CLIPS = ((LARGE, "image-to-video"), (SMALL, "text-to-video"), (LARGE, "two stages"), (LARGE, "extend"))
 STEPS = 2
-CUDA = torch.device("cuda")
+CLAIM_GB = 7.2  # what the largest clips of 8gb are to pass within, CUDA's own included
+NEAR_GB = 0.15  # the smallest cap is found to this
 
 
 def main(job: dict[str, Any]) -> None:
-    vram_gb = job["vram_gb"] if "vram_gb" in job else PRESETS[job["card"]].vram_gb
-    total = torch.cuda.get_device_properties(CUDA).total_memory
-    torch.cuda.set_per_process_memory_fraction(min(1.0, (vram_gb - CUDA_CONTEXT_GB) * GB / total))
-    rows = pipeline_rows(job["card"], job["weights"]) if "card" in job else transformer_rows(job["transformer alone"])
+    rehearses = job.pop("rehearses", False)
+    shapes = REHEARSED if rehearses else SHAPES
+    if "card" in job:
+        cap_at(PRESETS[job["card"]].vram_gb)
+        rows = pipeline_rows(job["card"], job["weights"], shapes, rehearses)
+    elif "smallest cap" in job:
+        rows = smallest_cap_rows(job["smallest cap"], job["weights"], shapes, rehearses)
+    elif "decode" in job:
+        cap_at(PRESETS[job["decode"]].vram_gb)
+        rows = decode_rows(shapes[LARGE], streams=not PRESETS[job["decode"]].keeps_all, rehearses=rehearses)
+    else:
+        cap_at(job["vram_gb"])
+        rows = forward_rows(job["forwards"], job["do"], shapes, rehearses)
     for row in rows:
         print(json.dumps(row), flush=True)
 
 
-def pipeline_rows(card: str, weights: str) -> Iterator[dict[str, Any]]:
-    """A row for each clip: peak and seconds of each stage beside the plan's, RAM, what CUDA takes by itself."""
-    start_s = perf_counter()
-    parts, preset, counts = components(weights, CUDA), PRESETS[card], parameter_counts(DISTILLED)
+def placed_session(card: str, weights: str, rehearses: bool) -> tuple[Session, float]:
+    """A session of random weights, and how many GB of them stand for what is mapped from files."""
+    # A given image is not compressed as H.264 first, which takes PyAV and no memory of the card.
+    model = replace(TINY if rehearses else DISTILLED, image_crf=0)
+    parts = components(weights, DEVICE, rehearses)
+    counts = parameter_counts(model)
+    if rehearses:
+        counts = counts_of_parts(parts, text_dimensions(parts["text_encoder"].config.text_config))
+    preset = PRESETS[card]
     mapped = ["text_encoder"] if preset.keeps_all else ["text_encoder", "connectors", "vocoder", "latent_upsampler"]
     tensors = [tensor for name in mapped for tensor in parts[name].parameters() if not tensor.is_meta]
     mapped_gb = sum(tensor.nbytes for tensor in tensors) / GB
     del tensors
-    resident = plan_to_load(DISTILLED, preset, counts).resident_blocks
-    fit = Fit(preset, counts, resident)
-    session = session_of(DISTILLED, parts, fit, device=CUDA, dtype=torch.bfloat16, text="stream")
-    yield {"resident blocks": resident, "made and placed in s": perf_counter() - start_s}
+    fit = Fit(preset, counts, 2 if rehearses else plan_to_load(model, preset, counts).resident_blocks)
+    session = session_of(model, parts, fit, device=DEVICE, dtype=torch.bfloat16, text="stream")
+    return session, mapped_gb
+
+
+def pipeline_rows(card: str, weights: str, shapes: dict[str, Any], rehearses: bool) -> Iterator[dict[str, Any]]:
+    """A row for each clip: peaks and seconds of each stage beside the plan's, RAM, what CUDA takes by itself."""
+    start_s = perf_counter()
+    session, mapped_gb = placed_session(card, weights, rehearses)
+    yield {"made and placed in s": perf_counter() - start_s, "resident blocks": session.fit.resident}
     for shape, task in CLIPS:
-        row = measured_run(session, request_of(*SHAPES[shape], task), synchronise)
+        row = measured_run(session, request_of(*shapes[shape], task), memory_since)
         ram_gb = psutil.Process().memory_full_info().uss / GB - mapped_gb
-        free, total = torch.cuda.mem_get_info()
-        context_gb = (total - free - torch.cuda.memory_reserved()) / GB
-        yield {"shape": shape, "task": task, **row, "ram_gb": ram_gb, "beside the allocator_gb": context_gb}
+        yield {"shape": shape, "task": task, **row, "ram_gb": ram_gb, "context_gb": context_gb()}
+
+
+def smallest_cap_rows(card: str, weights: str, shapes: dict[str, Any], rehearses: bool) -> Iterator[dict[str, Any]]:
+    """A row for each cap tried, CUDA's own included, halving the way between one that passes and one that does not."""
+    session, _ = placed_session(card, weights, rehearses)
+    request = request_of(*shapes[LARGE], "image-to-video")
+    passes_gb, fails_gb, cap_gb = PRESETS[card].vram_gb, 0.0, CLAIM_GB
+    while passes_gb - max(fails_gb, cap_gb - 1) > NEAR_GB:
+        cap_at(cap_gb)
+        row = measured_run(session, request, memory_since)
+        yield {"cap_gb": cap_gb, "passes": "failed" not in row, **row}
+        if "failed" in row:
+            fails_gb = cap_gb
+        else:
+            passes_gb = cap_gb
+        cap_gb = (passes_gb + fails_gb) / 2 if fails_gb else passes_gb - 4 * NEAR_GB
+        if rehearses:
+            break
+    yield {"smallest cap_gb": passes_gb}
 
 
 def request_of(width: int, height: int, num_frames: int, task: str) -> ClipRequest:
@@ -84,10 +122,10 @@ def request_of(width: int, height: int, num_frames: int, task: str) -> ClipReque
     return ClipRequest("a ball", **size, given=given, sampling=sampling, two_stage=task == "two stages")
 
 
-def measured_run(session: Session, request: ClipRequest, synchronise: Callable[[], float]) -> dict[str, Any]:
-    """Of each stage the planned GB without CUDA's own, the GB reserved, and seconds; as far as it got.
+def measured_run(session: Session, request: ClipRequest, synchronise: Callable[[], dict[str, float]]) -> dict[str, Any]:
+    """Note planned GB without CUDA's own, GB allocated and reserved, and seconds of each stage, as far as it got.
 
-    synchronise: waits for the device and says how much has been reserved since it was last called.
+    synchronise: waits for the device and says the most that there was since it was last called.
     """
     stages: dict[str, dict[str, float]] = {}
     blocks = session.pipe._blocks.sub_blocks  # `blocks` is a copy
@@ -123,7 +161,7 @@ class Measured:
         name: str,
         block: ModularPipelineBlocks,
         stages: dict[str, dict[str, float]],
-        synchronise: Callable[[], float],
+        synchronise: Callable[[], dict[str, float]],
     ):
         self._name, self._block, self._stages, self._synchronise = name, block, stages, synchronise
 
@@ -141,67 +179,9 @@ class Measured:
         try:
             return self._block(components, state)
         finally:
-            before = self._stages.get(name, {"reserved_gb": 0.0, "seconds": 0.0})
-            gb = max(before["reserved_gb"], self._synchronise())
-            self._stages[name] = {"reserved_gb": gb, "seconds": before["seconds"] + perf_counter() - start_s}
-
-
-def synchronise() -> float:
-    """The most GB reserved since the last call; nothing is reserved afterwards that is not in use."""
-    torch.cuda.synchronize()
-    reserved_gb = torch.cuda.max_memory_reserved() / GB
-    torch.cuda.empty_cache()
-    torch.cuda.reset_peak_memory_stats()
-    return reserved_gb
-
-
-def transformer_rows(way: str) -> Iterator[dict[str, Any]]:
-    """Seconds of a forward of the transformer alone, and what it reserves: ours, or offloaded as diffusers does it."""
-    model = transformer("int8" if way == OURS else "bf16", CUDA)
-    if way != OURS:
-        offload(model, way)
-        yield timed_forwards(model, SMALL, way)[0]
-        return
-    make_lean(model)
-    stream_blocks(model, CUDA, resident=0, dtype=torch.bfloat16)
-    made = {}
-    for shape in SHAPES:
-        row, made[shape] = timed_forwards(model, shape, "streamed")
-        yield row
-    stop_streaming(model)
-    model.to(CUDA)
-    for shape in SHAPES:
-        row, again = timed_forwards(model, shape, "resident")
-        yield row | {"equal to streamed": all(map(torch.equal, again, made[shape]))}
-
-
-def offload(model: torch.nn.Module, way: str) -> None:
-    if way == SEQUENTIAL:
-        from accelerate import cpu_offload
-
-        cpu_offload(model, CUDA)
-        return
-    if way == CASTING:
-        model.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=torch.bfloat16)
-    model.enable_group_offload(onload_device=CUDA, offload_type="block_level", num_blocks_per_group=1, use_stream=True)
-
-
-def timed_forwards(model: torch.nn.Module, shape: str, way: str) -> tuple[dict[str, Any], list[torch.Tensor]]:
-    """The row, and what the last forward put out, on the CPU. The first forward warms up."""
-    row: dict[str, Any] = {"way": way, "shape": shape, "forwards_s": []}
-    made: list[torch.Tensor] = []
-    synchronise()
-    try:
-        for _ in range(1 + STEPS):
-            torch.manual_seed(0)
-            start_s = perf_counter()
-            with torch.no_grad():
-                outputs = denoise(model, *SHAPES[shape], device="cuda")
-            made = [output.cpu() for output in outputs]
-            row["forwards_s"].append(perf_counter() - start_s)
-    except torch.OutOfMemoryError:
-        row["failed"] = "out of memory"
-    return row | {"reserved_gb": synchronise()}, made
+            found, before = self._synchronise(), self._stages.get(name, {})
+            most = {what: max(gb, before.get(what, 0.0)) for what, gb in found.items()}
+            self._stages[name] = most | {"seconds": before.get("seconds", 0.0) + perf_counter() - start_s}
 
 
 if __name__ == "__main__":

@@ -153,13 +153,14 @@ def denoise(
     def values(*shape: int, dtype: torch.dtype = torch.bfloat16) -> torch.Tensor:
         return torch.randn(*shape, device=device, dtype=dtype)
 
+    config = transformer.config
     sigma = torch.full((1,), 700.0, device=device)
     return velocities(
         transformer,
         hidden_states=values(1, video, 128),
         audio_hidden_states=values(1, audio, 128),
-        encoder_hidden_states=values(1, PROMPT_TOKENS, 4096),
-        audio_encoder_hidden_states=values(1, PROMPT_TOKENS, 2048),
+        encoder_hidden_states=values(1, PROMPT_TOKENS, config.cross_attention_dim),
+        audio_encoder_hidden_states=values(1, PROMPT_TOKENS, config.audio_cross_attention_dim),
         timestep=sigma,
         audio_timestep=sigma,
         sigma=sigma,

@@ -1,10 +1,12 @@
 """Memory presets: what the planner projects (`--plan`), and what is measured (`--measure`).
 
 `--plan` prints the table of presets x sizes, or puts it into a Markdown file between its markers (`--write README.md`).
-`--measure` writes presets.json beside this file, after each result: `peaks`, the planner against the meta device;
-`blocks` of full width, lean against stock, streamed against resident, in one byte; `cards`, where there is a CUDA
-device, the full-size model with random weights under each card's memory, against diffusers' own ways to offload. What
-time is too short for is left to the next run.
+`--measure` writes presets.json beside this file, after each result, the most telling first: `cards`, where there is a
+CUDA device, the full-size model with random weights under each card's memory, against diffusers' own ways to offload;
+`peaks`, the planner against the meta device; `launches`, kernels and bytes between the products of a block; `blocks` of
+full width, lean against stock, streamed against resident, in eight bits. What time is too short for is left to the
+next run. It needs torch, diffusers, transformers, accelerate and peft, and this repository on the path; `--rehearse`
+does the jobs of `cards` with the tiny architecture, without a card too.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import argparse
 import json
 import platform
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -23,7 +26,7 @@ from ltx_nb.whole_files import whole_file
 MODEL = "2.3-distilled"
 SIZES = {"768x512": (768, 512), "1280x704": (1280, 704), "1920x1088": (1920, 1088)}
 FRAMES = (121, 241, 481)
-PARTS = ("peaks", "blocks", "cards")
+PARTS = ("cards", "peaks", "launches", "blocks")
 MARKERS = "<!-- presets:start -->", "<!-- presets:end -->"
 HEAD = (
     f"{MODEL}, one stage, text to video. Projected from the configs by `python benchmarks/presets.py --plan`, not "
@@ -64,7 +67,7 @@ def write_between_markers(path: Path, text: str) -> None:
         unfinished.write_text(f"{before}{start}\n{text}\n{end}{after}", encoding="utf-8")
 
 
-def measure(path: Path, parts: Sequence[str], seconds: float) -> None:
+def measure(path: Path, parts: Sequence[str], seconds: float, rehearses: bool = False) -> None:
     """Bring these parts of the JSON file up to date; `cards` in so much time, and as far as it has not got yet."""
     import torch
 
@@ -85,11 +88,21 @@ def measure(path: Path, parts: Sequence[str], seconds: float) -> None:
             from blocks import full_width_blocks
 
             found["blocks"] = full_width_blocks()
-        elif torch.cuda.is_available():
+        elif part == "launches":
+            from launches import launches_of_a_block
+
+            found["launches"] = list(launches_of_a_block())
+        elif torch.cuda.is_available() or rehearses:
             from cards import measure_cards
 
-            found["cards"] = {"gpu": torch.cuda.get_device_name(), "jobs": found.get("cards", {}).get("jobs", [])}
-            measure_cards(found["cards"]["jobs"], save, seconds - (monotonic() - start_s))
+            gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+            found["cards"] = {
+                "gpu": gpu,
+                "day": date.today().isoformat(),
+                "rehearsal": rehearses,
+                "jobs": found.get("cards", {}).get("jobs", []),
+            }
+            measure_cards(found["cards"]["jobs"], save, seconds - (monotonic() - start_s), rehearses)
         else:
             found.setdefault("cards", {"gpu": None, "jobs": [], "why": "not measured: no CUDA device"})
         save()
@@ -104,15 +117,18 @@ def main() -> None:
     parser.add_argument(
         "--out", type=Path, default=Path(__file__).with_suffix(".json"), help="with --measure: the file"
     )
-    parser.add_argument("--seconds", type=float, default=3600, help="with --measure: how long it may take")
+    parser.add_argument("--seconds", type=float, default=540, help="with --measure: how long it may take")
+    parser.add_argument("--rehearse", action="store_true", help="with --measure cards: with the tiny architecture")
     arguments = parser.parse_args()
+    if arguments.rehearse and arguments.out == parser.get_default("out"):
+        parser.error("--rehearse measures nothing: give --out a file other than presets.json")
     if arguments.plan:
         text = f"{HEAD}\n\n{table()}"
         print(text)
         if arguments.write is not None:
             write_between_markers(arguments.write, text)
         return
-    measure(arguments.out, arguments.measure or PARTS, arguments.seconds)
+    measure(arguments.out, arguments.measure or PARTS, arguments.seconds, arguments.rehearse)
     print(arguments.out.read_text(encoding="utf-8"))
 
 

@@ -1,9 +1,10 @@
 """Components of the full-size model with random weights: drawn on a device, which takes seconds, and kept in host
-memory. Knows configs and forms of weights; nothing of files.
+memory; or the tiny model, to rehearse with. Knows configs and forms of weights; nothing of files.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,9 +14,12 @@ from torch import nn
 from transformers import Gemma3Config, Gemma3ForConditionalGeneration
 
 from ltx_nb.catalogue.components import CONFIGS, empty_component
+from ltx_nb.catalogue.models import TINY
 from ltx_nb.catalogue.parameters import GEMMA
-from ltx_nb.running.one_byte import ScaledLinear, is_quantised
-from ltx_nb.tiny.architecture import tokenizer
+from ltx_nb.loading.folder import read_folder
+from ltx_nb.loading.text_encoder import read_text_encoder
+from ltx_nb.running.one_byte import ScaledLinear, is_quantised, quantise_blocks
+from ltx_nb.tiny import architecture
 
 STD = 0.02
 ONE_BYTE = {"int8": torch.int8, "fp8": torch.float8_e4m3fn}
@@ -30,10 +34,14 @@ GEMMA_NAMES = {
 }
 
 
-def components(weights: str, device: str | torch.device) -> dict[str, Any]:
+def components(weights: str, device: str | torch.device, rehearses: bool = False) -> dict[str, Any]:
     """All that a pipeline has. weights: of the transformer's blocks, "int8", "fp8" or "bf16"."""
+    if rehearses:
+        folder, small = Path(TINY.weights), read_folder(TINY.weights)
+        small |= read_text_encoder(folder / "text_encoder", folder / "tokenizer", small["connectors"].config)
+        return small | {"transformer": transformer(weights, device, rehearses)}
     others = {name: filled(empty_component(name, CONFIGS[name]), device) for name in CONFIGS if name != "transformer"}
-    words = tokenizer()
+    words = architecture.tokenizer()
     words.model_max_length = 1024
     return others | {
         "transformer": transformer(weights, device),
@@ -43,7 +51,12 @@ def components(weights: str, device: str | torch.device) -> dict[str, Any]:
     }
 
 
-def transformer(weights: str, device: str | torch.device) -> nn.Module:
+def transformer(weights: str, device: str | torch.device, rehearses: bool = False) -> nn.Module:
+    if rehearses:
+        small = read_folder(TINY.weights)["transformer"].to(torch.bfloat16)
+        if weights in ONE_BYTE:
+            quantise_blocks(small, form=weights)
+        return small
     model = empty_component("transformer", CONFIGS["transformer"])
     if weights in ONE_BYTE:
         for name, layer in list(model.named_modules()):

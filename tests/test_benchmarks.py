@@ -1,6 +1,7 @@
 """What the benchmarks measure with: peaks that the planner is held to, random weights, stages of a run."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -72,13 +73,34 @@ def test_random_weights_fill_every_tensor_in_its_form(monkeypatch, weights, dtyp
 @pytest.mark.parametrize("task", ["text-to-video", "image-to-video", "two stages", "extend"])
 def test_every_stage_of_a_run_is_measured_beside_its_plan(session, task):
     request = card_jobs.request_of(64, 64, 17, task).replace(sampling=Sampling(num_inference_steps=1))
-    found = card_jobs.measured_run(session, request, lambda: 1.0)
+    found = card_jobs.measured_run(session, request, lambda: {"reserved_gb": 1.0})
     planned = {part.name for part in session.fit.plan(session.model, request).parts}
     assert "failed" not in found and set(found["stages"]) == planned
     assert all(
         it["seconds"] > 0 and it["reserved_gb"] == 1.0 and it["planned_gb"] > 0 for it in found["stages"].values()
     )
     assert not isinstance(session.pipe.blocks.sub_blocks["text"], card_jobs.Measured)
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 4, 7], ids=["whole", "forwards", "diffusers", "smallest cap", "decode"])
+def test_every_kind_of_job_is_rehearsed_without_a_card(number, capsys):
+    card_jobs.main(cards.JOBS[number] | {"rehearses": True})
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    assert len(rows) >= 2 and not any("failed" in row for row in rows)
+
+
+REHEARSAL = f"""
+import sys
+sys.modules |= dict.fromkeys(("av", "librosa", "pyloudnorm", "soundfile", "soxr", "matplotlib", "IPython"), None)
+sys.path.insert(0, {str(Path(presets.__file__).parent)!r})
+import card_jobs, cards
+card_jobs.main(cards.JOBS[0] | {{"rehearses": True}})
+"""
+
+
+def test_the_jobs_need_nothing_that_reads_or_writes_media():
+    done = subprocess.run([sys.executable, "-c", REHEARSAL], capture_output=True, text=True, check=True)
+    assert "failed" not in done.stdout and len(done.stdout.splitlines()) >= 5
 
 
 def test_a_job_that_was_cut_off_is_done_anew_and_others_are_not(monkeypatch):

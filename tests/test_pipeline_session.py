@@ -245,3 +245,15 @@ def test_fifty_mixed_runs_leave_no_memory_and_no_trace_of_themselves(random_sess
     )
     assert torch.equal(last.latents, first.latents) and torch.equal(last.audio_latents, first.audio_latents)
     assert np.array_equal(last.frames, first.frames) and np.array_equal(last.audio, first.audio)
+
+
+def test_hidden_states_of_the_prompt_are_let_go_of_before_the_first_step(random_session):
+    """They are 0.39 GB a prompt with the real model, and would lie on the card to the end of the run."""
+    config, found = random_session.pipe.connectors.config, []
+
+    def count(_):
+        tensors = [it for it in gc.get_objects() if type(it) is torch.Tensor]
+        found.append(sum(it.shape[-1:] == (config.caption_channels * config.text_proj_in_factor,) for it in tensors))
+
+    random_session.text_to_video(PROMPT, seed=3, sampling=TWO_STEPS, on_step=count, **SMALL)
+    assert found == [0, 0]
