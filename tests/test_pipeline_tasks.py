@@ -71,21 +71,45 @@ def test_extension_after_keeps_the_source_exactly(random_session, clip):
     longer = random_session.extend(clip, 0.3, **OPTIONS)
     assert longer.num_frames == 41
     assert_sources_are_exact(longer, clip)
-    # 33 frames less 0.5 s are kept to frame 20: whole latents end at frame 16, and the last frames blend.
-    assert frames_of(longer.provenance["video"], "source").tolist() == list(range(17 - BLEND_FRAMES))
+    assert frames_of(longer.provenance["video"], "source").tolist() == list(range(33))
+    assert frames_of(longer.provenance["video"], "blended").tolist() == [33 + n for n in range(BLEND_FRAMES)]
+    assert frames_of(longer.provenance["audio"], "source", RATE).tolist() == list(range(clip.audio.shape[1]))
+
+
+def test_what_is_said_of_an_overlap_is_made_anew(random_session, clip):
+    longer = random_session.extend(clip, 0.3, overlap_s=0.5, **OPTIONS)
+    assert_sources_are_exact(longer, clip)
+    # 33 frames less 0.5 s.
+    assert frames_of(longer.provenance["video"], "source").tolist() == list(range(21))
+
+
+@pytest.mark.parametrize("direction", ["after", "before"])
+def test_a_source_that_fills_no_whole_latents_comes_back_exactly(random_session, direction):
+    source = noise_clip(num_frames=29)
+    longer = random_session.extend(source, 0.5, direction, **OPTIONS)
+    assert longer.num_frames == 41
+    frames, samples = slice(29), slice(source.audio.shape[1])
+    if direction == "before":
+        frames, samples = slice(-29, None), slice(-source.audio.shape[1], None)
+    assert np.array_equal(longer.frames[frames], source.frames)
+    assert np.array_equal(longer.audio[:, samples], source.audio)
 
 
 def test_extension_before_keeps_the_source_exactly(random_session, clip):
     longer = random_session.extend(clip, 0.3, "before", **OPTIONS)
     assert_sources_are_exact(longer, clip, frame_shift=8)
-    assert frames_of(longer.provenance["video"], "source")[-1] == 40
+    assert frames_of(longer.provenance["video"], "source").tolist() == list(range(8, 41))
+    assert len(frames_of(longer.provenance["audio"], "source", RATE)) == clip.audio.shape[1]
 
 
 def test_retake_changes_only_the_latents_that_meet_it(random_session, clip):
     again = random_session.retake(clip, 0.5, 0.8, **OPTIONS)
     assert_sources_are_exact(again, clip)
     # [0.5, 0.8) s meets the latents of frames 9 to 16 and 17 to 24.
-    assert frames_of(again.provenance["video"], "generated").tolist() == list(range(9, 25))
+    assert frames_of(again.provenance["video"], "source").tolist() == [*range(9), *range(25, 33)]
+    assert frames_of(again.provenance["video"], "generated").tolist() == list(
+        range(9 + BLEND_FRAMES, 25 - BLEND_FRAMES)
+    )
 
 
 def test_retake_of_the_sound_leaves_every_frame(random_session, clip):
@@ -397,7 +421,7 @@ BAD = {
     "wrong dtype": (lambda clip, folder: tasks.image_to_video(TINY, PROMPT, clip.frames[0] / 255), "not uint8"),
     "wrong type": (lambda clip, folder: tasks.image_to_video(TINY, PROMPT, 3), "media is a int; give a Clip"),
     "one frame": (
-        lambda clip, folder: tasks.extend(TINY, noise_clip(num_frames=1), 1.0),
+        lambda clip, folder: tasks.extend(TINY, noise_clip(num_frames=1), 1.0, overlap_s=0.5),
         "overlap_s=0.5 leaves nothing of a clip of 0.04167 s; nearest: 0.02083",
     ),
     "still picture as a clip": (
@@ -523,8 +547,8 @@ def test_two_thousand_random_requests_give_plans_or_value_errors(clip):
     st.sampled_from([8.0, 24.0, 25.0, 30.0, 60.0]),
     st.lists(st.floats(0, 1), min_size=2, max_size=4, unique=True),
 )
-def test_kept_and_only_kept_tokens_come_back(latents, frame_rate, cuts):
-    """Wherever spans are cut: frames of kept latents are the source's but for the blend, all others generated."""
+def test_what_is_given_comes_back_and_nothing_else(latents, frame_rate, cuts):
+    """Wherever spans are cut: frames and samples in them are the source's, all others generated but for the blend."""
     num_frames = 8 * latents + 1
     length_s = num_frames / frame_rate
     spans = [(a * length_s, b * length_s) for a, b in zip(*[iter(sorted(cuts))] * 2, strict=False) if b - a > 1e-3]
@@ -542,14 +566,15 @@ def test_kept_and_only_kept_tokens_come_back(latents, frame_rate, cuts):
     given = tuple(Given(lane, source, *span, source_start_s=span[0]) for lane in ("video", "audio") for span in spans)
     request = ClipRequest(PROMPT, width=32, height=32, num_frames=num_frames, frame_rate=frame_rate, given=given)
     frames, video_spans = put_back_frames(request, np.zeros_like(source.media.frames), source.media.frames)
-    audio, _ = put_back_samples(request, np.zeros_like(source.media.audio), source.media.audio, 1000)
+    audio, audio_spans = put_back_samples(request, np.zeros_like(source.media.audio), source.media.audio, 1000)
     spans_cover(video_spans, length_s)
-    kept = request.video_mask() == 0
+    spans_cover(audio_spans, samples / 1000)
     for index in range(num_frames):
-        origin = next(kind for start, end, kind in video_spans if start - 1e-9 <= index / frame_rate < end - 1e-9)
-        assert (origin != "generated") == kept[(index + 7) // 8]
+        start_s, end_s = index / frame_rate, (index + 1) / frame_rate
+        origin = next(kind for start, end, kind in video_spans if start - 1e-9 <= start_s < end - 1e-9)
+        assert (origin == "source") == any(start - 1e-6 <= start_s and end_s <= end + 1e-6 for start, end in spans)
         assert {"source": 200, "generated": 0}.get(origin, frames[index].max()) == frames[index].max()
-    for start_s, end_s in shapes.gaps_s(spans, length_s):
-        middle = round((start_s + end_s) / 2 * 1000)
-        if middle < samples and end_s - start_s > 0.002:
-            assert audio[0, middle] < 0.5
+    given_samples = frames_of(audio_spans, "source", 1000)
+    assert (audio[:, given_samples] == 0.5).all()
+    assert abs(len(given_samples) - 1000 * sum(end - start for start, end in spans)) <= len(spans)
+    assert (np.delete(audio, given_samples, axis=1) < 0.5).all()

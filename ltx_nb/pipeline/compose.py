@@ -1,14 +1,17 @@
-"""The result's frames and samples: generated ones, with the given ones put back exactly where their tokens were kept.
+"""The result's frames and samples: generated ones, with the given ones put back exactly in their places.
 
-Given is given: what lies in kept tokens comes back frame for frame and sample for sample, but for a short blend on its
-own side of each seam. Knows no model and no tensors.
+Given is given: every frame and sample inside a given span comes back as it was. What was generated goes over into it
+within its own first frames and samples at each seam. Knows no model and no tensors.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
+from scipy.linalg import solve_toeplitz
+from scipy.signal import correlate, lfilter, lfiltic
 
 from ltx_nb import shapes
 from ltx_nb.clip import Span
@@ -16,6 +19,8 @@ from ltx_nb.request import ClipRequest
 
 BLEND_FRAMES = 2
 BLEND_S = 0.01  # of sound: long enough against a click, too short to hear two sounds at once
+PREDICTION_ORDER, PREDICTION_S = 32, 0.05  # a sound's spectrum in 16 peaks, from as much of it as hardly changes
+_KINDS = ("generated", "blended", "source")
 
 
 def put_back_frames(
@@ -23,45 +28,50 @@ def put_back_frames(
 ) -> tuple[np.ndarray, list[Span]]:
     """uint8 [F, H, W, 3] with the given frames in their places, and where each stretch comes from.
 
+    By how much the given frame at a seam differs from what was generated there, the frames next to it are corrected,
+    ever less: decoded frames are a little softer and of other colours than those they were encoded from.
     An image is a guide and is not put back: among decoded frames, a single one that is sharper would flash.
     """
-    share = np.zeros(request.num_frames)
-    if given is not None:
-        latent = request.video_latent_shape
-        kept = request.video_mask()[:: latent.tokens_per_frame] == 0
-        kept[0] &= not any(item.is_image and item.frame_index(request.frame_rate) == 0 for item in request.given)
-        per_frame = np.repeat(kept, [1] + [shapes.VIDEO_TEMPORAL_COMPRESSION] * (latent.num_frames - 1))
-        share = _blended_at_seams(per_frame, BLEND_FRAMES)
-    frames = generated
-    if share.any():
-        frames = generated.copy()
-        frames[share == 1] = given[share == 1]
-        for index in np.flatnonzero((share > 0) & (share < 1)):
-            mixed = share[index] * given[index] + (1 - share[index]) * generated[index]
-            frames[index] = mixed.round().astype(np.uint8)
-    return frames, _spans(share, request.frame_rate)
+    kinds = np.zeros(request.num_frames, int)
+    if given is None:
+        return generated, _spans(kinds, request.frame_rate)
+    edges_s = np.arange(request.num_frames + 1) / request.frame_rate
+    is_given = np.ones(request.num_frames, bool)
+    for span_s in request.generated_spans_s("video"):
+        is_given[shapes.tokens_meeting(list(pairwise(edges_s)), *span_s)] = False
+    frames = generated.copy()
+    frames[is_given] = given[is_given]
+    kinds[is_given] = 2
+    for run, blended in _seams(is_given, BLEND_FRAMES):
+        error = given[run[-1]].astype(np.float32) - generated[run[-1]]
+        for index, share in zip(blended, _falling(BLEND_FRAMES), strict=False):
+            frames[index] = (frames[index] + share * error).clip(0, 255).round().astype(np.uint8)
+            kinds[index] = 1
+    return frames, _spans(kinds, request.frame_rate)
 
 
 def put_back_samples(
     request: ClipRequest, generated: np.ndarray, given: np.ndarray | None, sample_rate: int
 ) -> tuple[np.ndarray, list[Span]]:
-    """float32 [2, N] with the given samples in their places, and where each stretch comes from."""
-    share = np.zeros(generated.shape[1], np.float32)
-    if given is not None:
-        kept = np.zeros(generated.shape[1], bool)
-        mask = request.audio_mask()
-        for (start_s, end_s), generates in zip(shapes.audio_intervals_s(len(mask)), mask, strict=True):
-            kept[round(start_s * sample_rate) : round(end_s * sample_rate)] = not generates
-        # The last token may end before the clip does; what is given after it follows it.
-        end_s = shapes.audio_token_interval_s(len(mask) - 1)[1]
-        kept[round(end_s * sample_rate) :] = not mask[-1]
-        for start_s, end_s in request.generated_spans_s("audio"):
-            kept[round(start_s * sample_rate) : round(end_s * sample_rate)] = False
-        share = _blended_at_seams(kept, round(BLEND_S * sample_rate)).astype(np.float32)
-    audio = generated
-    if share.any():
-        audio = np.where(share == 1, given, share * given + (1 - share) * generated)
-    return audio, _spans(share, sample_rate)
+    """float32 [2, N] with the given samples in their places, and where each stretch comes from.
+
+    At a seam the given sound goes on as its spectrum predicts, and fades out while what was generated fades in.
+    """
+    kinds = np.zeros(generated.shape[1], int)
+    if given is None:
+        return generated, _spans(kinds, sample_rate)
+    is_given = np.ones(generated.shape[1], bool)
+    for start_s, end_s in request.generated_spans_s("audio"):
+        is_given[round(start_s * sample_rate) : round(end_s * sample_rate)] = False
+    audio = np.where(is_given, given, generated)
+    kinds[is_given] = 2
+    length = round(BLEND_S * sample_rate)
+    for run, blended in _seams(is_given, length):
+        known = given[:, run[-round(PREDICTION_S * sample_rate) :]]
+        share = _falling(length)[: len(blended)]
+        audio[:, blended] = share * _continued(known, len(blended)) + (1 - share) * audio[:, blended]
+        kinds[blended] = 1
+    return audio, _spans(kinds, sample_rate)
 
 
 def fit_samples(waveform: np.ndarray, num_samples: int) -> np.ndarray:
@@ -70,25 +80,46 @@ def fit_samples(waveform: np.ndarray, num_samples: int) -> np.ndarray:
     return np.pad(waveform, ((0, 0), (0, max(missing, 0))))[:, :num_samples]
 
 
-def _blended_at_seams(kept: np.ndarray, blend: int) -> np.ndarray:
-    """The source's share 0..1 of each frame or sample: 1 where kept, falling over `blend` of them before each seam."""
-    share = kept.astype(float)
-    ramp = np.arange(1, blend + 1) / (blend + 1)
-    for begin, end in _runs(kept):
-        if not kept[begin]:
-            continue
-        length = min(blend, end - begin)
-        if begin > 0:
-            share[begin : begin + length] = np.minimum(share[begin : begin + length], ramp[:length])
-        if end < len(kept):
-            share[end - length : end] = np.minimum(share[end - length : end], ramp[:length][::-1])
-    return share
+def _continued(known: np.ndarray, count: int) -> np.ndarray:
+    """The next `count` samples of [2, N] by linear prediction: autocorrelation method, as in speech coding.
+
+    A millionth of the power as white noise and poles drawn in by 0.2 % keep what is predicted from growing.
+    """
+    order = min(PREDICTION_ORDER, known.shape[1] - 1)
+    continued = np.zeros((2, count))
+    for channel, samples in enumerate(known.astype(np.float64)):
+        if order > 0 and samples.any():
+            correlation = correlate(samples, samples)[len(samples) - 1 : len(samples) + order]
+            correlation[0] *= 1 + 1e-6
+            predictor = solve_toeplitz(correlation[:-1], correlation[1:])
+            denominator = np.append(1, -predictor) * 0.998 ** np.arange(order + 1)
+            state = lfiltic([1.0], denominator, samples[::-1][:order])
+            continued[channel] = lfilter([1.0], denominator, np.zeros(count), zi=state)[0]
+    return continued.clip(-1, 1)
 
 
-def _spans(share: np.ndarray, rate: float) -> list[Span]:
-    kinds = np.where(share == 1, 2, np.where(share > 0, 1, 0))
-    names = ("generated", "blended", "source")
-    return [(begin / rate, end / rate, names[kinds[begin]]) for begin, end in _runs(kinds)]
+def _falling(length: int) -> np.ndarray:
+    """The given side's share of what comes after a seam, from almost 1 to almost 0."""
+    return np.arange(length, 0, -1) / (length + 1)
+
+
+def _seams(is_given: np.ndarray, blend: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Indices of each given run, up to a seam, and of at most `blend` that are not given, away from it.
+
+    Both count towards the generated side: backwards where that comes before the given run.
+    """
+    runs = _runs(is_given)
+    for number, (begin, end) in enumerate(runs):
+        if is_given[begin]:
+            given = np.arange(begin, end)
+            if number + 1 < len(runs):
+                yield given, np.arange(end, min(end + blend, runs[number + 1][1]))
+            if number > 0:
+                yield given[::-1], np.arange(begin - 1, max(begin - blend, runs[number - 1][0]) - 1, -1)
+
+
+def _spans(kinds: np.ndarray, rate: float) -> list[Span]:
+    return [(begin / rate, end / rate, _KINDS[kinds[begin]]) for begin, end in _runs(kinds)]
 
 
 def _runs(values: np.ndarray) -> list[tuple[int, int]]:

@@ -13,7 +13,7 @@ from ltx_nb.clip import Clip
 from ltx_nb.request import drawn_seed
 from ltx_nb.shapes import MAX_SECONDS
 
-OVERLAP_S = 0.5  # of what is there, made anew with each shot that follows: the default of `tasks.extend`
+OVERLAP_S = 0.5  # of what is there, made anew with each shot that follows: so much to go over from one to the next
 
 
 def make_storyboard(

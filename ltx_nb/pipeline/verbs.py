@@ -79,15 +79,16 @@ class Verbs:
         seconds: float,
         direction: str = "after",
         prompt: str | None = None,
-        overlap_s: float = 0.5,
+        overlap_s: float = 0.0,
         audio: Any = None,
         sample_rate: int | None = None,
         **options: Unpack[OptionsWithClip],
     ) -> Clip:
         """The clip with `seconds` more "after" or "before" it, picture and sound; at most 20 s in all.
 
-        clip: a Clip, a path or frames. prompt: the clip's own if left out. overlap_s: how much of the clip next to the
-        seam is made anew, so that motion and sound go on smoothly. audio: the sound of what is added, if not made.
+        Every frame and sample of the clip comes back. clip: a Clip, a path or frames. prompt: the clip's own if left
+        out. overlap_s: how much of the clip, next to the seam, to make anew as well. audio: the sound of what is added,
+        if not made.
         """
         return self._make(tasks.extend, clip, seconds, direction, prompt, overlap_s, audio, sample_rate, **options)
 
@@ -101,7 +102,10 @@ class Verbs:
         audio: bool = True,
         **options: Unpack[OptionsWithClip],
     ) -> Clip:
-        """The clip with [start, end) s made anew, on both lanes or on one; widened to whole latents, see provenance."""
+        """The clip with [start, end) s made anew, on both lanes or on one.
+
+        Picture is made anew in whole latent frames, 8 frames each: `clip.provenance` tells which. The rest stays.
+        """
         return self._make(tasks.retake, clip, start, end, prompt, video, audio, **options)
 
     def audio_to_video(

@@ -12,7 +12,6 @@ import {
 import { LANES, duration_s, nearest, snapPoints_s } from "./draft.mjs";
 
 const EXTRA_S = 2;
-const OVERLAP_S = 0.5;
 
 // In the order of their buttons; needs: what a source has to have, null if none is needed.
 export const STARTS = [
@@ -29,24 +28,22 @@ export function hasWhat(source, needs) {
   return Boolean(source?.frame_rate);
 }
 
-// The clip made EXTRA_S longer at one end; OVERLAP_S next to the seam are made anew, so that motion and sound go on.
+// The clip made EXTRA_S longer at one end, all of it given.
 function extendedAfter(draft, source) {
-  const { length_s, overlap_s, num_frames } = extension(source);
-  const span = [0, length_s - overlap_s, 0];
-  return { ...likeSource(draft, source), num_frames, given: given(source, LANES, [span]) };
+  const span = [0, source.num_frames / source.frame_rate, 0];
+  return { ...likeSource(draft, source), num_frames: extendedFrames(source), given: given(source, LANES, [span]) };
 }
 
 function extendedBefore(draft, source) {
-  const { overlap_s, num_frames } = extension(source);
+  const num_frames = extendedFrames(source);
   const begin_s = (num_frames - source.num_frames) / source.frame_rate;
-  const span = [begin_s + overlap_s, num_frames / source.frame_rate, overlap_s];
+  const span = [begin_s, num_frames / source.frame_rate, 0];
   return { ...likeSource(draft, source), num_frames, given: given(source, LANES, [span]) };
 }
 
-function extension(source) {
+function extendedFrames(source) {
   const length_s = source.num_frames / source.frame_rate;
-  const num_frames = snapNumFrames((length_s + EXTRA_S) * source.frame_rate);
-  return { length_s, overlap_s: Math.min(OVERLAP_S, length_s / 2), num_frames };
+  return snapNumFrames((length_s + EXTRA_S) * source.frame_rate);
 }
 
 // Everything given but a stretch on both lanes: the middle third, at edges of latents, to be dragged from there.
