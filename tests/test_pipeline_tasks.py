@@ -102,14 +102,14 @@ def test_extension_before_keeps_the_source_exactly(random_session, clip):
     assert len(frames_of(longer.provenance["audio"], "source", RATE)) == clip.audio.shape[1]
 
 
-def test_retake_changes_only_the_latents_that_meet_it(random_session, clip):
+def test_retake_changes_only_what_is_asked_for(random_session, clip):
     again = random_session.retake(clip, 0.5, 0.8, **OPTIONS)
     assert_sources_are_exact(again, clip)
-    # [0.5, 0.8) s meets the latents of frames 9 to 16 and 17 to 24.
-    assert frames_of(again.provenance["video"], "source").tolist() == [*range(9), *range(25, 33)]
-    assert frames_of(again.provenance["video"], "generated").tolist() == list(
-        range(9 + BLEND_FRAMES, 25 - BLEND_FRAMES)
-    )
+    # [0.5, 0.8) s meets frames 12 to 19, of the latents of frames 9 to 16 and 17 to 24, which are generated whole.
+    assert again.request.video_mask().reshape(5, -1).any(1).tolist() == [False, False, True, True, False]
+    assert frames_of(again.provenance["video"], "source").tolist() == [*range(12), *range(20, 33)]
+    generated = frames_of(again.provenance["video"], "generated").tolist()
+    assert generated == list(range(12 + BLEND_FRAMES, 20 - BLEND_FRAMES))
 
 
 def test_retake_of_the_sound_leaves_every_frame(random_session, clip):

@@ -149,22 +149,21 @@ def retake(
     audio: bool = True,
     **options: Unpack[ClipOptions],
 ) -> ClipRequest:
-    """Leave [start, end) s to be made anew on the lanes named, picture in whole latent frames, and give the rest."""
+    """Leave [start, end) s to be made anew on the lanes named, and give everything else."""
     source = picture_source(clip, options.get("frame_rate"))
     info = _moving(source)
-    num_frames, frame_rate = _whole_latents(info, options), _frame_rate(info, options)
-    length_s = num_frames / frame_rate
+    num_frames = _whole_latents(info, options)
+    length_s = num_frames / _frame_rate(info, options)
     start, end = finite_number("start", start), finite_number("end", end)
     if not 0 <= start < end <= length_s + shapes.TIME_TOLERANCE_S:
         raise ValueError(f"[{start:g}, {end:g}) s is no stretch of a clip of {length_s:.6g} s")
     if not (video or audio):
         raise ValueError("video=False and audio=False leave nothing to make anew; make one of them True")
-    anew_s = {"video": _whole_frames(start, end, num_frames, frame_rate), "audio": (start, end)}
     given: list[Given] = []
     for lane, anew in (("video", video), ("audio", audio)):
         if lane == "audio" and not info.has_audio:
             continue
-        spans_s = shapes.gaps_s([anew_s[lane]], length_s) if anew else [(0.0, length_s)]
+        spans_s = shapes.gaps_s([(start, end)], length_s) if anew else [(0.0, length_s)]
         mine = lane_of(source, lane)
         given += [Given(lane, mine, *span_s, source_start_s=span_s[0]) for span_s in spans_s]
     return _like(model, clip, info, prompt, options, num_frames=num_frames, given=tuple(given))
@@ -351,13 +350,6 @@ def _whole_latents(info: MediaInfo, options: Mapping[str, Any]) -> int:
     num_frames = int(info.num_frames / info.frame_rate * _frame_rate(info, options) + shapes.TIME_TOLERANCE_S)
     temporal = shapes.VIDEO_TEMPORAL_COMPRESSION
     return max((num_frames - 1) // temporal * temporal + 1, 1)
-
-
-def _whole_frames(start_s: float, end_s: float, num_frames: int, frame_rate: float) -> tuple[float, float]:
-    """Where the latent frames that meet [start_s, end_s) begin and end, for each is made as a whole."""
-    edges_s = shapes.video_intervals_s(shapes.latent_num_frames(num_frames), frame_rate)
-    meeting = shapes.tokens_meeting(edges_s, start_s, end_s)
-    return (edges_s[meeting[0]][0], edges_s[meeting[-1]][1]) if meeting else (start_s, end_s)
 
 
 def _both_lanes(

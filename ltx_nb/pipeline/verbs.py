@@ -102,10 +102,7 @@ class Verbs:
         audio: bool = True,
         **options: Unpack[OptionsWithClip],
     ) -> Clip:
-        """The clip with [start, end) s made anew, on both lanes or on one.
-
-        Picture is made anew in whole latent frames, 8 frames each: `clip.provenance` tells which. The rest stays.
-        """
+        """The clip with [start, end) s made anew, on both lanes or on one; every other frame and sample stays."""
         return self._make(tasks.retake, clip, start, end, prompt, video, audio, **options)
 
     def audio_to_video(

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 EXTENSION_S = 1.0
 RETAKE_S = (0.8, 1.3)
-# What is retaken is whole latents, one of 8 frames or 40 ms more on each side, and what they blend into.
-RETAKE_MARGIN_S = {"video": 10.5 / FRAME_RATE, "audio": 0.08}
+# A frame and a sample last a while: what begins this much before the stretch still lies in it.
+RETAKE_MARGIN_S = {"video": 1 / FRAME_RATE, "audio": 1 / SAMPLE_RATE_HZ}
 JUMP_PX = 3.0  # more than the object's own step that it may jump at a seam
 
 Found = dict[str, Any]
