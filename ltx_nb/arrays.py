@@ -1,4 +1,4 @@
-"""What pictures and sound look like as arrays: frames uint8 [F, H, W, 3] (RGB), audio float32 [2, N] in [-1, 1].
+"""Pictures and sound as arrays: frames uint8 [F, H, W, 3] (RGB), audio float32 [2, N] in [-1, 1].
 
 Knows shapes, dtypes and ranges; not where arrays come from or what they are for.
 """

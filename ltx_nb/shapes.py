@@ -160,7 +160,7 @@ def tokens_meeting(intervals_s: Sequence[tuple[float, float]], start_s: float, e
 
 
 def gaps_s(spans_s: Iterable[tuple[float, float]], duration_s: float) -> list[tuple[float, float]]:
-    """What the spans leave uncovered of [0, duration_s), in order."""
+    """Gaps between the spans in [0, duration_s), in order."""
     gaps, covered_until_s = [], 0.0
     for start_s, end_s in sorted(spans_s):
         if start_s > covered_until_s + TIME_TOLERANCE_S:

@@ -25,7 +25,7 @@ def checked_span(span: Any) -> Span:
 
 
 def cut_spans(spans: Mapping[str, Sequence[Span]], start_s: float, end_s: float) -> dict[str, list[Span]]:
-    """What of each lane's spans lies in [start_s, end_s), counted from there."""
+    """Parts of each lane's spans that lie in [start_s, end_s), counted from there."""
     return {
         lane: [
             (max(begin_s, start_s) - start_s, min(stop_s, end_s) - start_s, origin)

@@ -1,4 +1,4 @@
-"""What a run recorded, step by step, of both modalities; and how a run ends early.
+"""Records of a run, step by step, of both modalities; and the ways in which a run ends early.
 
 Latents are the model's own: normalised by the VAE's statistics, video [C, F, H, W] and audio [C, L, M] a step.
 """
@@ -93,7 +93,7 @@ class Trace:
         self.steps.append(replace(event, **(nothing | kept), predictions=copies))
 
     def _plan(self, event: StepEvent) -> None:
-        """What of each step of this stage fits into the budget, from the sizes in its first."""
+        """Decide what of each step of this stage fits into the budget, from the sizes in its first."""
         sizes = {name: 2 * tensor.numel() for name, tensor in event.tensors()}
         x0, latents = (sum(sizes[name] for name in names) for names in (_X0, _LATENTS))
         room = self._budget_bytes / event.num_steps

@@ -50,7 +50,7 @@ class ParameterCounts:
 
     @property
     def parameters(self) -> int:
-        """Those of the whole pipeline."""
+        """Parameters of the whole pipeline."""
         around = self.around_blocks + self.connectors + self.vae_encoder + self.vae_decoder + self.audio_vae
         return self.blocks * self.block + around + self.vocoder + self.latent_upsampler + self.text_encoder
 

@@ -25,7 +25,7 @@ class Status(IntEnum):
 
 @dataclass
 class Outcome:
-    """What a command has to say: plain data for --json, and the same in words."""
+    """The answer of a command: plain data for --json, and the same in words."""
 
     data: dict[str, Any] = field(default_factory=dict)
     text: str = ""
@@ -33,7 +33,7 @@ class Outcome:
 
 @contextmanager
 def outcome_of_command(as_json: bool) -> Iterator[Outcome]:
-    """What a command fills; printed when the block ends well. What the block raises becomes a line and a status."""
+    """Give a command its answer to fill; print it when the block ends well. An error becomes a line and a status."""
     outcome = Outcome()
     status = None
     with warnings.catch_warnings(record=True) as caught:

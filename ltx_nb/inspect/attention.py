@@ -1,4 +1,4 @@
-"""What the model looks at: attention of sound to picture, of picture to sound, and of both to the prompt's words.
+"""Attention of a run: of sound to picture, of picture to sound, and of both to the prompt's words.
 
     with capture_attention(session) as maps:
         clip = session.run(request)
@@ -52,7 +52,7 @@ class TokenGrid:
 
 @dataclass(eq=False)
 class AttentionMaps:
-    """What was captured, filled while a session runs. steps: how many denoising steps were added up.
+    """Captured attention, filled while a session runs. steps: how many denoising steps were added up.
     text_positions: all of them, words, padding and registers.
 
     Where the number of tokens changes, as in a second stage, it starts anew: the maps are of the last size.

@@ -1,4 +1,4 @@
-"""What captured attention says: when sound and picture look at each other, where at a moment, and where at a word.
+"""Maps of captured attention: when sound and picture look at each other, where at a moment, and where at a word.
 
 Knows `AttentionMaps`, no model.
 """

@@ -1,4 +1,4 @@
-"""What a sound is, on one time axis: spectrograms, the model's own mel picture, and what is heard in it.
+"""A sound on one time axis: its spectrograms, the model's own mel picture, and the onsets and loudness heard in it.
 
 librosa, soxr and pyloudnorm do the work. Times are centres of analysis frames, every 10 ms (the nearest that is whole
 samples). Levels are in dB below a full-scale sine. Knows no model.

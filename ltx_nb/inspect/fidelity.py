@@ -1,4 +1,4 @@
-"""What the VAEs lose: a clip encoded and decoded, and how far the result is from it, on both lanes.
+"""The loss of the VAEs: a clip encoded and decoded, and how far the result is from it, on both lanes.
 
 The sound is compared as the log-mel picture that the audio VAE sees: the vocoder makes up the phases, so samples cannot
 be compared. Knows no denoising.

@@ -105,5 +105,5 @@ def audio_cell_footprint(session: Session, audio_latents: Any, latent: int) -> A
 
 
 def _disturbance(shape: tuple[int, ...]) -> np.ndarray:
-    """Of standard deviation 1, as the channels of normalised latents have."""
+    """Noise of standard deviation 1, which is that of the channels of normalised latents."""
     return np.random.default_rng(0).standard_normal(shape, np.float32)

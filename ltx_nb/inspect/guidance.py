@@ -1,4 +1,4 @@
-"""What guidance adds: the size and direction of each term at each step of a traced run, and clips without a term.
+"""Terms of guidance: the size and direction of each at each step of a traced run, and clips without one of them.
 
 A term is how far the prompt's prediction of the clean latents (x0) is from another pass's: without the prompt (cfg),
 with skipped self-attention (stg), with lanes that do not hear each other (modality). Knows no plots.

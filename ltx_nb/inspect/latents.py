@@ -1,4 +1,4 @@
-"""What latents are made of: per channel, per latent frame, and by frequency over space and time. Knows no model.
+"""Statistics of latents: per channel, per latent frame, and by frequency over space and time. Knows no model.
 
 The same measures for both lanes. Channels of audio are its 128 packed ones (8 x 16 mel rows, channel first), so that a
 token of either lane has 128; space is rows and columns of video, mel rows of audio.
@@ -23,7 +23,7 @@ MAD_TO_SIGMA = 1.4826  # of a normal distribution
 
 @dataclass(frozen=True, eq=False)
 class LatentStats:
-    """What `latent_stats` found. T latent frames, K channels (128 a token).
+    """Result of `latent_stats`. T latent frames, K channels (128 a token).
 
     mean, std, kurtosis: [K]; kurtosis is 0 for a normal distribution (Fisher's) and for a constant channel.
     dead: channels whose std is below 1 % of the median channel's. outliers: channels whose mean or log std lies over 5

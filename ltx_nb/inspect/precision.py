@@ -1,4 +1,4 @@
-"""What rounding weights costs: the error of every linear layer of the transformer, and of the clip that comes out.
+"""Cost of rounding weights: the error of every linear layer of the transformer, and of the clip that comes out.
 
 Weights are rounded and turned back, so that only their values change, not how they are computed with. Knows the number
 formats, no plots.

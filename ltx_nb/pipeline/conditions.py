@@ -1,4 +1,4 @@
-"""What a request is given, as arrays on the clip's own timelines: frames at its rate and size, samples at its rate.
+"""Given media as arrays on the clip's own timelines: frames at its rate and size, samples at its rate.
 
 Outside the given spans the timelines go on with what the nearest span's source holds there, so that a causal encoder
 sees a past; the masks keep it out of the result. Knows no model and no latents.

@@ -45,7 +45,7 @@ class Fit:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Of an accelerator or of the machine; torch has no class of its own for the latter."""
+    """Whether memory ran out, on an accelerator or on the machine; torch has no class of its own for the latter."""
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
         isinstance(error, RuntimeError) and "DefaultCPUAllocator: can't allocate memory" in str(error)
     )
@@ -72,7 +72,7 @@ def explained_memory_errors(fit: Fit | None, model: Model, request: ClipRequest)
 
 
 def _stage(error: BaseException) -> str:
-    """That of the innermost block which stands for one, of those that were running when the error was raised."""
+    """Name of the stage that ran when the error was raised: the innermost running block that stands for one."""
     found = "preparation"
     for name, number in _running_blocks(error):
         if name in STAGE_OF_BLOCK:

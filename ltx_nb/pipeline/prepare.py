@@ -1,4 +1,4 @@
-"""What the denoising loop starts from: noise for both modalities, mixed by mask with what is given.
+"""The start of the denoising loop: noise for both modalities, mixed by mask with what is given.
 
 A mask is per token, 1 generates and 0 keeps, as the reference's denoise_mask (diffusers' conditioning_mask is the
 opposite). Latents are normalised and packed: [1, tokens, 128] for either modality. Knows no request and no pixels.

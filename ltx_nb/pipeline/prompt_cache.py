@@ -31,7 +31,7 @@ _SAMPLED_VALUES = 64
 
 
 def fingerprint(modules: Iterable[nn.Module]) -> str:
-    """Of the weights, wherever they came from: name, dtype, shape and the first values of every tensor."""
+    """Fingerprint of weights, wherever they came from: name, dtype, shape and the first values of every tensor."""
     digest = hashlib.sha256()
     for module in modules:
         for name, tensor in module.state_dict().items():

@@ -71,7 +71,7 @@ class Session(Verbs):
 
     @property
     def sample_rate(self) -> int:
-        """Of the sound that it makes, in Hz."""
+        """Sample rate of the sound that it makes, in Hz."""
         return self.pipe.vocoder.config.output_sampling_rate
 
     @property
@@ -184,7 +184,7 @@ class Session(Verbs):
     def _run_stages(
         self, request: ClipRequest, stages: list[Stage], after_step: Callable[[StepEvent], None]
     ) -> tuple[Conditions, dict[str, Any]]:
-        """What the last stage was given, and by lane the state of the pipeline after the stage that ends it."""
+        """Run every stage. Return the last one's conditions, and by lane the state after the stage that ends it."""
         carried, ends = self._cached_text(request), {}
         is_cached, notes = bool(carried), []
         for stage in stages:
@@ -234,7 +234,7 @@ class Session(Verbs):
         return self.text_inputs(request) | {"dtype": str(self.pipe.connectors.dtype)}
 
     def _cached_text(self, request: ClipRequest) -> dict[str, Any]:
-        """What the text blocks would put out, where the prompt was encoded before; else nothing."""
+        """Outputs of the text blocks where the prompt was encoded before; else nothing."""
         found = None if self.prompt_cache is None else self.prompt_cache.get(**self._text_key(request))
         if found is None:
             return {}

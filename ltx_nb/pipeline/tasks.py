@@ -44,7 +44,7 @@ class ClipOptions(TypedDict, total=False):
 
 
 class RequestOptions(ClipOptions, total=False):
-    """Those of tasks that make a clip of any length.
+    """Options of tasks that make a clip of any length.
 
     seconds: the length, brought to the nearest legal num_frames; give one of the two.
     """
@@ -341,7 +341,7 @@ def _moving(source: Source) -> MediaInfo:
 
 
 def _frame_rate(info: MediaInfo, options: Mapping[str, Any]) -> float:
-    """Of the clip that is asked for: the given media's, where the options name no other."""
+    """Frame rate of the clip that is asked for: the given media's, where the options name no other."""
     return shapes.checked_frame_rate(_set(options).get("frame_rate", info.frame_rate))
 
 

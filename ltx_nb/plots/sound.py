@@ -176,7 +176,7 @@ def _hz_ticks(axes, most_hz: float) -> None:
 
 
 def _end_s(view: AudioView) -> float:
-    """Of the sound, or of the silence that a very short one was analysed with."""
+    """End of the sound, or of the silence that a very short one was analysed with."""
     return max(view.duration_s, float(view.times_s[-1]))
 
 

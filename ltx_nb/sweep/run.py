@@ -34,7 +34,7 @@ MOST_DEATHS = 2
 
 @dataclass(frozen=True)
 class Row:
-    """What became of a request. seconds: that it took, None where its clip was there already. error: None if made."""
+    """Outcome of a request. seconds: that it took, None where its clip was there already. error: None if made."""
 
     request: ClipRequest
     path: Path

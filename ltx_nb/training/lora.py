@@ -49,7 +49,7 @@ SAVE_EVERY_S = 60.0
 
 @dataclass
 class TrainingLog:
-    """What a training did so far: `losses` a step, by lane, and `samples`, (step, clip) pairs, made as it went."""
+    """Record of a training so far: `losses` a step, by lane, and `samples`, (step, clip) pairs, made as it went."""
 
     losses: list[dict[str, float]] = field(default_factory=list)
     samples: list[tuple[int, Clip]] = field(default_factory=list)
