@@ -1,7 +1,7 @@
 """Shape arithmetic of both modalities: pixels <-> latents <-> tokens, and which seconds each token covers.
 
 A video token is 128 channels for 8 frames x 32 x 32 px (in the first latent frame: for one frame). An audio token is
-8 channels x 16 mel rows for 4 mel frames of 10 ms (the first: for one). Time intervals are [start, end) in seconds.
+8 channels x 16 mel bins for 4 mel frames of 10 ms (the first: for one). Time intervals are [start, end) in seconds.
 Source: diffusers 0.42.1, `LTX2Pipeline.__call__` and `LTX2AudioVideoRotaryPosEmbed`. Knows no tensors and no requests.
 """
 

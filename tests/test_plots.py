@@ -52,7 +52,7 @@ def in_view(axes):
 
 
 # Labels of axes whose numbers count things, or are pure numbers; all others have a unit in brackets.
-COUNTED = {"channel", "frames", "latent frame", "layer, worst first", "mel bin", "mel row", "number"}
+COUNTED = {"channel", "frames", "latent frame", "layer, worst first", "mel bin", "number"}
 PURE = {"SSIM", "amplitude", "attention", "relative error", "share of attention", "value"}
 UNITS = {"Hz", "dB"}
 LATENT = {

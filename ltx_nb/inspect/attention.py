@@ -99,7 +99,7 @@ def capture_attention(
     blocks: indices of transformer blocks, all if left out. heads: "mean", or the indices of those to average.
     kinds: of "video_to_audio", "audio_to_video" and "text".
 
-    Raises ValueError for blocks, heads or kinds that the model has not, or none. The model is as before when the block
+    Raises ValueError for blocks, heads or kinds that the model lacks, or none. The model is as before when the block
     ends, also by an error.
     """
     transformer = session.pipe.transformer

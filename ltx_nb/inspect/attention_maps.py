@@ -106,7 +106,7 @@ def moment_map(maps: AttentionMaps, kind: str, time_s: float, block: int | None 
 def word_map(maps: AttentionMaps, prompt: str, word: str, block: int | None = None) -> WordMap:
     """Attention of both lanes to a word of the prompt that was run, wherever it stands there.
 
-    Raises ValueError for a word that the prompt has not, or if text was not captured.
+    Raises ValueError for a word that is not in the prompt, or where text was not captured.
     """
     positions = _positions(maps.tokenizer, text("prompt", prompt).strip(), text("word", word))
     video = maps.rows("video_text", block)[: int(np.prod(maps.grid.video_shape))]

@@ -21,7 +21,7 @@ from ltx_nb.inspect.quality import mel_distance_db
 from ltx_nb.mel import log_mel
 
 HOP_S = 0.01
-WINDOW_S = 2048 / 48_000  # rounded up to a power of 2: the least in which every mel band has a frequency
+WINDOW_S = 2048 / 48_000  # rounded up to a power of 2: the least in which every mel bin has a frequency
 NUM_MELS = 128
 FLOOR_DB = -100.0
 AUDIBLE_DB = -60.0  # below this level there is no centroid, position or pitch
@@ -38,7 +38,7 @@ class AudioView:
 
     spectrogram_db: [B, T] at frequencies_hz [B]; mel_db: [128, T] at mel_hz [128]; both of the mean power of left and
     right. average_db: [B], over all time. model_mel: [2, T', 64], natural log, 100 frames a second, as the audio VAE
-    sees it. onset_db: [T], mean rise over mel bands. centroid_hz, position (-1 left .. 1 right, by equal power) and
+    sees it. onset_db: [T], mean rise over mel bins. centroid_hz, position (-1 left .. 1 right, by equal power) and
     pitch_hz: [T], NaN where nothing is heard, or no pitch. loudness_lufs: integrated, ITU-R BS.1770-4; -inf for
     silence, None for less than 0.4 s. latent_grid: [128, L] at latent_edges_s [L + 1], if latents were given.
     """
@@ -159,7 +159,7 @@ def window_length(seconds: float, sample_rate: int) -> int:
 
 
 def onset_strength_db(mel_db: np.ndarray, sample_rate: int, n_fft: int, hop: int) -> np.ndarray:
-    """Mean rise over mel bands from frame to frame, [bands, T] to [T] in dB, at the time the sound begins."""
+    """Mean rise over mel bins from frame to frame, [bands, T] to [T] in dB, at the time the sound begins."""
     return librosa.onset.onset_strength(S=mel_db, sr=sample_rate, n_fft=n_fft, hop_length=hop)
 
 

@@ -1,6 +1,6 @@
 """Checks of what inspectors are given: latents of one clip, of either lane, and clips with the lane asked for.
 
-Latents are [C, F, H, W] (video) or [C, L, M] (audio: channels, latents, mel rows), from torch or numpy; the rank says
+Latents are [C, F, H, W] (video) or [C, L, M] (audio: channels, latents, mel bins), from torch or numpy; the rank says
 which lane they are of. Also the rates, requests and lists that several inspectors take. Knows no model.
 """
 

@@ -1,7 +1,7 @@
 """Statistics of latents: per channel, per latent frame, and by frequency over space and time. Knows no model.
 
-The same measures for both lanes. Channels of audio are its 128 packed ones (8 x 16 mel rows, channel first), so that a
-token of either lane has 128; space is rows and columns of video, mel rows of audio.
+The same measures for both lanes. Channels of audio are its 128 packed ones (8 x 16 mel bins, channel first), so that a
+token of either lane has 128; space is rows and columns of video, mel bins of audio.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class LatentStats:
 def latent_stats(latents: Any, frame_rate: float = 24.0) -> LatentStats:
     """Measure video latents [C, F, H, W] or audio latents [C, L, M]; frame_rate (frames/s) counts for video only.
 
-    Raises ValueError for another rank, no values, NaN or infinity, and a frame rate that is none.
+    Raises ValueError for another rank, no values, NaN or infinity, and for something that is no frame rate.
     """
     latents = check_latents(latents)
     lane, edges = lane_of(latents), edges_s(latents, frame_rate)

@@ -28,7 +28,7 @@ class LaneTrajectory:
 
     travelled: [S], RMS movement of x0 since the step before, of its final RMS (the first step: NaN). remaining: [S],
     RMS distance to the last x0, of the same. band_energy: [3, S], mean square of x0 by BANDS of frequency over (rows,
-    columns) of video, (time, mel rows) of audio. settled: for each band, the first step (index into `steps`) from which
+    columns) of video, (time, mel bins) of audio. settled: for each band, the first step (index into `steps`) from which
     on it stays within 10 % of its final value; None for a band without energy.
     """
 

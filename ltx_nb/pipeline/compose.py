@@ -1,7 +1,7 @@
 """The result's frames and samples: generated ones, with the given ones put back exactly in their places.
 
-Given is given: every frame and sample inside a given span comes back as it was. What was generated goes over into it
-within its own first frames and samples at each seam. Knows no model and no tensors.
+Given is given: every frame and sample inside a given span comes back as it was. At a seam the generated side alone is
+blended, over a few frames and samples of its own. Knows no model and no tensors.
 """
 
 from __future__ import annotations

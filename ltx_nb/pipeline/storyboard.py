@@ -13,7 +13,7 @@ from ltx_nb.clip import Clip
 from ltx_nb.request import drawn_seed
 from ltx_nb.shapes import MAX_SECONDS
 
-OVERLAP_S = 0.5  # of what is there, made anew with each shot that follows: so much to go over from one to the next
+OVERLAP_S = 0.5  # of the clip so far, made anew with each shot that follows, for one to lead over to the next
 
 
 def make_storyboard(
@@ -28,7 +28,7 @@ def make_storyboard(
     """Make the first shot with `text_to_video` and each further one with `extend`, the verbs of one session.
 
     shots: prompts, or (prompt, seconds) each. seconds: of a shot that does not say, 2 if left out. seed: of the
-    first, drawn for None or -1; that of each is one more than of the last.
+    first, drawn for None or -1; each further one has the next number.
 
     The clip carries no request, for no single one makes it: its notes tell when each shot begins, its seed and its
     prompt, and they are saved with it. Each pass decodes and forgets, so it carries no latents and no trace either;

@@ -137,7 +137,7 @@ class Verbs:
         return self._make(tasks.upscale, clip, prompt, **options)
 
     def storyboard(self, shots: Sequence[Any], context_s: float = 2.0, **options: Unpack[Options]) -> Clip:
-        """Shots one after the other, each going on from the last `context_s` of what is there; past 20 s too.
+        """Shots one after the other, each going on from the last `context_s` of the clip so far; past 20 s too.
 
         shots: prompts, or (prompt, seconds) each. The clip has no request, for no single one makes it; its
         notes tell when each shot begins, its seed and its prompt.

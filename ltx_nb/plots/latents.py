@@ -118,7 +118,7 @@ def compression(table: Compression, size_in: Size = (8, 2.6)) -> Figure:
 
 @styled
 def pca_rgb(*results: PcaRgb, size_in: Size = (10, 3.4)) -> Figure:
-    """Latents in three colours over one time axis, of one lane or both: frames of video, mel rows of audio."""
+    """Latents in three colours over one time axis, of one lane or both: frames of video, mel bins of audio."""
     if not results:
         raise ValueError("no results are given; give pca_rgb of video, of audio, or of both")
     check_results("PcaRgb", *results)
@@ -132,7 +132,7 @@ def pca_rgb(*results: PcaRgb, size_in: Size = (10, 3.4)) -> Figure:
         else:
             rows = np.arange(one.rgb.shape[1] + 1) - 0.5
             axes.pcolormesh(one.edges_s, rows, one.rgb.transpose(1, 0, 2), rasterized=True)
-            axes.set_ylabel("mel row")
+            axes.set_ylabel("mel bin")
             axes.grid(False)
         shares = ", ".join(
             f"{name} {share:.0%}" for name, share in zip(("red", "green", "blue"), one.explained, strict=True)

@@ -160,7 +160,7 @@ def _model_mel(fig: Figure, axes, view: AudioView) -> None:
 def _latents(fig: Figure, axes, view: AudioView) -> None:
     grid, edges = view.latent_grid, view.latent_edges_s
     map_over_time(fig, axes, edges, np.arange(len(grid) + 1), grid, "value", DIVERGING, CenteredNorm())
-    axes.set(title="Audio latents: 8 channels of 16 mel rows", ylabel="channel")
+    axes.set(title="Audio latents: 8 channels of 16 mel bins", ylabel="channel")
     axes.set_yticks(np.arange(0, len(grid), 32), [f"{row // 16}" for row in range(0, len(grid), 32)])
 
 
