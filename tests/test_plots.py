@@ -1,5 +1,6 @@
 """Every figure at two sizes: axes named with units, data in view, nothing cut off; and awkward results too."""
 
+import matplotlib
 import numpy as np
 import pytest
 from figures import CASES, SCENE, VIDEO, compression, latent_stats, word_map
@@ -168,7 +169,16 @@ def test_nothing_to_draw_is_said():
             plots.clips(nothing)
 
 
-@pytest.mark.parametrize("name", sorted(set(plots.__all__) - {"clips"}))
+def test_figures_made_by_hand_take_the_style():
+    with matplotlib.rc_context():
+        plots.use_style()
+        figure = Figure()
+        (line,) = figure.subplots().plot([0, 1])
+    assert line.get_color() == plots.style.COLOURS[0] and figure.dpi == 100
+    assert not figure.axes[0].spines["top"].get_visible()
+
+
+@pytest.mark.parametrize("name", sorted(set(plots.__all__) - {"clips", "use_style"}))
 def test_what_was_not_inspected_is_refused(name):
     frames = [SCENE.frames()] if name in ("moment_map", "word_map") else []
     with pytest.raises(ValueError, match=r"this draws \w+, which ltx_nb.inspect gives, not ndarray; inspect it first"):

@@ -1,7 +1,8 @@
 """Figures of what `ltx_nb.inspect` finds: results in, a matplotlib Figure out, which a notebook shows.
 
 Each function has the name of the inspector whose result it draws and takes size_in, width and height in inches. None
-computes, and none shows. The public names are imported when they are first used.
+computes, and none shows. `use_style` gives their style to figures that are made by hand. The public names are imported
+when they are first used.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ _MODULE_OF = {
     "round_trip": "coding",
     "time_map": "attention",
     "trajectory": "paths",
+    "use_style": "style",
     "word_map": "attention",
 }
 
