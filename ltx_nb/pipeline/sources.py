@@ -51,7 +51,7 @@ def _checked(media: Any, lane: str) -> Source:
     return source
 
 
-def lane_of(source: Source, lane: str) -> Source:
+def only_lane(source: Source, lane: str) -> Source:
     """The source with this lane alone, where it is in memory with both: what is not given is not stored."""
     media = source.media
     if media is None or media.frames is None or media.audio is None:

@@ -16,7 +16,7 @@ from ltx_nb.catalogue.models import Model
 from ltx_nb.checks import choice, finite_number
 from ltx_nb.clip import Clip
 from ltx_nb.media import MediaInfo, read_request_json
-from ltx_nb.pipeline.sources import lane_of, picture_source, read_sound, sound_source
+from ltx_nb.pipeline.sources import only_lane, picture_source, read_sound, sound_source
 from ltx_nb.request import ClipRequest, Given, Sampling, Source, spelt_out
 
 # Far below what can be heard or seen: such sound is there by rounding, if at all.
@@ -164,7 +164,7 @@ def retake(
         if lane == "audio" and not info.has_audio:
             continue
         spans_s = shapes.gaps_s([(start, end)], length_s) if anew else [(0.0, length_s)]
-        mine = lane_of(source, lane)
+        mine = only_lane(source, lane)
         given += [Given(lane, mine, *span_s, source_start_s=span_s[0]) for span_s in spans_s]
     return _like(model, clip, info, prompt, options, num_frames=num_frames, given=tuple(given))
 
@@ -209,7 +209,7 @@ def _to_sound(
         options["seconds"] = length_s
     blank = _request(model, prompt, options, given[0].source if given else None, given=given)
     end_s = _sound_end_s(0.0, length_s, blank.duration_s, blank.frame_rate)
-    return blank.replace(given=(*blank.given, Given("audio", lane_of(source, "audio"), 0.0, end_s)))
+    return blank.replace(given=(*blank.given, Given("audio", only_lane(source, "audio"), 0.0, end_s)))
 
 
 def _sound_end_s(start_s: float, length_s: float, limit_s: float, frame_rate: float) -> float:
@@ -230,7 +230,7 @@ def _with_new_sound(
         for item in given
     ]
     end_s = _sound_end_s(start_s, sound_length_s(source), limit_s, frame_rate)
-    return (*kept, Given("audio", lane_of(source, "audio"), start_s, end_s))
+    return (*kept, Given("audio", only_lane(source, "audio"), start_s, end_s))
 
 
 def video_to_audio(model: Model, video: Any, prompt: str | None = None, **options: Unpack[ClipOptions]) -> ClipRequest:
@@ -239,7 +239,7 @@ def video_to_audio(model: Model, video: Any, prompt: str | None = None, **option
     info = _moving(source)
     num_frames = _whole_latents(info, options)
     end_s = num_frames / _frame_rate(info, options)
-    given = (Given("video", lane_of(source, "video"), 0.0, end_s),)
+    given = (Given("video", only_lane(source, "video"), 0.0, end_s),)
     return _like(model, video, info, prompt, options, num_frames=num_frames, given=given)
 
 
@@ -356,4 +356,4 @@ def _both_lanes(
     source: Source, info: MediaInfo, start_s: float, end_s: float, source_start_s: float = 0.0
 ) -> tuple[Given, ...]:
     lanes = ("video", "audio") if info.has_audio else ("video",)
-    return tuple(Given(lane, lane_of(source, lane), start_s, end_s, source_start_s) for lane in lanes)
+    return tuple(Given(lane, only_lane(source, lane), start_s, end_s, source_start_s) for lane in lanes)
