@@ -47,10 +47,10 @@ class LoopBeforeDenoiser(ModularPipelineBlocks):
             ("", block_state.latents, block_state.video_timestep_mask),
             ("audio_", block_state.audio_latents, block_state.audio_timestep_mask),
         ):
-            inputs[f"{prefix}hidden_states"] = latents.to(block_state.dtype)
-            inputs[f"{prefix}timestep"] = t * timestep_mask
+            inputs[f"{prefix}hidden_states"] = latents.to(block_state.dtype)  # [1, tokens, 128]
+            inputs[f"{prefix}timestep"] = t * timestep_mask  # [1, tokens], or [1, 1] for all of them
             # A frozen lane's timestep mask is one 0 for all tokens, any other's maximum is what generates.
-            inputs[f"{prefix}sigma"] = t * (timestep_mask.amax(1) > 0)
+            inputs[f"{prefix}sigma"] = t * (timestep_mask.amax(1) > 0)  # [1]
         block_state.model_inputs = inputs
         return components, block_state
 
@@ -106,6 +106,7 @@ class LoopDenoiser(ModularPipelineBlocks):
                     audio_coords=block_state.audio_coords,
                     **flags,
                 )
+            # [1, tokens, 128], with one sigma for all tokens and a mask of [1, tokens, 1]
             video[name] = block_state.latents - video_velocity.float() * (sigma * block_state.video_mask)
             audio[name] = block_state.audio_latents - audio_velocity.float() * (sigma * block_state.audio_mask)
         block_state.predictions = {name: (video[name], audio[name]) for name in video}
