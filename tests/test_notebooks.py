@@ -162,9 +162,9 @@ def test_fault_not_compared_without_a_reason(tmp_path):
 
 
 def test_fault_too_large(tmp_path):
-    path = stored(tmp_path, code_cell("print('a')", v4.new_output("stream", text="a" * 250_000)))
+    path = stored(tmp_path, code_cell("print('a')", v4.new_output("stream", text="a" * 350_000)))
     (fault,) = execute.faults(path)
-    assert "over 200000: make its figures smaller" in fault
+    assert "over 300000: make its figures smaller" in fault
 
 
 def test_fault_embedded_video(tmp_path):
