@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from ltx_nb.pipeline import tasks
-from ltx_nb.pipeline.sources import lane_of, sound_source
+from ltx_nb.pipeline.sources import only_lane, sound_source
 from ltx_nb.pipeline.storyboard import make_storyboard
 from ltx_nb.pipeline.windows import make_windows
 from ltx_nb.shapes import MAX_SECONDS
@@ -125,7 +125,7 @@ class Verbs:
             of_run = _of_run(options)
             of_request: dict[str, Any] = {**options, "seconds": MAX_SECONDS}
             first = tasks.audio_to_video(self.model, prompt, source, None, image, strength, **of_request)
-            return make_windows(self.run, first, lane_of(source, "audio"), wanted_s, **of_run)
+            return make_windows(self.run, first, only_lane(source, "audio"), wanted_s, **of_run)
         return self._make(tasks.audio_to_video, prompt, source, None, image, strength, **options)
 
     def video_to_audio(self, video: Any, prompt: str | None = None, **options: Unpack[OptionsWithClip]) -> Clip:
