@@ -17,6 +17,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.rcsetup import cycler
 
 from ltx_nb.checks import finite_number
 from ltx_nb.inspect.inputs import listed
@@ -63,7 +64,7 @@ _RC: dict[Any, Any] = {
 
 # For figures made by hand: in the same colours, sharp where an inch is shown as 100 pixels, and without a grid, which
 # would lie over pictures.
-_RC_BY_HAND = _RC | {"axes.grid": False, "axes.prop_cycle": matplotlib.cycler(color=COLOURS), "figure.dpi": 100}
+_RC_BY_HAND = _RC | {"axes.grid": False, "axes.prop_cycle": cycler(color=COLOURS), "figure.dpi": 100}
 
 _LEGEND: dict[str, Any] = {"borderaxespad": 0, "framealpha": 0, "handlelength": 1.5, "columnspacing": 1.2}
 
