@@ -1,4 +1,4 @@
-"""What a request is given on its two lanes, video and audio: spans of picture and sound, and images at a time.
+"""Media given to a request on its two lanes, video and audio: spans of picture and sound, and images at a time.
 
 The clip that it is given to is not known here (`ltx_nb.request`), nor how its source is read (`ltx_nb.media`).
 """

@@ -52,7 +52,7 @@ _OTHER_WORDS = {
 
 @dataclass(frozen=True)
 class ClipRequest:
-    """What to make. Raises ValueError for what cannot be made, saying the nearest that can.
+    """Description of a clip to make. Raises ValueError for what cannot be made, saying the nearest that can.
 
     width, height: px, multiples of 32; of 64 with two_stage, which generates at half the size first.
     num_frames: 8k + 1, at most 20 s and 4 frames at frame_rate, which is 1..120 frames/s.

@@ -121,7 +121,7 @@ class Source:
         return file
 
     def info(self) -> MediaInfo:
-        """What is in it. Raises ValueError if it cannot be read."""
+        """Facts of its media. Raises ValueError if it cannot be read."""
         if self.media is not None:
             return self.media.info
         from ltx_nb.media import probe
@@ -198,7 +198,7 @@ def written_once(given: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def read_back(given: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What `written_once` wrote, with each source in full again."""
+    """Items that `written_once` wrote, with each source in full again."""
     whole: dict[str, Any] = {}
     read = []
     for item in given:

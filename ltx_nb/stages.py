@@ -1,4 +1,4 @@
-"""What a run of a request consists of: its stages, the passes of each step, and what is encoded before each stage.
+"""Parts of a run of a request: its stages, the passes of each step, and what is encoded before each stage.
 
 Plain data, worked out in one place: `ltx_nb.pipeline` runs it and `ltx_nb.planning` prices it. Knows no tensors, and no
 sizes in bytes.
@@ -86,7 +86,7 @@ class Stage:
 
     @cached_property
     def pictures(self) -> tuple[VideoShape, ...]:
-        """What the video VAE encodes for this stage: the given frames over the whole timeline, then each image."""
+        """Pictures that the video VAE encodes for this stage: the given frames over the timeline, then each image."""
         whole = video_shape(self.request)
         videos = [item for item in self.request.given if item.lane == "video"]
         images = [replace(whole, num_frames=1) for item in videos if item.is_image]

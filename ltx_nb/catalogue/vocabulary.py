@@ -1,4 +1,4 @@
-"""What a small model was trained to understand, so that what lies outside can be named before it disappoints.
+"""The words that a small model was trained to understand, so that what lies outside can be named before it disappoints.
 
 Plain data that lies in the model's folder as `vocabulary.json`; a large model has none. Knows no tokenizer: words that
 have no token are the session's to find.

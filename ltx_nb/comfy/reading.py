@@ -76,7 +76,7 @@ UNDERSTOOD = {
 
 @dataclass(frozen=True)
 class Imported:
-    """What a workflow makes.
+    """A clip that a workflow makes.
 
     request: as far as a request says it. loras: (file name, strength) each, for `load(loras=)`. checkpoint: the file
     name of its model. left_out: in words, everything of the workflow that the request does not have.

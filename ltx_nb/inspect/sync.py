@@ -1,8 +1,8 @@
 """How late the sound is: sounds that begin against things that suddenly move, event by event and overall.
 
-A positive lag means that the sound comes after the picture (sound late); negative, before it. Visible events are peaks
-of the change of motion between frames, which a hit, a turn, a start or a stop has and steady motion has not; or they
-are given. Knows no model and no world.
+A positive lag means that the sound comes after the picture (sound late); negative, before it. Visible events are given,
+or are peaks of the change of motion between frames: a hit, a turn, a start or a stop, not steady motion. Knows no model
+and no world.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class Files:
 
 @dataclass(frozen=True)
 class Download:
-    """What a repository's missing files are. num_bytes: of those; license: as its card says it, or "not stated"."""
+    """Missing files of a repository. num_bytes: their size; license: as its card says it, or "not stated"."""
 
     files: Files
     num_files: int
@@ -53,7 +53,7 @@ class Download:
 
 
 def missing_downloads(wanted: Sequence[Files]) -> list[Download]:
-    """What has to be downloaded before all of `wanted` is here; asks the hub only about what is missing.
+    """Return what has to be downloaded before all of `wanted` is here; asks the hub only about what is missing.
 
     Raises as `fetch`, but for the disk.
     """

@@ -97,7 +97,7 @@ def _shards(folder: Path) -> list[Path]:
 
 
 def json_object(path: Path) -> dict[str, Any]:
-    """What a JSON file holds. Raises FileNotFoundError, and WeightsError for anything but an object."""
+    """Contents of a JSON file. Raises FileNotFoundError, and WeightsError for anything but an object."""
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}")
     try:

@@ -45,7 +45,7 @@ def find(name: str, is_folder: bool = False) -> Path | None:
 
 
 def known_files(names: list[str]) -> list[str]:
-    """Those of these files and folders that lie in the folders, as paths."""
+    """Find which of these files and folders lie in the folders, as paths."""
     return [str(place / name) for name in names for place in _places() if (place / name).exists()]
 
 

@@ -71,7 +71,7 @@ def listed(loras: LoraSource | Sequence[LoraSource]) -> tuple[LoraSource, ...]:
 
 
 def path_and_scale(source: LoraSource) -> tuple[str, float]:
-    """Of one LoRA; a scale that is left out is 1."""
+    """Path and scale of one LoRA; a scale that is left out is 1."""
     path, scale = source if isinstance(source, tuple) and len(source) == 2 else (source, 1.0)
     if not isinstance(path, (str, os.PathLike)):
         raise ValueError(f"{path!r} in loras is not a path; give 'lora.safetensors' or ('lora.safetensors', 0.8)")
@@ -133,7 +133,7 @@ def parameters_of_loras(sources: Sequence[LoraSource]) -> int:
 def _changes(
     models: Mapping[str, torch.nn.Module], sources: Sequence[LoraSource], passed_over: tuple[str, ...] = ()
 ) -> dict[str, list[LoraLayer]]:
-    """What the LoRAs change of each layer, all of it checked. passed_over: components whose changes are left out."""
+    """Changes that the LoRAs make to each layer, all of them checked. passed_over: components whose changes are left out."""
     changes: dict[str, list[LoraLayer]] = {}
     if not sources:
         return changes
@@ -248,7 +248,7 @@ def _own_scale(path: str, name: str, parts: Mapping[str, torch.Tensor], adapter:
 
 
 def _factor(parts: Mapping[str, torch.Tensor], name: str) -> torch.Tensor:
-    """Of a LoKr: whole, or the product of two."""
+    """One factor of a LoKr: whole, or the product of two."""
     if name in parts:
         return parts[name].float()
     return parts[f"{name}_a"].float() @ parts[f"{name}_b"].float()

@@ -59,7 +59,7 @@ class _Wanted(NamedTuple):
 def files_of(
     model: Model, text_encoder: str | os.PathLike[str] | None = None, parts: Sequence[str | os.PathLike[str]] = ()
 ) -> list[Files]:
-    """What `located` needs of the hub: nothing where everything lies here.
+    """Files that `located` needs of the hub: none where everything lies here.
 
     Raises FileNotFoundError for a model whose place is here and whose file is not, WeightsError where that is none that
     can be read: before anything else is downloaded for it.
@@ -121,7 +121,7 @@ def _places(
 
 
 def _text_places(source: str | os.PathLike[str] | tuple[str, str | None]) -> dict[str, Path | _Wanted]:
-    """Of a folder, a file, a repository, or a repository with a file."""
+    """Place of a folder, a file, a repository, or a repository with a file."""
     tokenizer: Path | _Wanted = _Wanted(Files(TEXT_ENCODER, TOKENIZER_PATTERNS))
     if isinstance(source, tuple):
         repository, file = source
@@ -171,6 +171,6 @@ def _is_here(model: Model) -> bool:
 
 
 def _identity(path: Path) -> list[Any]:
-    """Of a file, or of the transformer's files in a folder: name, size and time, as `make` goes by."""
+    """Identity of a file, or of the transformer's files in a folder: name, size and time, as `make` goes by."""
     files = sorted((path / "transformer").glob("*.safetensors")) if path.is_dir() else [path]
     return [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in map(Path.resolve, files)]

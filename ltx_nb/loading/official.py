@@ -107,7 +107,7 @@ def _config(path: str | os.PathLike[str], file: TensorFile) -> Mapping[str, Any]
 
 
 def _by_component(files: Sequence[TensorFile]) -> tuple[dict[str, dict[str, Stored]], list[str]]:
-    """What the files have, under component and diffusers' name, and the keys that have no such name."""
+    """Tensors of the files, under component and diffusers' name, and the keys that have no such name."""
     stored: dict[str, dict[str, Stored]] = {}
     unknown = []
     for file in files:

@@ -105,6 +105,6 @@ class OneRowAtATime(ModelHook):
 
 
 def _runnable_parts(component: nn.Module) -> list[nn.Module]:
-    """What of a component is run by a call of its own: both halves of a VAE, else all of it."""
+    """Parts of a component that are run by calls of their own: both halves of a VAE, else all of it."""
     halves = [getattr(component, half) for half in ("encoder", "decoder") if hasattr(component, half)]
     return halves or [component]

@@ -105,4 +105,4 @@ def shown(names: list[str]) -> str:
 
 
 class Damaged(Exception):
-    """What is wrong with a header, in words."""
+    """Fault of a header, in words."""

@@ -69,7 +69,7 @@ def _checked(
 
 
 def _difference(entry: Stored, shape: tuple[int, ...], dtype: torch.dtype) -> list[str]:
-    """What is wrong with a tensor, in words; none where nothing is."""
+    """Fault of a tensor, in words; none where nothing is wrong."""
     exact = [] if dtype.is_floating_point and dtype.itemsize > 1 else [_NAMES[dtype]]
     if entry.shape not in (shape, (1,) if shape == () else shape):
         return [f"{entry.key} is {list(entry.shape)}, not {list(shape)}"]

@@ -142,7 +142,7 @@ def _config(source: Path, named: Mapping[str, Stored], notes: Mapping[str, str])
 
 
 def _sizes(source: Path, named: Mapping[str, Stored]) -> dict[str, int]:
-    """Of a Gemma 3, from the shapes of its tensors."""
+    """Sizes of a Gemma 3, from the shapes of its tensors."""
     try:
         vocab, hidden = named["embed_tokens.weight"].shape
         first = {part: named[f"layers.0.{part}.weight"].shape for part in ("self_attn.q_norm", "mlp.gate_proj")}

@@ -1,4 +1,4 @@
-"""What media hold: the facts of a file, and decoded pictures and sound in memory. Reads and writes nothing."""
+"""Contents of media: the facts of a file, and decoded pictures and sound in memory. Reads and writes nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ltx_nb.checks import finite_number, whole_number
 
 @dataclass(frozen=True)
 class MediaInfo:
-    """What a file holds. A still picture is one frame without a rate; what is not there is None or 0.
+    """Facts of a file. A still picture is one frame without a rate; what is not there is None or 0.
 
     width and height are in square pixels as shown, that is, turned as the file says. num_frames counts frames at
     frame_rate for as long as the picture is shown, which is what `read_video` gives, however many are stored.

@@ -39,7 +39,7 @@ def check_decoded_size(name: str, what: str, num_bytes: float, nearest: str) -> 
 
 
 def file_of(source: MediaSource) -> Any:
-    """What Pillow and PyAV open: the absolute path of a regular file, or a binary file at its start."""
+    """Return what Pillow and PyAV open: the absolute path of a regular file, or a binary file at its start."""
     if isinstance(source, bytes):
         return io.BytesIO(source)
     if isinstance(source, (str, os.PathLike)):

@@ -22,7 +22,7 @@ from ltx_nb.media.timing import constant_rate, middles_s, num_frames_at, shown_a
 
 
 def probe(source: MediaSource) -> MediaInfo:
-    """What is in a video, sound or picture file, read without decoding more than a video's first frame.
+    """Facts of a video, sound or picture file, read without decoding more than a video's first frame.
 
     Raises ValueError if it cannot be read.
     """

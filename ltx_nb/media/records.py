@@ -1,4 +1,4 @@
-"""What a file of ours says of itself in its comment: the request that made the clip, and where its parts come from.
+"""Comments of the kit's own files: the request that made the clip, and where its parts come from.
 
 Passes JSON through and knows nothing of what is in it.
 """
@@ -34,7 +34,7 @@ def read_request_json(source: MediaSource) -> str | None:
 
 
 def read_clip_json(source: MediaSource) -> str | None:
-    """What else the clip in this file says of itself, as JSON; None if nothing. ValueError if it cannot be read."""
+    """Return what else the clip in this file says of itself, as JSON, or None. ValueError if it cannot be read."""
     return _read_record(source, "ltx_nb_clip")
 
 

@@ -1,4 +1,4 @@
-"""What a video file shows and sounds, and when, found from its packets' time stamps without decoding them.
+"""Timelines of a video file's picture and sound, found from its packets' time stamps without decoding them.
 
 The timeline begins where the file begins to play. Packets that an edit list hides are not counted.
 """

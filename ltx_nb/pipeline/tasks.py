@@ -222,7 +222,7 @@ def _sound_end_s(start_s: float, length_s: float, limit_s: float, frame_rate: fl
 def _with_new_sound(
     given: tuple[Given, ...], source: Source, added_s: tuple[float, float], length_s: float, frame_rate: float
 ) -> tuple[Given, ...]:
-    """What an extension is given, with a sound for what is added; the clip's own then sounds up to the seam."""
+    """Spans of an extension, with a sound for what is added; the clip's own then sounds up to the seam."""
     start_s, limit_s = added_s
     clip_s = (0.0, start_s) if start_s else (limit_s, limit_s + length_s)
     kept = [

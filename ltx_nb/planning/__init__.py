@@ -1,4 +1,4 @@
-"""What a run takes of a machine, before anything is loaded: `plan()` says it, line by line. Knows no tensors.
+"""Memory, disk and time of a run, before anything is loaded: `plan()` says them, line by line. Knows no tensors.
 
 from ltx_nb.planning import plan
 print(plan("2.3-distilled", "8gb", size="1080p").text())

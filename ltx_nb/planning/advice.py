@@ -1,4 +1,4 @@
-"""What would fit where a plan does not: another clip, other files of the model, another preset of the same machine."""
+"""Advice where a plan does not fit: another clip, other files of the model, another preset of the same machine."""
 
 from __future__ import annotations
 

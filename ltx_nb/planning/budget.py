@@ -1,4 +1,4 @@
-"""What each part of a run takes of the accelerator, line by line, and how long it lasts.
+"""Accelerator memory and time of each part of a run, line by line.
 
 What a run consists of is said by `ltx_nb.stages`, which preset to take and how many blocks stay by the planner; here
 are the formulas, fitted to full-size models on the meta device, for a forward that chunks its tokens by 4,096. GB is

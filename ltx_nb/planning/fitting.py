@@ -17,7 +17,7 @@ KIND_NAMES = {"cuda": "a CUDA card", "mps": "an Apple GPU"}
 
 
 def lacks(preset: Preset, machine: Machine) -> tuple[str, ...]:
-    """What keeps the machine from using the preset at all, in words; nothing where it can."""
+    """Name what keeps the machine from using the preset at all; nothing where it can."""
     it, name = machine.accelerator, f"preset {preset.name}"
     if preset.kind == "cpu":
         return ()

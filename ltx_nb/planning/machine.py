@@ -1,4 +1,4 @@
-"""What this machine has: accelerator, memory, disk, which dtypes really work, versions, whether a hub token is set.
+"""Facts of this machine: accelerator, memory, disk, which dtypes really work, versions, whether a hub token is set.
 
 Looks and does not change anything; knows no models. GB is 1e9 bytes.
 """

@@ -91,7 +91,7 @@ class Plan:
 
     @property
     def shortages(self) -> tuple[str, ...]:
-        """What is too little, in words; none if the plan fits."""
+        """Shortages in words; none if the plan fits."""
         found = list(self.lacks)
         if self.peak.gb > self.limit_gb:
             found.append(f"{self.peak.name} needs {self.peak.gb:.1f} GB, {self.limit_gb:.1f} GB can be used")

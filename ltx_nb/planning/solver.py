@@ -19,7 +19,7 @@ from ltx_nb.request import ClipRequest
 
 @dataclass(frozen=True)
 class Case:
-    """What is planned: which model, how it is to lie, for which clip, and on which machine.
+    """The case to plan: which model, how it is to lie, for which clip, and on which machine.
 
     disk_free_gb: None where the disk does not matter. lacks: in words, what the preset needs and the machine cannot do.
     resident: the blocks that stay, where that is settled; else as many as there is room for. falls_back: whether blocks

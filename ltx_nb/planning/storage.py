@@ -1,4 +1,4 @@
-"""What a run takes of a machine's own memory and of its disk, line by line. GB is 1e9 bytes."""
+"""RAM and disk that a run takes, line by line. GB is 1e9 bytes."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def tiles_of(latent: VideoLatentShape) -> tuple[list[Tile], list[Tile], list[Til
 
 @cache
 def tile_shape(latent: VideoLatentShape) -> VideoLatentShape:
-    """Of all that have MAX_PX or less, the one with which fewest latents are coded twice."""
+    """Shape of a tile: of all with MAX_PX or less, the one with which the fewest latents are coded twice."""
     lengths = astuple(latent)
     sizes = [_sizes(length) for length in lengths]
     coded = [[_coded(length, size) for size in of_axis] for length, of_axis in zip(lengths, sizes, strict=True)]
@@ -106,7 +106,7 @@ def _blending(parts: list[slice]) -> list[np.ndarray]:
 
 
 def _sizes(length: int) -> np.ndarray:
-    """Of tiles along this length: the smallest for each number of tiles, as long as no more than two overlap."""
+    """Sizes of tiles along this length: the smallest for each number of tiles, while no more than two overlap."""
     counts = range(1, max(length // OVERLAP, 1) + 1)
     sizes = {ceil((length + (count - 1) * OVERLAP) / count) for count in counts}
     return np.array(sorted(size for size in sizes if size == length or size >= 2 * OVERLAP))

@@ -1,4 +1,4 @@
-"""What the tiny model's attention means: do sound and picture look at each other at contacts, the object at its colour?
+"""Meaning of the tiny model's attention: do sound and picture meet at contacts, the object and its colour?
 
 Chance is what attention would give if it looked at everything alike. The best block of each question is chosen on one
 half of the cases and measured on the other. How a clip is read is in `detect`, attention in `ltx_nb.inspect`.

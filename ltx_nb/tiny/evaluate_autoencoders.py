@@ -1,4 +1,4 @@
-"""What the tiny model's autoencoders and vocoder lose, measured on held-out rendered scenes: no clip can be better."""
+"""Losses of the tiny model's autoencoders and vocoder on held-out rendered scenes: no clip can be better."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ def _source_clip(scene: Scene) -> Clip:
 
 
 def psnr_db(picture: np.ndarray, reference: np.ndarray) -> float:
-    """Of uint8 pictures; at most 88, where no pixel differs."""
+    """PSNR of uint8 pictures in dB; at most 88, where no pixel differs."""
     error = np.square(picture.astype(float) - reference).mean()
     return float(10 * np.log10(255**2 / max(error, 1e-4)))
 

@@ -1,4 +1,4 @@
-"""What was measured, next to what it should be: metrics, their table, and the model card that shows it.
+"""Measured values next to their goals: metrics, their table, and the model card that shows it.
 
 Knows no clip and no model.
 """

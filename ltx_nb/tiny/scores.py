@@ -1,4 +1,4 @@
-"""What is counted in a clip that a prompt asked for: outcomes of the detectors, and the numbers made from many.
+"""Scores of clips that a prompt asked for: outcomes of the detectors, and the numbers made from many.
 
 How a clip is read is in `detect`, which cases there are in `evaluate`, how numbers are shown in `report`.
 """
@@ -37,7 +37,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the detectors find in a case's clip."""
+    """Findings of the detectors in a case's clip."""
 
     case: Case
     seen: Seen
@@ -82,7 +82,7 @@ class Outcome:
         return self.seen.motion == self.case.scene.motion and len(self.seen.contacts_s) == 0 and self.heard.silent
 
     def wrongs(self) -> list[str]:
-        """What is not as the prompt says, in words."""
+        """List what is not as the prompt says, in words."""
         scene, seen, heard = self.case.scene, self.seen, self.heard
         found = [
             f"{name} is {getattr(seen, name)}, not {getattr(scene, name)}"

@@ -77,7 +77,7 @@ def save_folder(components: dict[str, torch.nn.Module], folder: Path) -> None:
 
 
 def trained_vocabulary() -> Vocabulary:
-    """What the transformer is trained to understand, at the sizes of its training clips."""
+    """Vocabulary that the transformer is trained to understand, at the sizes of its training clips."""
     sizes = sorted({(width, height) for height, width, _ in BUCKETS}, key=lambda size: (size != (128, 128), size))
     return understood(sizes, (SHORTEST_FRAMES, max(frames for _, _, frames in BUCKETS)))
 

@@ -269,7 +269,7 @@ def vocabulary() -> list[str]:
 
 
 def understood(sizes: Iterable[tuple[int, int]], num_frames: tuple[int, int]) -> Vocabulary:
-    """What a model understands that learned this world at these sizes, (width, height) in pixels."""
+    """Vocabulary of a model that learned this world at these sizes, (width, height) in pixels."""
     return Vocabulary(
         words=tuple(vocabulary()),
         objects=SHAPES,

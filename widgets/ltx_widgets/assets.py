@@ -31,7 +31,7 @@ def joined_module(name: str) -> str:
 
 @cache
 def joined_style(name: str) -> str:
-    """What all widgets share, static/lib/tokens.css and parts.css, then static/<name>.css."""
+    """Style of a widget: what all share, static/lib/tokens.css and parts.css, then static/<name>.css."""
     return "\n".join((STATIC / file).read_text("utf-8") for file in (*SHARED_STYLES, f"{name}.css"))
 
 

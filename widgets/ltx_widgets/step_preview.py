@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class StepPreview:
-    """What one denoising step predicted of the clip.
+    """Prediction of the clip by one denoising step.
 
     stage: 1, or 2 for the refinement. index: of the step in its stage. sigma: the noise level that it started from.
     frames: uint8 [F, h, w, 3], a small picture of each latent frame. log_mel: float [2, L, 64], natural log, a column

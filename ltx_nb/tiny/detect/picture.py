@@ -1,4 +1,4 @@
-"""What a clip shows: the object's colour, shape and track, how it moves and when it touches, read from pixels alone."""
+"""Reading of a clip's picture, from pixels alone: the object's colour, shape and track, how it moves, when it touches."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MIN_KINK, END_REACH = 0.4, 5.0
 
 @dataclass(frozen=True)
 class Seen:
-    """What a clip shows. Names are the world's, or "none".
+    """Findings in a clip's picture. Names are the world's, or "none".
 
     `track_px` is the object's centre of area in each frame, float [F, 2] as (x, y), NaN where there is no object (a
     triangle's lies a third of its radius below the middle of its box). `contacts_s` are the times at which it turns:

@@ -1,4 +1,4 @@
-"""What a clip sounds like: whether anything is heard, when, from where and what, read from samples alone."""
+"""Reading of a clip's sound: whether anything is heard, when, from where and what, read from samples alone."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MIN_LIKENESS = 0.8  # cosine; the world's own sounds are at most 0.55 alike, whi
 
 @dataclass(frozen=True)
 class Heard:
-    """What a clip sounds like. `sound` is the world's name or "none"; `onsets_x` runs from 0, left, to 1, right."""
+    """Findings in a clip's sound. `sound` is the world's name or "none"; `onsets_x` runs from 0, left, to 1, right."""
 
     silent: bool
     level_dbfs: float

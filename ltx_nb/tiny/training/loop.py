@@ -31,7 +31,7 @@ CARD_BATCHES = 8  # times the batch of a CPU, which a card does in little more t
 
 
 class Stage:
-    """What a stage supplies. `phases` are (steps, *settings); the settings in force come from `phase_at(step)`.
+    """Parts that a stage supplies. `phases` are (steps, *settings); the settings in force come from `phase_at(step)`.
 
     device: where it computes; `scale`: how many times larger its batches are there than on a CPU.
     """
@@ -55,7 +55,7 @@ class Stage:
         raise NotImplementedError
 
     def hot_modules(self) -> list[torch.nn.Module]:
-        """What is worth compiling where there is a card."""
+        """Modules that are worth compiling where there is a card."""
         return []
 
     def lr_factor(self, progress: float) -> float:

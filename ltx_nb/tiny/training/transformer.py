@@ -102,7 +102,7 @@ class TransformerStage(Stage):
         captions: list[str],
         isolate_modalities: bool = False,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """What transformer and connectors of these modules predict of video and audio, [B, tokens, 128] each."""
+        """Velocities of video and audio as these modules predict them, [B, tokens, 128] each."""
         tokens = self.tokenizer(
             captions,
             padding="max_length",
@@ -135,7 +135,7 @@ class TransformerStage(Stage):
         video: torch.Tensor,
         audio: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """What is to be predicted, where video and audio are the true velocities.
+        """Velocities to be predicted, where video and audio are the true ones.
 
         silent: bool [B], whether there is a caption and what it tells of makes no sound.
         """

@@ -1,4 +1,4 @@
-"""What there is to know of one latent of a clip: its channels, its history over steps, its attention, its footprint.
+"""Facts of one latent of a clip: its channels, its history over steps, its attention, its footprint.
 
 Arrays and results of ltx_nb.inspect in, small arrays out. A latent is {"lane": "video", "t", "y", "x"} or
 {"lane": "audio", "t"}. Knows no widget and no model.
@@ -47,7 +47,7 @@ def channel_spread(latents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def history_of(trace: Any, place: Place, latents: np.ndarray) -> tuple[list[dict[str, Any]], np.ndarray]:
-    """What each step predicted of the latent (x0): the steps as plain data, and float32 [S, 128].
+    """Predictions of the latent (x0) by each step: the steps as plain data, and float32 [S, 128].
 
     A first stage at half the size has fewer cells; the one at the same place counts.
     """
@@ -120,7 +120,7 @@ def word_positions(tokenizer: Any, prompt: str) -> list[tuple[int, str]]:
 
 
 def _index(place: Place, video_shape: tuple[int, ...]) -> int:
-    """Of the latent among its lane's tokens."""
+    """Index of the latent among its lane's tokens."""
     _, height, width = video_shape
     return (place["t"] * height + place["y"]) * width + place["x"] if place["lane"] == "video" else place["t"]
 

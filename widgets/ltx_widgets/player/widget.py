@@ -103,7 +103,7 @@ class Player(KitWidget):
 
     @property
     def duration_s(self) -> float:
-        """Of the longer clip."""
+        """Length of the longer clip in s."""
         return max((facts["duration_s"] for facts in self.clips), default=0.0)
 
     @traitlets.validate("position_s")

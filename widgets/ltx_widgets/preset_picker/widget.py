@@ -134,7 +134,7 @@ class PresetPicker(KitWidget):
 
 
 def job_of(request: ClipRequest) -> dict[str, Any]:
-    """What of a request the planner asks for: its shape, and the task that is given on its lanes."""
+    """The part of a request that the planner asks for: its shape, and the task that is given on its lanes."""
     return {name: getattr(request, name) for name in SHAPE} | {"task": named_task(request)}
 
 

@@ -39,7 +39,7 @@ HOW = ("once", "new_seed", "seeds")
 
 
 class Tokenizer(Protocol):
-    """What the widget asks of the model's tokenizer."""
+    """A tokenizer as far as the widget asks it."""
 
     def count(self, text: str) -> int:
         """How many tokens the text takes."""
@@ -233,7 +233,7 @@ class Prompt(KitWidget):
 
 
 def _edited(request: ClipRequest) -> dict[str, Any]:
-    """Of the request's plain data what is edited here; its media are not turned into text for that."""
+    """Plain data of the request's edited fields; its media are not turned into text for that."""
     return {name: getattr(request, name) for name in EDITED} | {"sampling": request.sampling.to_dict()}
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class RunClock:
-    """Of one run of a request, from now on. now: a clock in seconds."""
+    """Clock of one run of a request, from now on. now: a clock in seconds."""
 
     def __init__(self, request: ClipRequest, now: Callable[[], float] = time.monotonic):
         self._now = now

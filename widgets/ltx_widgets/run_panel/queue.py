@@ -55,7 +55,7 @@ class RunQueue(Generic[Job]):
         self._on_change()
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Until all jobs are done; whether they are."""
+        """Wait until all jobs are done. Return whether they are."""
         return self._idle.wait(timeout_s)
 
     def _run_all(self) -> None:

@@ -86,6 +86,6 @@ class RunResults:
 
 
 def num_bytes(clip: Clip) -> int:
-    """Of the frames, samples and trace of a clip in memory."""
+    """Size in memory of a clip's frames, samples and trace."""
     arrays = (clip.frames, clip.audio)
     return sum(0 if array is None else array.nbytes for array in arrays) + getattr(clip.trace, "num_bytes", 0)

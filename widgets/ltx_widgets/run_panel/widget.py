@@ -107,7 +107,7 @@ class RunPanel(KitWidget):
 
     @property
     def clips(self) -> list[Clip]:
-        """Those in the strip, oldest first."""
+        """Clips in the strip, oldest first."""
         return [result.clip for result in self._kept]
 
     @property
@@ -137,7 +137,7 @@ class RunPanel(KitWidget):
         self._cancel()
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Until everything has run; whether it has."""
+        """Wait until everything has run. Return whether it has."""
         return self._jobs.wait(timeout_s)
 
     def reload(self, id: int) -> None:

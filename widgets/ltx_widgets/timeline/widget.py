@@ -169,7 +169,7 @@ def plain_value(request: ClipRequest) -> dict[str, Any]:
 
 
 def _kind(facts: Mapping[str, Any]) -> str:
-    """What to call a source that has no name."""
+    """Name for a source that has none."""
     if facts.get("frame_rate"):
         return "clip"
     return "image" if facts.get("num_frames") else "sound"
