@@ -133,7 +133,7 @@ def parameters_of_loras(sources: Sequence[LoraSource]) -> int:
 def _changes(
     models: Mapping[str, torch.nn.Module], sources: Sequence[LoraSource], passed_over: tuple[str, ...] = ()
 ) -> dict[str, list[LoraLayer]]:
-    """Changes that the LoRAs make to each layer, all of them checked. passed_over: components whose changes are left out."""
+    """Changes that the LoRAs make to each layer, all checked. passed_over: components whose changes are left out."""
     changes: dict[str, list[LoraLayer]] = {}
     if not sources:
         return changes

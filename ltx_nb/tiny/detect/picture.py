@@ -1,4 +1,4 @@
-"""Reading of a clip's picture, from pixels alone: the object's colour, shape and track, how it moves, when it touches."""
+"""Reading of a clip's picture, from pixels alone: the object's colour, shape and track, its motion and its contacts."""
 
 from __future__ import annotations
 
