@@ -165,7 +165,7 @@ class Clip:
         their folders, so that running it again asks for them. "none" keeps nothing. By default "media", with a warning
         where a file that was given comes to lie inside.
 
-        Raises ValueError for another suffix, for sound or picture that the clip has not, for a path that is an address,
+        Raises ValueError for another suffix, for sound or picture that the clip lacks, for a path that is an address,
         and for one that is given to this clip and would be lost; OSError if it cannot write.
         """
         from ltx_nb import media

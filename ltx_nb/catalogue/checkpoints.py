@@ -52,7 +52,7 @@ def find_model(model: str | os.PathLike[str]) -> Model:
 
 
 def _generation(transformer: Mapping[str, Any]) -> str:
-    """By what the published conversions set apart: prompts are modulated from 2.3 on, feed-forwards lost their bias."""
+    """Tell the generation as the published conversions do: 2.3 modulates prompts, 2.5 has no bias in feed-forwards."""
     if not transformer.get("cross_attn_mod", False):
         return "2.0"
     return "2.3" if transformer.get("ff_bias", True) else "2.5"

@@ -196,7 +196,7 @@ class _Recorder(ModelHook):
 
 
 class _RecordingProcessor:
-    """An attention processor that records and then leaves the work to the one in whose place it is."""
+    """An attention processor that records, then leaves the work to the one that it replaces."""
 
     def __init__(self, replaced: Any, recorder: _Recorder, name: str, block: int):
         self._replaced = replaced
@@ -227,7 +227,7 @@ def _checked_heads(heads: str | Sequence[int], count: int) -> list[int]:
 
 
 def _grid_of(video_coords: torch.Tensor, audio_coords: torch.Tensor) -> TokenGrid:
-    """From the tokens' coordinates, video [1, 3, N, 2] in s, px, px and audio [1, 1, L, 2] in s."""
+    """Read the grid from the tokens' coordinates, video [1, 3, N, 2] in s, px, px and audio [1, 1, L, 2] in s."""
     video, audio = video_coords[0].float().cpu().numpy(), audio_coords[0, 0].float().cpu().numpy()
     height, width = (len(np.unique(video[axis, :, 0])) for axis in (1, 2))
     spans = video[0, :: height * width]

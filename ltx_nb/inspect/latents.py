@@ -100,7 +100,7 @@ def _moments(channels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _far_out(values: np.ndarray, counted: np.ndarray) -> np.ndarray:
-    """Which values lie over OUTLIER_SIGMAS from the median of the counted ones."""
+    """Mark the values that lie over OUTLIER_SIGMAS from the median of the counted ones."""
     median = np.median(values[counted]) if counted.any() else 0.0
     spread = MAD_TO_SIGMA * np.median(np.abs(values[counted] - median)) if counted.any() else 0.0
     return np.abs(values - median) > OUTLIER_SIGMAS * max(spread, 1e-6)

@@ -24,7 +24,7 @@ SETTLED = 0.1  # of the band's final size
 
 @dataclass(frozen=True, eq=False)
 class LaneTrajectory:
-    """One lane over S steps.
+    """A lane over S steps.
 
     travelled: [S], RMS movement of x0 since the step before, of its final RMS (the first step: NaN). remaining: [S],
     RMS distance to the last x0, of the same. band_energy: [3, S], mean square of x0 by BANDS of frequency over (rows,

@@ -46,7 +46,7 @@ class LayerError:
 
 @dataclass(frozen=True)
 class ClipError:
-    """How far the clip of the same seed is from that of the unrounded weights.
+    """Distance of the clip of the same seed from that of the unrounded weights.
 
     latent_error, audio_latent_error: relative, in the norm. psnr_db and ssim: means over frames (infinite and 1 for the
     same clip); mel_distance_db: mean over time.

@@ -228,7 +228,7 @@ def _pairs(seen: np.ndarray, heard: np.ndarray, lag_s: float) -> list[tuple[int,
 
 
 def _countable(times_s: np.ndarray, duration_s: float) -> int:
-    """How many lie well inside the clip; a partner beyond its ends is not missing."""
+    """Number of events well inside the clip; a partner beyond its ends is not missing."""
     return int(np.count_nonzero((times_s > TOLERANCE_S) & (times_s < duration_s - TOLERANCE_S)))
 
 

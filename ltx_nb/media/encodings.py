@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-# x264's AVX-512 code for mbtree gives now this result, now that, and its number of threads is part of the result.
+# What x264 writes depends on its number of threads, and with its AVX-512 code for mbtree differs from run to run.
 REPEATABLE = {"threads": "4", "x264-params": "mbtree=0"}
 
 

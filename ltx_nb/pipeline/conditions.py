@@ -133,13 +133,13 @@ def _samples_over_time(request: ClipRequest, items: list[Given], sample_rate: in
 
 
 def _nearest_span(times_s: np.ndarray, items: list[Given]) -> np.ndarray:
-    """For each time the index of the item whose span is nearest, 0 s away inside it."""
+    """Index of the item whose span is nearest to each time, 0 s away inside it."""
     away_s = [np.maximum(np.maximum(item.start_s - times_s, times_s - (item.end_s or 0)), 0) for item in items]
     return np.argmin(np.stack(away_s), axis=0)
 
 
 def _missing_s(item: Given, source_s: float) -> float:
-    """How many seconds the source ends before the span does."""
+    """Seconds by which the source ends before the span does."""
     return item.source_start_s + (item.end_s or 0) - item.start_s - source_s
 
 
@@ -154,7 +154,7 @@ def _check_length(item: Given, source_s: float, tolerance_s: float) -> None:
 
 
 def _cut_off(kind: str, item: Given, source_s: float, request: ClipRequest, tolerance_s: float) -> str:
-    """In words, by how much the source of the last span outlasts the clip; "" where by no more than tolerated."""
+    """Say by how much the source of the last span outlasts the clip; "" where by no more than tolerated."""
     beyond_s = item.start_s - item.source_start_s + source_s - request.duration_s
     is_last = (item.end_s or 0) > request.duration_s - TIME_TOLERANCE_S
     return f"{kind} goes on for {beyond_s:.3g} s, cut off" if is_last and beyond_s >= tolerance_s else ""

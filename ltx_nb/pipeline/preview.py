@@ -44,11 +44,11 @@ class Preview:
         return ((pixels.clamp(-1, 1) + 1) * 127.5).round().to("cpu", torch.uint8).numpy()
 
     def frame(self, x0: torch.Tensor, latent_frame: int) -> np.ndarray:
-        """One of them: uint8 [PATCH x H, PATCH x W, 3]."""
+        """A picture of one latent frame: uint8 [PATCH x H, PATCH x W, 3]."""
         return self.frames(x0[:, latent_frame][:, None])[0]
 
     def strip(self, x0: torch.Tensor) -> np.ndarray:
-        """All of them side by side, the whole clip at a glance: uint8 [PATCH x H, F x PATCH x W, 3]."""
+        """All latent frames side by side, the whole clip at a glance: uint8 [PATCH x H, F x PATCH x W, 3]."""
         return np.concatenate(list(self.frames(x0)), axis=1)
 
     def spectrogram(self, audio_x0: torch.Tensor) -> np.ndarray:
@@ -65,7 +65,7 @@ def _fitted(vae, fit) -> LinearMap:
 
 @torch.no_grad()
 def _fit_video(pipe) -> LinearMap:
-    """From 12 nine-frame clips, 128 px wide, against the decoder's picture of the last frame of each latent."""
+    """Fit to 12 nine-frame clips, 128 px wide, against the decoder's picture of the last frame of each latent."""
     generator, device = torch.Generator().manual_seed(0), pipe._execution_device
     latents, targets = [], []
     for index in range(12):
@@ -97,7 +97,7 @@ def _moving_shape(index: int, generator: torch.Generator, side: int = 128, num_f
 
 @torch.no_grad()
 def _fit_audio(pipe) -> LinearMap:
-    """From smooth random log-mel pictures of two seconds, against the mean of the mel frames of each latent."""
+    """Fit to smooth random log-mel pictures of two seconds, against the mean of the mel frames of each latent."""
     generator, device = torch.Generator().manual_seed(0), pipe._execution_device
     latents, targets = [], []
     for _ in range(6):

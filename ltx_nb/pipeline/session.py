@@ -230,7 +230,7 @@ class Session(Verbs):
         }
 
     def _text_key(self, request: ClipRequest) -> dict[str, Any]:
-        """All that decides the encoded prompt beside the weights."""
+        """Everything beside the weights that decides the encoded prompt."""
         return self.text_inputs(request) | {"dtype": str(self.pipe.connectors.dtype)}
 
     def _cached_text(self, request: ClipRequest) -> dict[str, Any]:
@@ -314,7 +314,7 @@ class Session(Verbs):
 
 
 def _scheduler_for(scheduler: FlowMatchEulerDiscreteScheduler) -> FlowMatchEulerDiscreteScheduler:
-    """One like the model's own that takes sigmas as they are given, with no shift by the size of the clip."""
+    """A scheduler like the model's own that takes sigmas as they are given, with no shift by the clip's size."""
     plain = {"use_dynamic_shifting": False, "shift_terminal": None, "shift": 1.0}
     return FlowMatchEulerDiscreteScheduler.from_config(scheduler.config, **plain)
 

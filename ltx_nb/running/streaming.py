@@ -42,7 +42,7 @@ def stream_blocks(
     It does not matter whether `make_lean` comes before or after.
 
     source: "ram" gathers each streamed block in page-locked memory, one block after the other; "disk" leaves tensors
-        as they are, for such as are mapped from a safetensors file, and reads them anew in every forward.
+        as they are, which suits those mapped from a safetensors file, and reads them anew in every forward.
     dtype: of parameters on the device; one-byte weights and their scales stay as they are.
 
     Raises ValueError where the transformer is streamed already.

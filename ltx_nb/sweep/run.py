@@ -61,7 +61,7 @@ def sweep(
     becomes of each is added to `out`/sweep.jsonl as it happens. Ctrl-C and `session.cancel()` end the run in progress
     within a step and raise Cancelled; what was made stays.
 
-    Raises ValueError for requests that are none and for workers that do not fit the rest.
+    Raises ValueError for what is not a request and for workers that do not fit the rest.
     """
     requests = _checked(requests)
     if isinstance(workers, Session) and load_arguments:
