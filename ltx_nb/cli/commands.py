@@ -5,21 +5,18 @@ Knows no tensors, and imports the engine only inside a command, so that help and
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ltx_nb.cli.outcome import Outcome, Status, outcome_of_command
-from ltx_nb.cli.room import check_before_run, in_short, is_here, planned
+from ltx_nb.cli.outcome import Status, outcome_of_command, status_of_app
+from ltx_nb.cli.room import in_short, is_here, planned
 
 if TYPE_CHECKING:
-    from ltx_nb import Clip
+    pass
 
-DEMO_PROMPT = "A red ball bounces on the floor in front of a navy background. Each bounce makes a deep thump."
-DEMO_SEED = 12
-DEMO_OUT = Path("outputs/demo.mp4")
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -41,64 +38,6 @@ def _about(
     ] = False,
 ) -> None:
     """LTX-2.3 joint audio-video diffusion, and its tiny model that runs on any CPU."""
-
-
-@app.command()
-def demo(
-    out: Annotated[Path, typer.Option(help="MP4 to write; its poster goes beside it as a PNG.")] = DEMO_OUT,
-    as_json: AsJson = False,
-) -> None:
-    """Make a two-second clip with sound and its poster, with the tiny model."""
-    with outcome_of_command(as_json) as outcome:
-        clip = _make_clip(outcome, out, "tiny", DEMO_PROMPT, seconds=2, seed=DEMO_SEED)
-        poster = str(clip.save(out.with_suffix(".png")))
-        outcome.data["poster"] = poster
-        outcome.text += f"\n{poster}: its middle frame"
-
-
-@app.command()
-def run(
-    prompt: Annotated[str, typer.Option(help="What to see and hear.")],
-    out: Annotated[Path, typer.Option(help="MP4 to write.")],
-    model: Annotated[str, typer.Option(help="Name of the model, or the path of its file or folder.")] = "tiny",
-    preset: Annotated[str, typer.Option(help="Name of a memory preset, or auto for what is free here.")] = "auto",
-    text_encoder: Annotated[
-        str | None, typer.Option(help="For an official file: a folder with Gemma 3, or a hub repository.")
-    ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Download what is missing, under its licence.")] = False,
-    seconds: Annotated[float | None, typer.Option(help="Length, brought to the nearest 8k + 1 frames.")] = None,
-    frames: Annotated[int | None, typer.Option(help="Length in frames, 8k + 1, instead of --seconds.")] = None,
-    size: Annotated[str | None, typer.Option(help="1080p, portrait, ..., instead of --width and --height.")] = None,
-    width: Annotated[int | None, typer.Option(help="In pixels, a multiple of 32; default: the model's.")] = None,
-    height: Annotated[int | None, typer.Option(help="In pixels, a multiple of 32; default: the model's.")] = None,
-    frame_rate: Annotated[float | None, typer.Option(help="Frames a second; default: 24.")] = None,
-    seed: Annotated[int, typer.Option(help="Same request and seed, same clip.")] = 0,
-    negative_prompt: Annotated[str | None, typer.Option(help="What guidance steers away from.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Denoising steps; default: the model's.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Make a clip with sound from a prompt."""
-    with outcome_of_command(as_json) as outcome:
-        from ltx_nb import Sampling
-
-        _make_clip(
-            outcome,
-            out,
-            model,
-            prompt,
-            preset=preset,
-            text_encoder=text_encoder,
-            may_download=yes,
-            seconds=seconds,
-            num_frames=frames,
-            size=size,
-            width=width,
-            height=height,
-            frame_rate=frame_rate,
-            seed=seed,
-            negative_prompt=negative_prompt,
-            sampling=Sampling(num_inference_steps=steps),
-        )
 
 
 @app.command()
@@ -183,51 +122,6 @@ def plan(
         raise typer.Exit(Status.DOES_NOT_FIT)
 
 
-def _make_clip(
-    outcome: Outcome,
-    out: Path,
-    model: str,
-    prompt: str,
-    *,
-    preset: str = "auto",
-    text_encoder: str | None = None,
-    may_download: bool = False,
-    **settings: Any,
-) -> Clip:
-    """Make and save a clip and say so in `outcome`; settings are those of `session.text_to_video`.
-
-    The request is checked before the model is loaded, which may take minutes.
-    """
-    if out.suffix.lower() != ".mp4":
-        raise ValueError(f"--out {out} does not end in .mp4; nearest: {out.with_suffix('.mp4')}")
-    start_s = perf_counter()
-    import ltx_nb
-    from ltx_nb.catalogue.checkpoints import find_model
-    from ltx_nb.pipeline.tasks import text_to_video
-
-    entry = find_model(model)
-    wanted = text_to_video(entry, prompt, **settings)
-    check_before_run(entry, wanted, preset, text_encoder, may_download)
-    session = ltx_nb.load(model, preset, text_encoder=text_encoder)
-    load_s = perf_counter() - start_s
-    clip = session.run(wanted)
-    clip.save(out)
-    run_s = perf_counter() - start_s - load_s
-    request = clip.request
-    outcome.data = {
-        "path": str(out),
-        "num_frames": request.num_frames,
-        "duration_s": request.duration_s,
-        "seed": request.seed,
-        "load_s": round(load_s, 3),
-        "run_s": round(run_s, 3),
-        "notes": list(clip.notes),
-        "request": request.to_dict(),
-    }
-    size = f"{request.num_frames} frames of {request.width}x{request.height} px, {request.duration_s:.2f} s with sound"
-    outcome.text = "\n".join([f"{out}: {size}; loaded in {load_s:.1f} s, made in {run_s:.1f} s", *clip.notes])
-    return clip
-
-
 def main() -> None:
-    app(prog_name="ltx-nb")
+    """Run the command of this process and end it with its status."""
+    sys.exit(status_of_app(app, sys.argv[1:]))

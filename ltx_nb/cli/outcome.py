@@ -6,15 +6,18 @@ Exit status: 0 done, 1 failed, 2 bad input, 3 does not fit; an error is one line
 from __future__ import annotations
 
 import json
+import os
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
 import typer
+
+from ltx_nb.trace import Cancelled
 
 
 class Status(IntEnum):
@@ -39,6 +42,8 @@ def outcome_of_command(as_json: bool) -> Iterator[Outcome]:
     with warnings.catch_warnings(record=True) as caught:
         try:
             yield outcome
+        except (KeyboardInterrupt, Cancelled):
+            status, outcome = Status.FAILED, Outcome({"error": "cancelled"})
         except Exception as error:
             status = _status_of(error)
             outcome = Outcome({"error": " ".join(str(error).split()) or type(error).__name__})
@@ -48,11 +53,59 @@ def outcome_of_command(as_json: bool) -> Iterator[Outcome]:
     if status is not None:
         print(f"ltx-nb: error: {outcome.data['error']}", file=sys.stderr)
     if as_json:
-        print(json.dumps(outcome.data | {"warnings": messages}, ensure_ascii=False))
+        _tell(_as_json(outcome.data | {"warnings": messages}))
     elif outcome.text:
-        print(outcome.text)
+        _tell(outcome.text)
     if status is not None:
         raise typer.Exit(status)
+
+
+def status_of_app(app: typer.Typer, arguments: list[str]) -> int:
+    """Run a command and return its exit status, with --json having told one object whatever happened.
+
+    A usage error, Ctrl-C, and a stdout that takes nothing end without a traceback.
+    """
+    as_json = "--json" in arguments
+    try:
+        try:
+            return int(app(arguments, prog_name="ltx-nb", standalone_mode=False) or 0)
+        except (KeyboardInterrupt, typer.Abort):
+            status, told = int(Status.FAILED), "cancelled"
+            print("ltx-nb: error: cancelled", file=sys.stderr)
+        except Exception as error:
+            # A usage error: Typer's own class for those is not public, what it can do is.
+            if not (hasattr(error, "show") and hasattr(error, "format_message")):
+                raise
+            error.show()
+            status, told = getattr(error, "exit_code", Status.BAD_INPUT), error.format_message()
+        if as_json:
+            _tell(_as_json({"error": " ".join(told.split()), "warnings": []}))
+        return int(status)
+    except _CannotTell as error:
+        with suppress(OSError, ValueError):
+            print(f"ltx-nb: error: cannot write to stdout: {error}", file=sys.stderr)
+        return Status.FAILED
+
+
+class _CannotTell(Exception):
+    """Nobody reads stdout any more, or it is full."""
+
+
+def _as_json(data: dict[str, Any]) -> str:
+    # In ASCII, so that it is the same object whatever encoding stdout has.
+    return json.dumps(data)
+
+
+def _tell(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except UnicodeEncodeError:
+        print(text.encode("ascii", "backslashreplace").decode(), flush=True)
+    except (OSError, ValueError) as error:
+        # Python would try again when it ends, and print a traceback.
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise _CannotTell(getattr(error, "strerror", None) or error) from None
 
 
 def _status_of(error: Exception) -> Status:
@@ -60,4 +113,5 @@ def _status_of(error: Exception) -> Status:
 
     if isinstance(error, DoesNotFit):
         return Status.DOES_NOT_FIT
-    return Status.BAD_INPUT if isinstance(error, ValueError) else Status.FAILED
+    bad = isinstance(error, (ValueError, TypeError, FileNotFoundError))  # a path to nothing is bad input
+    return Status.BAD_INPUT if bad else Status.FAILED
