@@ -13,7 +13,7 @@ from ltx_nb import Sampling
 from ltx_nb.catalogue.checkpoints import find_model
 from ltx_nb.catalogue.models import DEV, DISTILLED, TINY
 from ltx_nb.loading import load
-from ltx_nb.loading.folder import read_folder
+from ltx_nb.loading.folder import read_folder, write_folder
 from ltx_nb.loading.tensors import WeightsError
 from ltx_nb.planning import PRESETS, DoesNotFit
 from ltx_nb.running.lean import HOOK as LEAN
@@ -139,6 +139,17 @@ def test_a_converted_model_is_read_back_from_its_folder(int8_clip, tmp_path):
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == written
     for clip in (first, small_clip(again)):
         assert error(clip.latents, int8_clip.latents) < 1e-5
+
+
+def test_what_another_process_converted_meanwhile_is_taken(tmp_path, monkeypatch):
+    def after_another(folder, components):
+        write_folder(folder, components)
+        write_folder(folder, components)
+
+    monkeypatch.setattr("ltx_nb.loading.write_folder", after_another)
+    session = load("tiny", "cpu", text="stream", converted=tmp_path)
+    assert len(list(tmp_path.iterdir())) == 1
+    assert isinstance(session.pipe.transformer.transformer_blocks[0].attn1.to_q, ScaledLinear)
 
 
 def test_a_conversion_that_fails_leaves_nothing(tmp_path, monkeypatch):

@@ -103,3 +103,11 @@ def test_a_session_encodes_a_prompt_once_and_makes_the_same_clip(random_session,
     for clip in clips[1:]:
         assert torch.equal(torch.as_tensor(clip.latents), torch.as_tensor(clips[0].latents))
         assert torch.equal(torch.as_tensor(clip.audio_latents), torch.as_tensor(clips[0].audio_latents))
+
+
+def test_a_folder_that_cannot_be_written_is_warned_of_and_nothing_is_lost(embeddings, tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    cache = PromptCache(tmp_path / "file" / "prompts", "weights")
+    with pytest.warns(UserWarning, match=r"prompts keeps no prompts \(.*\); each is encoded when it is used"):
+        cache.put(embeddings, **KEY)
+    assert cache.get(**KEY) is None

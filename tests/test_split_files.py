@@ -1,6 +1,7 @@
 """Models in files of other layouts than the official one: split, bare, GGUF, in ComfyUI's folders, LTX-2.5's."""
 
 import json
+import re
 import shutil
 
 import gguf
@@ -8,9 +9,11 @@ import pytest
 import torch
 from official_layout import official_config, official_tensors, write_official
 from safetensors.torch import save_file
+from typer.testing import CliRunner
 
 import ltx_nb
 from ltx_nb.catalogue.models import MODELS, TEXT_ENCODER, UPSCALER, model_of_file
+from ltx_nb.cli import app
 from ltx_nb.loading import model_files
 from ltx_nb.loading.keys import TRANSFORMER_PREFIX
 from ltx_nb.loading.model_files import files_of, located
@@ -170,6 +173,24 @@ def test_what_lies_in_comfyuis_folder_is_not_asked_of_the_hub(models, capfd):
 def test_a_gemma_folder_there_is_found_by_its_name(models):
     entry = MODELS["2.3-distilled-official"]
     assert model_files._places(entry, None, ())["text_encoder"] == models / "text_encoders" / TEXT_ENCODER[11:]
+
+
+def test_doctor_says_what_lies_there(models):
+    done = CliRunner().invoke(app, ["doctor", "--json"])
+    found = json.loads(done.stdout)["found"]
+    assert str(models / "checkpoints" / MODELS["2.3-distilled-official-fp8"].file) in found
+    assert str(models / "latent_upscale_models" / UPSCALER[1]) in found
+
+
+def test_what_is_out_of_reach_is_said_in_two_lines_with_size_and_licence():
+    with pytest.raises(FileNotFoundError) as caught:
+        ltx_nb.load("2.3-distilled", "8gb", device="cpu")
+    first, second = str(caught.value).splitlines()
+    assert re.match(r"no \S+ in 'Lightricks/LTX-2\.3-fp8', neither here nor within reach on the hub", first)
+    assert re.match(
+        r"wanted: ltx-2\.3-22b-distilled-fp8\.safetensors \(29\.\d GB\), .*\(1\.0 GB\), Gemma 3 12B", second
+    )
+    assert second.endswith("LTX-2 Community License (weights), Gemma Terms of Use (text encoder)")
 
 
 def test_a_folder_that_is_not_there_is_named(monkeypatch):

@@ -246,6 +246,13 @@ def with_weight_bytes(model: Model, weight_bytes: int) -> Model:
     return ONE_BYTE.get(model.name, model) if weight_bytes == 1 and not is_here else model
 
 
+def published_names() -> list[str]:
+    """Names of the published files, and of the text encoder's folder, as they lie in a folder of models."""
+    files = [model.file for model in MODELS.values() if model.file is not None]
+    encoders = [TEXT_ENCODER.rpartition("/")[2], TEXT_ENCODER_FP8[1].rpartition("/")[2]]
+    return [*files, UPSCALER[1], DISTILLED_LORA[1], *encoders]
+
+
 def named_model(name: str) -> Model:
     """The entry called `name`. Raises ValueError for another name."""
     return MODELS[choice("model", name, MODELS)]

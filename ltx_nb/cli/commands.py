@@ -78,6 +78,8 @@ def evaluate(
 def doctor(as_json: AsJson = False) -> None:
     """Say what this machine has, which dtypes it multiplies in, and which memory presets fit."""
     with outcome_of_command(as_json) as outcome:
+        from ltx_nb.catalogue.models import published_names
+        from ltx_nb.loading.found import known_files
         from ltx_nb.planning import this_machine
         from ltx_nb.planning.planner import fitting_plans, full_size_plan
 
@@ -87,6 +89,8 @@ def doctor(as_json: AsJson = False) -> None:
         outcome.data = machine.to_dict() | {"auto": of_auto, "presets": [made.preset for made in plans]}
         fitting = [in_short(made) for made in plans] or ["none of the full-size model"]
         outcome.text = f"{machine.text()}\nauto       {in_short(auto)}\npresets    " + f"\n{'':<11}".join(fitting)
+        outcome.data["found"] = found = known_files(published_names())
+        outcome.text += f"\nfound      {f'{chr(10)}{chr(32) * 11}'.join(found)}" if found else ""
 
 
 @app.command()

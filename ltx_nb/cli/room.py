@@ -47,7 +47,7 @@ def check_before_run(model: Model, request: ClipRequest, preset: str, text_encod
     Raises DoesNotFit for a clip without room, ValueError with licence and size where loading would download.
     """
     from ltx_nb.catalogue.parameters import parameter_counts
-    from ltx_nb.loading.download import begun_gb, missing_downloads, summary
+    from ltx_nb.loading.download import begun_gb, missing_downloads, naming, summary
     from ltx_nb.loading.model_files import files_of, is_downloaded, to_download
     from ltx_nb.planning import DoesNotFit, this_machine
     from ltx_nb.planning.planner import chosen_preset, plan_with_files
@@ -60,7 +60,8 @@ def check_before_run(model: Model, request: ClipRequest, preset: str, text_encod
     made = plan_with_files(model, preset, request, machine, lambda model: is_downloaded(model, text_encoder))
     if not made.fits:
         raise DoesNotFit(made)
-    downloads = [] if yes else missing_downloads(files)
+    with naming(made.download):
+        downloads = [] if yes else missing_downloads(files)
     if downloads:
         raise ValueError(f"{summary(downloads)}\nadd --yes to download it")
 

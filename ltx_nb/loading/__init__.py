@@ -22,6 +22,7 @@ from ltx_nb.catalogue.checkpoints import find_model
 from ltx_nb.catalogue.models import Model
 from ltx_nb.catalogue.parameters import ParameterCounts, counts_of_parts, parameter_counts, text_dimensions
 from ltx_nb.checks import choice
+from ltx_nb.loading.download import naming
 from ltx_nb.loading.folder import read_folder, write_folder
 from ltx_nb.loading.loras import LoraSource, listed, parameters_of_loras, switched_loras
 from ltx_nb.loading.model_files import Located, converted_folder, files_of, located, stage_2_lora_of, to_download
@@ -125,10 +126,13 @@ def load(
         made = plan_to_load(entry, chosen, counts, machine, lacks=missing, falls_back=offload is None)
         return (replace(chosen, offload=made.offload) if made.offload in BLOCK_SOURCES else chosen), made
 
+    wanted: Sequence[Any] = ()
     if files_of(entry, text_encoder, parts):  # before anything is downloaded, by the catalogue's sizes
-        entry = to_download(entry, planned(parameter_counts(entry))[0].weight_bytes)
+        fits, made = planned(parameter_counts(entry))
+        entry, wanted = to_download(entry, fits.weight_bytes), made.download
     with _quiet_libraries():
-        found = located(entry, text_encoder, parts)
+        with naming(wanted):
+            found = located(entry, text_encoder, parts)
         components = _read(entry, found, parts)
         counts = counts_of_parts(components, text_dimensions(components["text_encoder"].config.text_config))
         chosen, plan = planned(counts)
@@ -202,7 +206,11 @@ def _converted(kept: Path, components: dict[str, Any], loras: Sequence[LoraSourc
     """The components as changed, read from the folder that keeps them; it is written first if it is not there."""
     if not kept.is_dir():
         change_weights(components["transformer"], components["connectors"], loras, preset)
-        write_folder(kept, components)
+        try:
+            write_folder(kept, components)
+        except OSError:
+            if not kept.is_dir():  # else another process was first, with the same
+                raise
     return read_folder(kept)
 
 

@@ -25,6 +25,8 @@ from tqdm.auto import tqdm
 
 from ltx_nb.planning.machine import GB, free_disk_gb
 
+LICENCES = "LTX-2 Community License (weights), Gemma Terms of Use (text encoder)"
+
 
 @dataclass(frozen=True)
 class Files:
@@ -109,6 +111,18 @@ def begun_gb(wanted: Sequence[Files]) -> float:
     return sum(blob.stat().st_size for blob in blobs) / GB
 
 
+@contextmanager
+def naming(wanted: Sequence[Any]) -> Iterator[None]:
+    """Add to an error about files out of reach what they are, with size and licence. wanted: lines of a plan."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        if not wanted:
+            raise
+        files = ", ".join(f"{line.what} ({line.gb:.1f} GB)" for line in wanted)
+        raise FileNotFoundError(f"{error}\nwanted: {files}; licences: {LICENCES}") from None
+
+
 def _asked(files: Files) -> Download:
     with _hub_errors(files):
         info = HfApi().model_info(files.repository)
@@ -148,9 +162,13 @@ def _hub_errors(files: Files) -> Iterator[None]:
     except (HTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
         why = "HF_HUB_OFFLINE is set" if constants.is_offline_mode() else type(error).__name__
         raise FileNotFoundError(
-            f"no {', '.join(files.patterns)} in {files.repository!r}, neither here nor within reach on the hub "
+            f"no {_shown(files.patterns)} in {files.repository!r}, neither here nor within reach on the hub "
             f"({why}); where you have the files, give their path instead"
         ) from None
+
+
+def _shown(patterns: Sequence[str]) -> str:
+    return ", ".join(patterns) if len(patterns) <= 3 else f"{patterns[0]} and {len(patterns) - 1} more"
 
 
 def _no_access(repository: str) -> str:

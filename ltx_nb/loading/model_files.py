@@ -150,7 +150,8 @@ def stage_2_lora_of(model: Model) -> tuple[LoraSource, ...]:
     repository, name, strength = model.stage_2_lora
     folders = [Path(model.weights) if _is_here(model) else None, local_snapshot(Files(repository, (name,)))]
     found = [folder / name for folder in folders if folder is not None and (folder / name).is_file()]
-    return ((found[0], strength),) if found else ()
+    lies = found[0] if found else find(name)
+    return () if lies is None else ((lies, strength),)
 
 
 def converted_folder(

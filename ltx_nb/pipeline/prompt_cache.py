@@ -11,6 +11,7 @@ import json
 import os
 import warnings
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,17 +62,23 @@ class PromptCache:
                 tensors = {name: file.get_tensor(name) for name in EMBEDDINGS}
             if metadata.get("sha256") != _checksum(tensors):
                 raise SafetensorError("its values do not match their checksum")
-        except SafetensorError as error:
-            warnings.warn(f"{path} is damaged ({error}); the prompt is encoded again", stacklevel=2)
-            path.unlink(missing_ok=True)
+        except (SafetensorError, OSError) as error:
+            warnings.warn(f"{path} is damaged or not to be read ({error}); the prompt is encoded again", stacklevel=2)
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
             return None
         return tensors
 
     def put(self, embeddings: Mapping[str, torch.Tensor], **key: Any) -> None:
+        """Keep a prompt's embeddings; where the folder is full or cannot be written, warn and go on without."""
         # Without views and devices, so that a file holds just these values.
         tensors = {name: embeddings[name].detach().cpu().contiguous().clone() for name in EMBEDDINGS}
-        with whole_file(self._path(key)) as unfinished:
-            save_file(tensors, unfinished, {"sha256": _checksum(tensors), "key": json.dumps(key, sort_keys=True)})
+        notes = {"sha256": _checksum(tensors), "key": json.dumps(key, sort_keys=True)}
+        try:
+            with whole_file(self._path(key)) as unfinished:
+                save_file(tensors, unfinished, notes)
+        except (OSError, SafetensorError) as error:  # the latter for a disk that is full
+            warnings.warn(f"{self.folder} keeps no prompts ({error}); each is encoded when it is used", stacklevel=2)
 
     def _path(self, key: Mapping[str, Any]) -> Path:
         text = json.dumps({**key, "checkpoint": self.checkpoint}, sort_keys=True)
