@@ -11,7 +11,7 @@ stage is kept, as the reference's `TI2VidTwoStagesPipeline` does; the second ref
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 from ltx_nb.catalogue.models import Model
@@ -34,7 +34,8 @@ class Stage:
 
     number: 1, or 2 for the refinement, which the latent upsampler goes before. request: at this stage's size, in one
     stage. sampling: without None. low: of a second stage without a first, the request at half the size that is given
-    the clip to refine. lanes: those that end with this stage, and of which `decoded` are decoded after it.
+    the clip to refine. lanes: those that end with this stage, and of which `decoded` are decoded after it. isolates:
+    whether the lanes do not hear each other, as where sound alone is made.
     """
 
     number: int
@@ -42,6 +43,7 @@ class Stage:
     sampling: Sampling
     low: ClipRequest | None = None
     lanes: tuple[str, ...] = LANES
+    isolates: bool = False
 
     @property
     def decoded(self) -> tuple[str, ...]:
@@ -104,6 +106,9 @@ def stages_of(model: Model, request: ClipRequest) -> list[Stage]:
     Raises ValueError for a number of steps that the model was not made for.
     """
     sampling = model.complete(request.sampling)
+    sees = request.first_stage is not None or any(item.lane == "video" for item in request.given)
+    if request.outputs == ("audio",) and model.makes_sound_alone and not sees:
+        return [sound_alone(request, sampling)]
     if not request.two_stage:
         return [Stage(1, request, sampling)]
     whole = request.replace(two_stage=False, first_stage=None)
@@ -112,6 +117,18 @@ def stages_of(model: Model, request: ClipRequest) -> list[Stage]:
         return [Stage(2, whole, refining, first_stage_as_given(request))]
     first, second = (("audio",), ("video",)) if model.keeps_first_sound else ((), LANES)
     return [Stage(1, half_size(whole), sampling, lanes=first), Stage(2, whole, refining, lanes=second)]
+
+
+def sound_alone(request: ClipRequest, sampling: Sampling) -> Stage:
+    """Return the stage that makes sound without a picture, as the reference's `T2AOneStagePipeline`.
+
+    diffusers' transformer has to have a video lane. This one is a token a latent frame, is not guided and not heard.
+    """
+    blind = request.replace(width=32, height=32, crop_width=None, crop_height=None, two_stage=False)
+    scales = [field.name for field in fields(UNGUIDED) if field.name.endswith(("_scale", "_rescale"))]
+    unwanted = [name for name in scales if not name.startswith("audio_") or name == "audio_modality_scale"]
+    neutral = {name: getattr(UNGUIDED, name) for name in unwanted}
+    return Stage(1, blind, replace(sampling, **neutral), isolates=True)
 
 
 def half_size(request: ClipRequest) -> ClipRequest:

@@ -20,6 +20,7 @@ from ltx_nb.media import Media
 from ltx_nb.pipeline import tasks
 from ltx_nb.pipeline.compose import BLEND_FRAMES, put_back_frames, put_back_samples
 from ltx_nb.pipeline.conditions import conditions_of
+from ltx_nb.pipeline.session import Session
 from ltx_nb.request import ClipRequest, Given, Sampling, Source
 from ltx_nb.stages import first_stage_as_given, stages_of
 
@@ -136,6 +137,27 @@ def test_foley_keeps_every_frame(random_session, clip):
 def test_audio_only_has_no_frames(random_session):
     made = random_session.audio_only(PROMPT, seconds=0.4, width=64, height=64, **OPTIONS)
     assert made.frames is None and made.audio.shape[1] == round(9 / 24 * RATE)
+
+
+def test_sound_alone_is_made_without_a_picture_by_a_model_that_can(random_session):
+    calls = []
+    block = random_session.pipe.transformer.transformer_blocks[0]
+    heard = block.video_to_audio_attn.register_forward_hook(lambda *_: calls.append("heard"))
+    seen = block.attn1.register_forward_hook(lambda _, __, out: calls.append(out.shape[1]))
+    able = Session(random_session.pipe, replace(TINY, makes_sound_alone=True))
+    try:
+        made = able.audio_only(PROMPT, seconds=0.4, width=64, height=64, **OPTIONS)
+    finally:
+        heard.remove()
+        seen.remove()
+    assert made.frames is None and made.audio.shape[1] == round(9 / 24 * RATE)
+    assert set(calls) == {2}  # a token for each of two latent frames, and none of them heard
+
+
+def test_sound_alone_is_guided_by_words_and_by_its_own_attention():
+    (stage,) = stages_of(DEV, tasks.audio_only(DEV, PROMPT, two_stage=True, size="1080p"))
+    assert stage.passes == ("pred_cond", "pred_uncond", "pred_cond_stg")
+    assert stage.isolates and stage.decoded == ("audio",)
 
 
 def test_media_too_large_to_embed_lie_beside_the_mp4(random_session, tmp_path):

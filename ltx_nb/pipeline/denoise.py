@@ -80,6 +80,7 @@ class LoopDenoiser(ModularPipelineBlocks):
             InputParam("video_coords", required=True, description="Where and when each video token is."),
             InputParam("audio_coords", required=True, description="When each audio token is."),
             InputParam("num_inference_steps", required=True),
+            InputParam("isolate_modalities", default=False, description="Whether no lane hears the other in any pass."),
         ]
 
     @torch.no_grad()
@@ -104,7 +105,7 @@ class LoopDenoiser(ModularPipelineBlocks):
                     **words,
                     video_coords=block_state.video_coords,
                     audio_coords=block_state.audio_coords,
-                    **flags,
+                    **{"isolate_modalities": block_state.isolate_modalities, **flags},
                 )
             # [1, tokens, 128], with one sigma for all tokens and a mask of [1, tokens, 1]
             video[name] = block_state.latents - video_velocity.float() * (sigma * block_state.video_mask)

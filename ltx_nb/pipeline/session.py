@@ -252,6 +252,7 @@ class Session(Verbs):
             "frame_rate": request.frame_rate,
             "seed": request.seed,
             "stage": stage.number,
+            "isolate_modalities": stage.isolates,
             "num_inference_steps": sampling.num_inference_steps,
             "sigmas": list(sampling.sigmas),
             "given_frames": _tensor(given.frames),

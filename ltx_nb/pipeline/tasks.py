@@ -58,7 +58,7 @@ def text_to_video(model: Model, prompt: str, **options: Unpack[RequestOptions]) 
 
 
 def audio_only(model: Model, prompt: str, **options: Unpack[RequestOptions]) -> ClipRequest:
-    """Sound alone: the picture is imagined with it, which the model cannot do without, and not decoded."""
+    """Sound alone, made without a picture by models that can."""
     return _request(model, prompt, options, outputs=("audio",))
 
 
