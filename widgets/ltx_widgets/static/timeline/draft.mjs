@@ -1,7 +1,7 @@
 // A request's two timelines as plain data: what lies where, what is free, where edges snap, what the model sees.
 //
 // A draft is the widget's value: {width, height, crop_width, crop_height, num_frames, frame_rate, two_stage, given}, its
-// given items {lane, source, start_s, end_s, source_start_s, strength, fit}, with end_s null for an image. No function
+// given items {lane, source, start_s, end_s, source_start_s, strength, fit, is_appended}, with end_s null for an image. No function
 // changes one in place.
 import {
   TIME_TOLERANCE_S,
@@ -15,6 +15,9 @@ import {
 } from "../lib/time.mjs";
 
 export const LANES = ["video", "audio"];
+
+// How an item is given where nothing else is said, as in ltx_nb/given.py.
+export const PLAIN = { strength: 1, fit: "crop", is_appended: false };
 
 // With snapping off: what an audio edge is rounded to. Video has whole frames.
 const AUDIO_GRID_S = 0.001;

@@ -3,6 +3,7 @@
 // Edges keep to the free stretch around them and to what the source holds: lengths_s(sha256, lane), if it is known.
 import { AUDIO_LATENTS_PER_SECOND, TIME_TOLERANCE_S, maxNumFrames, snapNumFrames } from "../lib/time.mjs";
 import {
+  PLAIN,
   freeSpans_s,
   isContinuous,
   isImage,
@@ -142,7 +143,7 @@ export function withSpan(draft, lane, source, source_length_s, time_s, snap) {
   const isWhole = (point) => point > start_s + TIME_TOLERANCE_S && point <= most_s + TIME_TOLERANCE_S;
   const ends_s = snapPoints_s(draft, lane, snap).filter(isWhole);
   const end_s = ends_s.length ? Math.min(Math.max(...ends_s), freeEnd_s) : most_s;
-  const item = { lane, source, start_s, end_s, source_start_s: 0, strength: 1, fit: "crop" };
+  const item = { lane, source, start_s, end_s, source_start_s: 0, ...PLAIN };
   return { ...draft, given: [...draft.given, item] };
 }
 
@@ -151,7 +152,7 @@ export function withImage(draft, source, time_s) {
   const frames = freeFrames(draft);
   if (!frames.length) return draft;
   const start_s = nearest(frames, time_s * draft.frame_rate) / draft.frame_rate;
-  const item = { lane: "video", source, start_s, end_s: null, source_start_s: 0, strength: 1, fit: "crop" };
+  const item = { lane: "video", source, start_s, end_s: null, source_start_s: 0, ...PLAIN };
   return { ...draft, given: [...draft.given, item] };
 }
 

@@ -9,7 +9,7 @@ import {
   snapNumFrames,
   snapSide,
 } from "../lib/time.mjs";
-import { LANES, duration_s, nearest, snapPoints_s } from "./draft.mjs";
+import { LANES, PLAIN, duration_s, nearest, snapPoints_s } from "./draft.mjs";
 
 const EXTRA_S = 2;
 
@@ -93,7 +93,7 @@ function given(source, lanes, spans) {
     .filter((lane) => lane === "video" || source.has_audio)
     .flatMap((lane) =>
       spans.map(([start_s, end_s, source_start_s]) => {
-        return { lane, source: source.sha256, start_s, end_s, source_start_s, strength: 1, fit: "crop" };
+        return { lane, source: source.sha256, start_s, end_s, source_start_s, ...PLAIN };
       }),
     );
 }
