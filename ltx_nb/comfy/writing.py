@@ -22,7 +22,6 @@ from ltx_nb.whole_files import whole_file
 CHECKPOINT = "ltx-2.3-22b-distilled-1.1.safetensors"
 TEXT_ENCODER = "comfy_gemma_3_12B_it.safetensors"
 UPSCALER = "ltx-2.3-spatial-upscaler-x2-1.1.safetensors"
-DEV_SHIFTS = {"max_shift": 2.05, "base_shift": 0.95, "stretch": True, "terminal": 0.1}
 
 
 def to_comfyui(
@@ -146,7 +145,7 @@ class _Graph:
             if self.model.image_crf:
                 picture = [self.add("LTXVPreprocess", image=picture, img_compression=self.model.image_crf), 0]
             frame = item.frame_index(self.request.frame_rate)
-            if frame == 0:
+            if frame == 0 and not item.is_appended:
                 given = self.add(
                     "LTXVImgToVideoInplace",
                     vae=self.vae,
@@ -174,7 +173,7 @@ class _Graph:
             noise=[self.add("RandomNoise", noise_seed=self.request.seed + stage - 1), 0],
             guider=[self._guider(sampling, model, positive, negative), 0],
             sampler=[self.add("KSamplerSelect", sampler_name="euler"), 0],
-            sigmas=[self._sigmas(sampling, both), 0],
+            sigmas=[self._sigmas(sampling), 0],
             latent_image=both,
         )
         apart = self.add("LTXVSeparateAVLatent", av_latent=[sampler, 0])
@@ -185,9 +184,7 @@ class _Graph:
         joined = self.add("LTXVConcatAVLatent", video_latent=[cropped, 2], audio_latent=[apart, 1])
         return self.add("LTXVSeparateAVLatent", av_latent=[joined, 0])
 
-    def _sigmas(self, sampling: Sampling, latent: list[Any]) -> str:
-        if sampling.sigmas is None:
-            return self.add("LTXVScheduler", steps=sampling.num_inference_steps, latent=latent, **DEV_SHIFTS)
+    def _sigmas(self, sampling: Sampling) -> str:
         return self.add("ManualSigmas", sigmas=", ".join(f"{sigma:.6g}" for sigma in (*sampling.sigmas, 0.0)))
 
     def _guider(self, sampling: Sampling, model: list[Any], positive: list[Any], negative: list[Any]) -> str:
