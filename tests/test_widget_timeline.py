@@ -1,9 +1,11 @@
 """The timeline: requests in and out unchanged, what the browser sends checked, sources known by their digest."""
 
 import io
+import os
 import random
 import re
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from ltx_widgets import Timeline
 from ltx_widgets.timeline.source_preview import MOST_THUMBNAILS, THUMBNAIL_HEIGHT_PX, facts_of, preview_of
 from ltx_widgets.timeline.still import WIDTH_PX
 from ltx_widgets.timeline.widget import plain_value
+from ltx_widgets.uploads import upload_folder
 
 LENGTHS_S = {"a" * 64: 30.0, "b" * 64: 1.5, "c" * 64: 0.7}
 SOURCES = [Source(sha256=sha256, path="takes/ball.mp4") for sha256 in LENGTHS_S]
@@ -267,13 +270,21 @@ def test_a_small_file_from_the_browser_becomes_an_embedded_source(sent):
 
 def test_a_large_file_from_the_browser_is_kept_in_a_file(sent, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    upload_folder.cache_clear()
+    killed = tmp_path / upload_folder().name.replace(f"-{os.getpid()}-", "-4194305-")  # more than any process has
+    killed.mkdir()
+    upload_folder.cache_clear()
     noise = np.random.default_rng(0).uniform(-1, 1, (2, 150_000)).astype(np.float32)
     media.write_audio(tmp_path / "noise.wav", noise, 48_000)
     timeline = Timeline()
     upload(timeline, "../../noise.wav", (tmp_path / "noise.wav").read_bytes())
     assert timeline.error == ""
     (source,) = timeline._known.values()
-    assert re.fullmatch(r"[0-9a-f]{16}\.wav", source.path.removeprefix(f"{tmp_path}/ltx-nb-uploads/"))
+    path = Path(source.path)
+    assert re.fullmatch(r"[0-9a-f]{16}\.wav", path.name)
+    assert (path.parent, path.parent.stat().st_mode & 0o777) == (upload_folder(), 0o700)
+    assert not killed.exists()
+    upload_folder.cache_clear()
     with source.open() as file:
         assert file.read() == (tmp_path / "noise.wav").read_bytes()
 

@@ -40,6 +40,7 @@ def outcome_of_command(as_json: bool) -> Iterator[Outcome]:
     outcome = Outcome()
     status = None
     with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("ignore", DeprecationWarning)  # of libraries among each other
         try:
             yield outcome
         except (KeyboardInterrupt, Cancelled):

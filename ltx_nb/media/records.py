@@ -77,7 +77,7 @@ def strip(source: MediaSource, path: str | os.PathLike[str]) -> Path:
     encoding = ENCODINGS[choice("suffix", path.suffix.lower(), ENCODINGS)]
     settings: dict[str, Any] = {"format": encoding.container, "options": {"fflags": "+bitexact"} | encoding.options}
     with open_media(source) as read, whole_file(path) as unfinished, av.open(str(unfinished), "w", **settings) as write:
-        kept = [stream for stream in read.streams if stream.type in ("video", "audio")]
+        kept = [stream for stream in read.streams if stream.type in ("video", "audio") and stream.codec_context]
         copies = {stream.index: write.add_stream_from_template(stream) for stream in kept}
         for copy in copies.values():
             copy.metadata.clear()

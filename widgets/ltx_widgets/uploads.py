@@ -5,17 +5,40 @@ Jupyter loses a browser's message of 10 MiB; chunks of 1 MiB arrive, in order.
 
 from __future__ import annotations
 
+import atexit
+import re
+import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from ltx_nb.checks import keys, text, whole_number
+from ltx_nb.whole_files import clear_left_overs, name_of_process
 
 CHUNK_LIMIT_BYTES = 2**20
 UPLOAD_LIMIT_BYTES = 256 * 2**20
 
 # What is cut off halfway, by a page that was reloaded, is dropped when newer files come.
 _MOST_UNFINISHED = 4
+
+_FOLDER = re.compile(r"ltx-nb-uploads-(?P<host>[0-9a-f]{8})-(?P<pid>\d+)-[0-9a-f]{8}")
+
+
+@cache
+def upload_folder() -> Path:
+    """A folder for the uploads of this session, which its user alone can read; it goes when the session ends.
+
+    Those of sessions that were killed are cleared away.
+    """
+    parent = Path(tempfile.gettempdir())
+    clear_left_overs(parent, _FOLDER)
+    folder = parent / f"ltx-nb-uploads-{name_of_process()}"
+    folder.mkdir(mode=0o700)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 @dataclass

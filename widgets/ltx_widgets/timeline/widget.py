@@ -10,7 +10,6 @@ import hashlib
 import mimetypes
 import os
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
@@ -27,6 +26,7 @@ from ltx_nb.whole_files import whole_file
 from ltx_widgets.base import KitWidget
 from ltx_widgets.timeline.source_preview import facts_of, preview_of
 from ltx_widgets.timeline.still import still_png
+from ltx_widgets.uploads import upload_folder
 
 EDITED = ("width", "height", "crop_width", "crop_height", "num_frames", "frame_rate", "two_stage", "given")
 GIVEN = tuple(field.name for field in fields(Given))
@@ -182,7 +182,7 @@ def _stored(name: str, data: bytes) -> Source:
         return Source.from_bytes(data, media_type)
     digest = hashlib.sha256(data).hexdigest()
     suffix = Path(name).suffix if re.fullmatch(r"\.\w{1,5}", Path(name).suffix) else ""
-    path = Path(tempfile.gettempdir()) / "ltx-nb-uploads" / f"{digest[:16]}{suffix}"
+    path = upload_folder() / f"{digest[:16]}{suffix}"
     with whole_file(path) as unfinished:
         unfinished.write_bytes(data)
     return Source.from_path(path)

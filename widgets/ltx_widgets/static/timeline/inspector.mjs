@@ -91,7 +91,7 @@ export function createInspector(editor, sources, viewDisposer) {
   }
 
   function fit(draft, part, item) {
-    const options = ["crop", "pad"].map((value) => h("option", { value, selected: value === item.fit }, value));
+    const options = ["crop", "pad", "stretch"].map((value) => h("option", { value, selected: value === item.fit }, value));
     const select = h("select", {}, ...options);
     disposer.listen(select, "change", () => editor.commit(withItem(draft, part.index, { fit: select.value })));
     return field("fit", select);
