@@ -14,7 +14,16 @@ from ltx_nb.shapes import VideoShape
 from ltx_nb.tiny.architecture import transformer
 from ltx_nb.tiny.train import train
 from ltx_nb.tiny.training.distillation import DistillationStage
-from ltx_nb.tiny.training.loop import STATE_NAME, WEIGHTS_NAME, Stage, _save, run_stage, stage_weights, table
+from ltx_nb.tiny.training.loop import (
+    STATE_NAME,
+    WEIGHTS_NAME,
+    Stage,
+    _rounded_state,
+    _write,
+    run_stage,
+    stage_weights,
+    table,
+)
 from ltx_nb.tiny.training.muon import Muon, orthogonalise
 from ltx_nb.tiny.training.rendering import pictures
 from ltx_nb.tiny.training.transformer import TASKS, TransformerStage, _keyframe_coords, kept_tokens
@@ -77,6 +86,7 @@ class Interrupted(LineFit):
 def test_a_stage_goes_on_to_the_same_weights(tmp_path, monkeypatch, max_bytes):
     monkeypatch.setattr("ltx_nb.tiny.training.loop.MAX_STATE_BYTES", max_bytes)
     run_stage(LineFit(60), tmp_path / "whole")
+    monkeypatch.setattr("ltx_nb.tiny.training.loop.WRITE_S", -1.0)  # at every step at which it could be
     with pytest.raises(KeyboardInterrupt):
         run_stage(Interrupted(60), tmp_path / "parts")
     assert run_stage(LineFit(60), tmp_path / "parts", until_s=0) is None
@@ -85,9 +95,10 @@ def test_a_stage_goes_on_to_the_same_weights(tmp_path, monkeypatch, max_bytes):
 
 
 def test_averages_go_on_to_the_same_weights(workdir, tmp_path, monkeypatch):
-    """The real transformer: its average is kept in bf16, beside the weights in training."""
+    """The real transformer: its average is kept in fp16, beside the weights in training."""
     monkeypatch.setattr(TransformerStage, "phases", ((3, 200),))
     monkeypatch.setattr(TransformerStage, "save_every", 1)
+    monkeypatch.setattr("ltx_nb.tiny.training.loop.WRITE_S", -1.0)
     run_stage(TransformerStage(workdir), tmp_path / "whole")
     with monkeypatch.context() as patch:
         patch.setattr(TransformerStage, "loss", _interrupted(TransformerStage.loss, at=2))
@@ -114,7 +125,7 @@ def test_the_largest_state_is_small_enough_to_move(tmp_path):
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             optimizer.state[parameter]["momentum"] = torch.zeros_like(parameter)
-    _save(tmp_path / STATE_NAME, stage, 1, 0.0, modules, optimizer)
+    _write(tmp_path / STATE_NAME, _rounded_state(modules, optimizer), stage, 1, 0.0)
     assert 40e6 < (tmp_path / STATE_NAME).stat().st_size < 60e6
 
 

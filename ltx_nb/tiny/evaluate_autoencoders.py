@@ -28,8 +28,8 @@ def measure_autoencoders(pipe: Any, seed: int, num_scenes: int = 24) -> list[Met
     mel, vocoder, both, lag_ms = np.array(sounding).reshape(-1, 4).T
     on = "rendered scenes"
     return [
-        mean("video VAE, PSNR", psnr_db, "dB", on, goal=28),
-        mean("video VAE, PSNR of the worst scene", [min(psnr_db)], "dB", "rendered scene"),
+        mean("video VAE, PSNR", psnr_db, "dB", on, goal=36),
+        mean("video VAE, PSNR of the worst scene", [min(psnr_db)], "dB", "rendered scene", goal=32),
         median("audio VAE, log-mel distance (L1)", mel, "", on),
         median("vocoder, spectral distance", vocoder, "", on),
         median("audio VAE and vocoder, spectral distance", both, "", on),

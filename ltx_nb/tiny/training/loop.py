@@ -1,9 +1,9 @@
 """One training loop for every stage: seeded, logged, within a time, on a card or a CPU. Knows no model and no loss.
 
 What it goes on from is one file, `training.safetensors`, of at most 60 MB, so that training can move between machines:
-the weights in training as they are, everything else (averages, the optimizer's moments) in bf16, and the position.
-Saving rounds what is in memory to what is in the file, at the same steps in every run. So a run that was stopped
-anywhere and goes on ends, on a CPU, at the same weights bit for bit.
+the weights in training as they are, their averages in fp16, the optimizer's moments in bf16, and the position. Every
+`save_every` steps what is in memory is rounded to what the file holds, whether or not it is written then. So a run that
+was stopped anywhere and goes on ends, on a CPU, at the same weights bit for bit.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from .. import architecture
 WORKDIR = Path("outputs/tiny-training")
 STATE_NAME, WEIGHTS_NAME, LOG_NAME = "training.safetensors", "weights.safetensors", "log.jsonl"
 MAX_STATE_BYTES = 60_000_000  # without the moments where they would be too much
+WRITE_S = 20.0  # the file is written no more often, but where a run stops
 WARM_UP_STEPS = 20
 MAX_GRADIENT = 1.0  # a batch of rare, loud errors must not undo many quiet ones
 CARD_BATCHES = 8  # times the batch of a CPU, which a card does in little more than the time of one
@@ -38,7 +39,7 @@ class Stage:
 
     name: str
     phases: tuple[tuple, ...]
-    save_every = 100  # steps
+    save_every = 20  # steps
     device = torch.device("cpu")
     scale = 1
 
@@ -91,8 +92,8 @@ def run_stage(
 ) -> dict | None:
     """Train `stage` to its end, going on from `workdir` where it was left; return what `finish` measured.
 
-    until_s: a moment of `time.monotonic` at which to stop; then None is returned, and the steps since the last save
-        are done again next time.
+    until_s: a moment of `time.monotonic` from which on to stop, at the next of every `save_every` steps; then None is
+        returned.
     """
     folder = workdir / stage.name
     folder.mkdir(parents=True, exist_ok=True)
@@ -103,9 +104,10 @@ def run_stage(
     stage.move_to(torch.device(device))
     step, spent_s = _load(workdir / STATE_NAME, stage, modules, optimizer)
     learned = [p for module in modules.values() for p in module.parameters() if p.requires_grad]
-    began = time.monotonic() - spent_s
+    began = written = time.monotonic()
+    began -= spent_s
     while step < stage.total_steps:
-        if until_s is not None and time.monotonic() > until_s:
+        if step % stage.save_every == 0 and until_s is not None and time.monotonic() > until_s:
             return None
         before = time.monotonic()
         rng = np.random.default_rng((1, step))
@@ -126,9 +128,13 @@ def run_stage(
                 file.write(json.dumps(row) + "\n")
             print(stage.name, row, flush=True)
         if step % stage.save_every == 0:
-            _save(workdir / STATE_NAME, stage, step, time.monotonic() - began, modules, optimizer)
+            now = time.monotonic()
+            state = _rounded_state(modules, optimizer)
+            if now - written > WRITE_S or (until_s is not None and now > until_s):
+                _write(workdir / STATE_NAME, state, stage, step, now - began)
+                written = now
     result = stage.finish()
-    _save(workdir / STATE_NAME, stage, step, time.monotonic() - began, modules, optimizer)
+    _write(workdir / STATE_NAME, _rounded_state(modules, optimizer), stage, step, time.monotonic() - began)
     weights = {f"{name}/{key}": value for name, module in modules.items() for key, value in module.state_dict().items()}
     kept = {key: value.detach().cpu().contiguous() for key, value in weights.items() if not key.startswith("training/")}
     with whole_file(folder / WEIGHTS_NAME) as part:
@@ -139,32 +145,35 @@ def run_stage(
 
 
 @torch.no_grad()
-def _save(
-    path: Path, stage: Stage, step: int, spent_s: float, modules: dict[str, torch.nn.Module], optimizer: Any
-) -> None:
-    """Write what `_load` goes on from, and round what is in memory to it."""
+def _rounded_state(modules: dict[str, torch.nn.Module], optimizer: Any) -> dict[str, torch.Tensor]:
+    """What `_load` goes on from, with what is in memory rounded to it."""
     tensors = {}
     for name, module in modules.items():
         is_learned = any(p.requires_grad for p in module.parameters())
         for key, value in module.state_dict().items():
-            if value.is_floating_point() and not is_learned:
-                value.copy_(value.bfloat16())
-                value = value.bfloat16()
-            tensors[f"{name}/{key}"] = value
+            is_average = value.is_floating_point() and not is_learned
+            tensors[f"{name}/{key}"] = _rounded(value, torch.float16) if is_average else value
     moments = {}
     for index, parameter in enumerate(_parameters(optimizer)):
         for key, value in optimizer.state.get(parameter, {}).items():
-            if torch.is_tensor(value):
-                value.copy_(value.bfloat16())
-                value = value.bfloat16()
-            moments[f"optimizer/{index}/{key}"] = torch.as_tensor(value)
+            moment = _rounded(value, torch.bfloat16) if torch.is_tensor(value) else torch.tensor(value)
+            moments[f"optimizer/{index}/{key}"] = moment
     if sum(tensor.nbytes for tensor in (*tensors.values(), *moments.values())) > MAX_STATE_BYTES:
         optimizer.state.clear()
         moments = {}
+    return tensors | moments
+
+
+def _rounded(value: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    short = value.to(dtype)
+    value.copy_(short)
+    return short
+
+
+def _write(path: Path, state: dict[str, torch.Tensor], stage: Stage, step: int, spent_s: float) -> None:
     position = {"stage": stage.name, "step": str(step), "spent_s": f"{spent_s:.1f}"}
-    written = {key: value.detach().cpu().contiguous() for key, value in (tensors | moments).items()}
     with whole_file(path) as part:
-        save_file(written, part, position)
+        save_file({key: value.detach().cpu().contiguous() for key, value in state.items()}, part, position)
 
 
 def _load(path: Path, stage: Stage, modules: dict[str, torch.nn.Module], optimizer: Any) -> tuple[int, float]:

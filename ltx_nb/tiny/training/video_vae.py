@@ -39,6 +39,7 @@ def psnr_db(a: torch.Tensor, b: torch.Tensor) -> float:
 
 class VideoVaeStage(Stage):
     name = "video_vae"
+    save_every = 100  # its moments are too much for the file, and begin anew each time
     #        steps, frames, batch
     phases = ((250, 1, 24), (350, 9, 8), (900, 17, 4))
 
