@@ -32,6 +32,10 @@ def gaussian_error(dtype, std):
         ("fp8-scaled", 0.002, 0.024, 0.029),
         ("int8-row", 0.02, 0.006, 0.01),
         ("nf4", 0.02, 0.085, 0.1),
+        ("fp8-row", 0.02, 0.024, 0.029),
+        ("fp8-e5m2", 0.02, 0.048, 0.058),
+        ("int8-rotated", 0.02, 0.006, 0.01),
+        ("q8_0", 0.02, 0.004, 0.007),
     ],
 )
 def test_gaussian_weights_lose_what_the_format_costs(dtype, std, least, most):

@@ -19,7 +19,7 @@ from ltx_nb.clip import Clip
 from ltx_nb.inspect.inputs import check_request, listed
 from ltx_nb.inspect.quality import mel_distance_db, psnr_db, ssim
 from ltx_nb.mel import log_mel
-from ltx_nb.running.one_byte import ScaledLinear
+from ltx_nb.running.one_byte import ScaledLinear, turned
 from ltx_nb.running.streaming import check_not_streamed
 
 if TYPE_CHECKING:
@@ -97,12 +97,13 @@ def precision_report(
     """Round every linear layer of the session's transformer to each format, and compare.
 
     dtypes: of "bf16", "fp8" (cast as it is), "fp8-scaled" (by the tensor's largest value), "int8-row" (by the row's)
-    and "nf4" (by the largest of 64 values); all if left out. request: run it with each, too, for the clip's error; that
-    takes a copy of the weights in memory. The weights are as before afterwards.
+    and "nf4" (by the largest of 64 values), these if left out; further those in which files come: "fp8-row",
+    "fp8-e5m2", "int8-rotated" (ComfyUI's ConvRot) and "q8_0" (GGUF's). request: run it with each, too, for the clip's
+    error; that takes a copy of the weights in memory. The weights are as before afterwards.
 
     Raises ValueError for another format or none, or a transformer whose weights are already quantised, or stream.
     """
-    chosen = ROUNDINGS if dtypes is None else listed("dtypes", dtypes)
+    chosen = USUAL if dtypes is None else listed("dtypes", dtypes)
     chosen = list(dict.fromkeys(choice("dtypes", dtype, ROUNDINGS) for dtype in chosen))
     if request is not None:
         check_request(request)
@@ -168,7 +169,47 @@ def _as_fp8(weight: torch.Tensor) -> torch.Tensor:
     return weight.clamp(-most, most).to(FP8).float()
 
 
-ROUNDINGS = {"bf16": _bf16, "fp8": _fp8, "fp8-scaled": _fp8_scaled, "int8-row": _int8_row, "nf4": _nf4}
+def _fp8_row(linear: nn.Linear) -> tuple[torch.Tensor, int]:
+    return ScaledLinear.fp8_rows(linear).dequantised(torch.float32), linear.weight.numel() + 4 * linear.out_features
+
+
+def _fp8_e5m2(linear: nn.Linear) -> tuple[torch.Tensor, int]:
+    weight, most = linear.weight.detach().float(), torch.finfo(torch.float8_e5m2).max
+    scale = (weight.abs().max() / most).clamp(min=1e-30)
+    return (weight / scale).clamp(-most, most).to(torch.float8_e5m2).float() * scale, weight.numel() + 4
+
+
+def _int8_rotated(linear: nn.Linear) -> tuple[torch.Tensor, int]:
+    """As ConvRot: rows turned in groups of the largest power of 4 up to 256 that divides them; not where none does."""
+    group = next((size for size in (256, 64, 16, 4) if linear.in_features % size == 0), None)
+    if group is None:
+        return _int8_row(linear)
+    weight = turned(linear.weight.detach().float(), group)
+    scale = (weight.abs().amax(1, keepdim=True) / 127).clamp(min=1e-30)
+    return turned((weight / scale).round() * scale, group), weight.numel() + 4 * linear.out_features
+
+
+def _q8_0(linear: nn.Linear) -> tuple[torch.Tensor, int]:
+    """GGUF's: 255 levels for each 32 values, with a scale in float16."""
+    flat = linear.weight.detach().float().flatten()
+    blocks = nn.functional.pad(flat, (0, -len(flat) % 32)).view(-1, 32)
+    scale = (blocks.abs().amax(1, keepdim=True) / 127).clamp(min=1e-30)
+    rounded = (blocks / scale).round() * scale.half().float()
+    return rounded.flatten()[: len(flat)].view(linear.weight.shape), 34 * len(blocks)
+
+
+ROUNDINGS = {
+    "bf16": _bf16,
+    "fp8": _fp8,
+    "fp8-scaled": _fp8_scaled,
+    "int8-row": _int8_row,
+    "nf4": _nf4,
+    "fp8-row": _fp8_row,
+    "fp8-e5m2": _fp8_e5m2,
+    "int8-rotated": _int8_rotated,
+    "q8_0": _q8_0,
+}
+USUAL = ("bf16", "fp8", "fp8-scaled", "int8-row", "nf4")
 
 
 @contextmanager
