@@ -17,7 +17,7 @@ from ltx_nb.tiny.training.distillation import DistillationStage
 from ltx_nb.tiny.training.loop import (
     STATE_NAME,
     WEIGHTS_NAME,
-    Stage,
+    TrainingStage,
     _rounded_state,
     _write,
     run_stage,
@@ -32,7 +32,7 @@ from ltx_nb.tiny.training.vocoder import spectral_distance
 from ltx_nb.tiny.world import Scene
 
 
-class LineFit(Stage):
+class LineFit(TrainingStage):
     """A stage small enough to run whole: one linear layer learns a fixed map."""
 
     name = "line_fit"

@@ -10,7 +10,7 @@ from ...mel import log_mel
 from ...shapes import audio_num_latents
 from ..architecture import audio_vae
 from ..world import SAMPLE_RATE_HZ, random_scene
-from .loop import Stage
+from .loop import TrainingStage
 from .muon import Muon
 
 LATENT_NOISE = 0.1
@@ -34,7 +34,7 @@ def batch_of_mels(rng: np.random.Generator, batch: int) -> torch.Tensor:
     return torch.stack([log_mel(random_sound(rng), SAMPLE_RATE_HZ)[:, :MEL_FRAMES] for _ in range(batch)])
 
 
-class AudioVaeStage(Stage):
+class AudioVaeStage(TrainingStage):
     name = "audio_vae"
     phases = ((1200, 6),)
 

@@ -10,13 +10,13 @@ import torch.nn.functional as F
 
 from ..architecture import latent_upsampler
 from .latent_clips import load_bucket
-from .loop import Stage, trained_components
+from .loop import TrainingStage, trained_components
 from .muon import Muon
 
 INPUT_NOISE = 0.1  # in units of the latents' own spread: first-stage latents are not perfect
 
 
-class LatentUpsamplerStage(Stage):
+class LatentUpsamplerStage(TrainingStage):
     name = "latent_upsampler"
     phases = ((600, 24),)
 

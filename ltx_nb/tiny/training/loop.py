@@ -31,7 +31,7 @@ MAX_GRADIENT = 1.0  # a batch of rare, loud errors must not undo many quiet ones
 CARD_BATCHES = 8  # times the batch of a CPU, which a card does in little more than the time of one
 
 
-class Stage:
+class TrainingStage:
     """Parts that a stage supplies. `phases` are (steps, *settings); the settings in force come from `phase_at(step)`.
 
     device: where it computes; `scale`: how many times larger its batches are there than on a CPU.
@@ -88,7 +88,7 @@ class Stage:
 
 
 def run_stage(
-    stage: Stage, workdir: Path, device: str | torch.device = "cpu", until_s: float | None = None
+    stage: TrainingStage, workdir: Path, device: str | torch.device = "cpu", until_s: float | None = None
 ) -> dict | None:
     """Train `stage` to its end, going on from `workdir` where it was left; return what `finish` measured.
 
@@ -170,13 +170,13 @@ def _rounded(value: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     return short
 
 
-def _write(path: Path, state: dict[str, torch.Tensor], stage: Stage, step: int, spent_s: float) -> None:
+def _write(path: Path, state: dict[str, torch.Tensor], stage: TrainingStage, step: int, spent_s: float) -> None:
     position = {"stage": stage.name, "step": str(step), "spent_s": f"{spent_s:.1f}"}
     with whole_file(path) as part:
         save_file({key: value.detach().cpu().contiguous() for key, value in state.items()}, part, position)
 
 
-def _load(path: Path, stage: Stage, modules: dict[str, torch.nn.Module], optimizer: Any) -> tuple[int, float]:
+def _load(path: Path, stage: TrainingStage, modules: dict[str, torch.nn.Module], optimizer: Any) -> tuple[int, float]:
     """Steps done and seconds spent; 0 where the file is not there or of another stage."""
     if not path.is_file():
         return 0, 0.0

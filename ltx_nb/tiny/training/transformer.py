@@ -18,7 +18,7 @@ from ...running.cross_modal import velocities
 from .. import architecture
 from ..world import FRAME_RATE
 from .latent_clips import LatentClips
-from .loop import Stage
+from .loop import TrainingStage
 from .muon import Muon
 
 PROMPT_DROPOUT = 0.1
@@ -61,7 +61,7 @@ def kept_tokens(task: str, rng: np.random.Generator, frames: int, latents: int) 
     return video, audio
 
 
-class TransformerStage(Stage):
+class TransformerStage(TrainingStage):
     name = "transformer"
     phases = ((7600, 4000),)  # steps, tokens a batch
     silence_weight = 1.0  # of the sound of a clip that has none, in the loss

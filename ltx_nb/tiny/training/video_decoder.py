@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from .latent_clips import BUCKETS, load_bucket
-from .loop import Stage, trained_components
+from .loop import TrainingStage, trained_components
 from .muon import Muon
 from .rendering import pictures
 from .video_vae import LATENT_NOISE, held_out_psnr, psnr_db
@@ -22,7 +22,7 @@ OBJECT_WEIGHT = 5.0  # beside the 1 of every pixel: of the object and what is ne
 MEDIAN_CONTRAST = 1.6  # of the world's colours on its backgrounds: RGB distance where black to white is 2 sqrt(3)
 
 
-class VideoDecoderStage(Stage):
+class VideoDecoderStage(TrainingStage):
     name = "video_decoder"
     phases = ((2400, 2),)
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from ..architecture import video_vae
 from ..world import random_scene
-from .loop import Stage
+from .loop import TrainingStage
 from .muon import Muon
 from .rendering import pictures
 
@@ -37,7 +37,7 @@ def psnr_db(a: torch.Tensor, b: torch.Tensor) -> float:
     return float((-10 * torch.log10(error)).mean())
 
 
-class VideoVaeStage(Stage):
+class VideoVaeStage(TrainingStage):
     name = "video_vae"
     save_every = 100  # its moments are too much for the file, and begin anew each time
     #        steps, frames, batch

@@ -16,7 +16,7 @@ from ...mel import log_mel
 from ..architecture import vocoder
 from ..world import SAMPLE_RATE_HZ
 from .audio_vae import MEL_FRAMES, random_sound
-from .loop import Stage, trained_components
+from .loop import TrainingStage, trained_components
 from .muon import Muon
 
 CROP = 27  # mel frames a training piece, which holds the beginning of a strike
@@ -66,7 +66,7 @@ def _piece(sound: np.ndarray, start: int, rate: int) -> np.ndarray:
     return resampled[:, start * rate // 100 : (start + CROP) * rate // 100]
 
 
-class VocoderStage(Stage):
+class VocoderStage(TrainingStage):
     name = "vocoder"
     phases = ((850, 4), (550, 8))
 

@@ -1,8 +1,8 @@
 // A request's two timelines as plain data: what lies where, what is free, where edges snap, what the model sees.
 //
 // A draft is the widget's value: {width, height, crop_width, crop_height, num_frames, frame_rate, two_stage, given}, its
-// given items {lane, source, start_s, end_s, source_start_s, strength, fit, is_appended}, with end_s null for an image. No function
-// changes one in place.
+// given items {lane, source, start_s, end_s, source_start_s, strength, fit, is_appended}, with end_s null for an image.
+// No function changes one in place.
 import {
   TIME_TOLERANCE_S,
   audioIntervals_s,
