@@ -145,7 +145,12 @@ def run(
                 wanted = _tasks().audio_only(entry, prompt, **settings)
             else:
                 wanted = _tasks().text_to_video(entry, prompt, **settings)
-        loaded = {"preset": preset, "text_encoder": text_encoder, "offload": offload, "loras": _loras(lora or [])}
+        loaded: dict[str, Any] = {
+            "preset": preset,
+            "text_encoder": text_encoder,
+            "offload": offload,
+            "loras": _loras(lora or []),
+        }
         _make(outcome, out, entry, model, wanted, yes=yes, make=make, embed=embed, **loaded)
 
 

@@ -20,10 +20,12 @@ def is_animation(image: Any) -> bool:
 
 
 def frame_ends_s(image: Any) -> np.ndarray:
-    """When each frame of an animation ends, in s from its start."""
-    lengths_s = []
+    """When each frame of an animation ends, in s from its start. Raises ValueError for frames of several sizes."""
+    lengths_s, size = [], image.size
     for index in range(image.n_frames):
         image.seek(index)
+        if image.size != size:
+            raise ValueError(f"frame {index} has {image.width}x{image.height} px, the first {size[0]}x{size[1]}")
         image.load()  # WebP says how long a frame lasts once it is decoded
         length_s = float(image.info.get("duration") or 0) / 1000
         lengths_s.append(length_s if length_s >= _LEAST_S else _SLOW_S)
