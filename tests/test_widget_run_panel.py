@@ -12,15 +12,17 @@ from PIL import Image
 
 from ltx_nb.catalogue.models import TINY
 from ltx_nb.clip import Clip
+from ltx_nb.media import Media
 from ltx_nb.planning import OutOfMemory
 from ltx_nb.planning.planner import plan_request
 from ltx_nb.planning.presets import PRESETS
-from ltx_nb.request import ClipRequest
+from ltx_nb.request import ClipRequest, Given, Source
 from ltx_nb.trace import Cancelled, StepEvent
 from ltx_widgets.run_panel import RunPanel
-from ltx_widgets.run_panel.clock import RunClock
-from ltx_widgets.run_panel.results import RunResults, num_bytes
-from ltx_widgets.run_panel.text import explained, title_of
+from ltx_widgets.run_panel.clip_store import ClipStore, num_bytes
+from ltx_widgets.run_panel.clock import DecodePace, RunClock
+from ltx_widgets.run_panel.exports import exported, file_name
+from ltx_widgets.run_panel.text import explained, title_of, what_of
 from ltx_widgets.run_panel.thumbnail import thumbnail
 from ltx_widgets.step_preview import StepPreview
 
@@ -34,7 +36,7 @@ def event(index, stage=1, num_steps=NUM_STEPS):
 
 
 def clip_of(request):
-    frames = np.full((request.num_frames, request.height, request.width, 3), request.seed, np.uint8)
+    frames = np.full((request.num_frames, request.height, request.width, 3), request.seed % 256, np.uint8)
     return Clip(frames=frames, frame_rate=request.frame_rate, request=request)
 
 
@@ -289,7 +291,7 @@ def test_a_clip_is_given_with_its_name():
     panel = RunPanel(Steps(is_free=True), give=lambda clip, name: given.append((clip, name)), request=REQUEST)
     panel.generate()
     assert said(finished(panel), {"type": "give", "id": 0}) == ""
-    assert given == [(panel.clip, title_of(REQUEST))] and panel.can_give
+    assert given == [(panel.clip, "#0 · seed 7")] and panel.uses == ["give"]
 
 
 def test_giving_needs_someone_who_takes():
@@ -363,19 +365,113 @@ def test_sound_alone_has_a_thumbnail():
     assert Image.open(io.BytesIO(thumbnail(Clip(audio=audio, sample_rate=48_000)))).size == (192, 128)
 
 
-def test_the_oldest_clips_leave_and_the_newest_stays():
-    size = num_bytes(clip_of(REQUEST))
-    results = RunResults(keep_bytes=2.5 * size)
-    left = [results.add(id, REQUEST, clip_of(REQUEST), 1.0) for id in range(4)]
-    assert left == [0, 0, 1, 1] and [result.id for result in results] == [2, 3]
-    tight = RunResults(keep_bytes=0)
-    assert [tight.add(id, REQUEST, clip_of(REQUEST), 1.0) for id in range(2)] == [0, 1]
-    assert [result.id for result in tight] == [1]
+def test_older_clips_wait_on_disk_and_come_back_exactly():
+    made = [clip_of(REQUEST.replace(seed=seed)) for seed in range(4)]
+    store = ClipStore(keep_bytes=2.5 * num_bytes(made[0]))
+    for number, clip in enumerate(made):
+        store.put(number, clip)
+    assert store.get(3) is made[3] and store.get(2) is made[2]
+    back = store.get(0)
+    assert back is not made[0] and back.request == made[0].request and back.provenance == made[0].provenance
+    assert (back.frames == made[0].frames).all() and back.frame_rate == made[0].frame_rate
+    store.drop(0)
+    with pytest.raises(KeyError):
+        store.get(0)
+
+
+def test_a_folder_keeps_clips_names_and_stars_for_the_next_panel(tmp_path):
+    panel = RunPanel(Steps(is_free=True), request=REQUEST, folder=tmp_path / "clips")
+    panel.generate(seeds=2)
+    finished(panel)
+    said(panel, {"type": "change", "id": 1, "name": "the good one", "starred": True})
+    assert sorted(path.name for path in (tmp_path / "clips").iterdir()) == [
+        "0000-seed-7.mp4",
+        "0001-seed-8.mp4",
+        "clips.json",
+    ]
+    next_panel = RunPanel(Steps(is_free=True), folder=tmp_path / "clips")
+    assert [(facts["name"], facts["starred"]) for facts in next_panel.results] == [
+        ("#0 · seed 7", False),
+        ("the good one", True),
+    ]
+    next_panel.selected = 1
+    assert next_panel.clip.frames.shape == clip_of(REQUEST).frames.shape and next_panel.clip.request.seed == 8
+    next_panel.generate(REQUEST)
+    assert [facts["id"] for facts in finished(next_panel).results] == [0, 1, 2]
+    next_panel.delete(0)
+    assert not (tmp_path / "clips" / "0000-seed-7.mp4").exists()
+
+
+def test_a_file_is_no_folder_of_clips(tmp_path):
+    (tmp_path / "clips").write_text("")
+    with pytest.raises(ValueError, match="cannot be a folder of clips"):
+        RunPanel(Steps(), folder=tmp_path / "clips")
+
+
+def test_several_seeds_are_made_one_after_the_other():
+    panel = RunPanel(Steps(is_free=True), request=REQUEST)
+    assert said(panel, {"type": "generate", "how": "seeds"}) == ""
+    assert [clip.request.seed for clip in finished(panel).clips] == [7, 8, 9, 10]
+
+
+def test_a_new_seed_is_the_panels_own_from_then_on():
+    panel = RunPanel(Steps(is_free=True), request=REQUEST)
+    assert said(panel, {"type": "generate", "how": "new_seed"}) == ""
+    finished(panel)
+    assert panel.request.seed == panel.clip.request.seed != REQUEST.seed
+
+
+def test_a_blocked_panel_says_why_and_runs_nothing():
+    panel = RunPanel(Steps(is_free=True), request=REQUEST, blocked="seed=-5 is too small; the least is 0")
+    assert said(panel, {"type": "generate"}) == "seed=-5 is too small; the least is 0"
+    assert panel.wait(LONG_S) and panel.results == []
+
+
+@pytest.mark.parametrize(
+    ("suffix", "start"), [("mp4", b"\0\0\0"), ("gif", b"GIF8"), ("wav", b"RIFF"), ("png", b"\x89PNG")]
+)
+def test_a_clip_is_a_file_of_every_kind(suffix, start):
+    audio = np.zeros((2, 18_000), np.float32)
+    frames = np.broadcast_to(np.arange(0, 90, 10, np.uint8)[:, None, None, None], (9, 64, 64, 3))
+    clip = Clip(frames=frames.copy(), frame_rate=24, audio=audio, sample_rate=48_000)
+    content = exported(clip, suffix)
+    assert content.startswith(start)
+    if suffix == "gif":
+        image = Image.open(io.BytesIO(content))
+        assert image.is_animated and image.size == (64, 64)
+
+
+def test_a_name_makes_a_file_name():
+    assert file_name("#7 · seed 13", "mp4") == "7-seed-13.mp4"
+    assert file_name("../../etc", "wav") == "etc.wav"
+
+
+def test_what_was_made_is_told_by_what_was_given():
+    source = Source.from_media(Media(frames=np.zeros((49, 64, 64, 3), np.uint8), frame_rate=24))
+    request = ClipRequest("a ball", width=64, height=64, num_frames=49)
+
+    def what(*spans_s):
+        return what_of(request.replace(given=tuple(Given("video", source, *span_s) for span_s in spans_s)))
+
+    end_s = 49 / 24
+    assert what() == "from text"
+    assert what((0, 0.4), (1.4, end_s)) == "retake 0.4–1.4 s"
+    assert what((0, 1.5)) == "extended from 1.5 s"
+    assert what((0.5, end_s)) == "extended before 0.5 s"
+    assert what((0, end_s)) == "foley"
+    assert what((0, None)) == "from images"
 
 
 def clock_at(times_s, request=REQUEST):
     ticks = iter(times_s)
     return RunClock(request, now=lambda: next(ticks))
+
+
+def test_decoding_is_expected_to_take_what_it_took_by_pixels_and_frames():
+    pace = DecodePace()
+    assert pace.expected_s(REQUEST) is None
+    pace.learn(REQUEST, 2.0)
+    assert pace.expected_s(REQUEST.replace(width=128)) == 4.0
 
 
 def test_time_left_is_measured_without_the_first_step():

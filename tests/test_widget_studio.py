@@ -67,8 +67,8 @@ def test_previews_are_sent_while_it_runs(made):
         made.run_panel.generate()
         assert made.run_panel.wait(LONG_S)
 
-    kinds = kinds_sent(made.run_panel, run)
-    assert kinds.count("preview") == 2 and kinds[-1] == "thumbnail"
+    kinds = kinds_sent(made.player, run)
+    assert kinds.count("live") == 2 and kinds[-1] == "live_end"
     assert not any(line["kind"] == "warning" for line in made.run_panel.log)
 
 
@@ -98,7 +98,8 @@ def test_a_request_that_the_model_cannot_run_says_why(session):
 def test_a_clip_is_given_to_the_next(made):
     made.run_panel._receive(made.run_panel, {"type": "give", "id": 0}, [])
     assert made.run_panel.error == ""
-    assert [source["name"] for source in made.timeline.sources] == [made.run_panel.results[0]["title"]]
+    assert [source["name"] for source in made.timeline.sources] == [made.run_panel.results[0]["name"]]
+    assert made.timeline.source == made.timeline.sources[0]["sha256"]
 
 
 def test_a_clip_brings_its_request_back_to_all(made):
@@ -115,17 +116,75 @@ def test_two_clips_are_compared(made):
 
 
 def test_the_folds_are_filled_when_they_are_opened(made):
-    memory, latents = made._folds.children
+    memory, latents = made._below.values()
     assert memory.children == latents.children == ()
-    made._folds.selected_index = 0
+    made._folds.opened = "memory"
     assert memory.children[0].job["num_frames"] == 9
     made.prompt.value = {"num_frames": 17}
     assert memory.children[0].job["num_frames"] == 17
-    made._folds.selected_index = 1
+    made._folds.opened = "latents"
     (explorer,) = latents.children
     assert explorer.grid["frames"] == made.clip.latents.shape[1]
     explorer._receive(explorer, {"type": "footprint", "picked": explorer.picked}, [])
     assert explorer.error == ""
+
+
+def test_attention_is_captured_by_making_the_clip_again(made):
+    made._folds.opened = "latents"
+    (explorer,) = made._below["latents"].children
+    assert (explorer.can["attention"], explorer.can["capture"]) == (False, True)
+    explorer._receive(explorer, {"type": "capture"}, [])
+    assert made.run_panel.wait(LONG_S)
+    assert (made.run_panel.error, explorer.can["attention"], len(made.run_panel.results)) == ("", True, 1)
+
+
+def test_what_is_refused_blocks_the_run_and_says_why(made):
+    made.prompt._receive(made.prompt, {"type": "edit", "id": "1", "value": {"seed": -5}}, [])
+    assert "seed=-5 is too small" in made.run_panel.blocked
+    made.prompt._receive(made.prompt, {"type": "generate", "how": "once"}, [])
+    assert made.run_panel.wait(LONG_S) and len(made.run_panel.results) == 1
+    made.prompt._receive(made.prompt, {"type": "edit", "id": "2", "value": {"seed": 5}}, [])
+    assert made.run_panel.blocked == "" and made.run_panel.request.seed == 5
+
+
+def test_a_cards_retake_frees_the_span_in_the_player_with_another_seed(made):
+    made.run_panel.generate(REQUEST.replace(seed=9, num_frames=25))
+    assert made.run_panel.wait(LONG_S)
+    made.player.span_s = [9 / 24, 17 / 24]
+    assert made.timeline.span_s == [9 / 24, 17 / 24]
+    made.prompt.value = {"prompt": "a blue ball bounces", "seed": 9}
+    made.run_panel._receive(made.run_panel, {"type": "retake", "id": 1}, [])
+    request = made.run_panel.request
+    assert request.generated_spans_s("video") == request.generated_spans_s("audio") == [(9 / 24, 17 / 24)]
+    assert (request.prompt, request.seed, request.num_frames) == ("a blue ball bounces", 10, 25)
+    assert {item.source.sha256 for item in request.given} == {made.timeline.source}
+
+
+def test_the_span_of_the_player_is_retaken_of_the_clip_that_is_played(made):
+    made.player.span_s = [1 / 24, 8 / 24]
+    made.player._receive(made.player, {"type": "retake", "span_s": [1 / 24, 8 / 24]}, [])
+    assert (made.player.error, made.request.generated_spans_s("video")) == ("", [(1 / 24, 8 / 24)])
+
+
+def test_looking_at_another_clip_keeps_the_moment(made):
+    made.run_panel.generate(REQUEST.replace(seed=8))
+    assert made.run_panel.wait(LONG_S)
+    made.player.position_s = 0.25
+    made.run_panel.selected = 0
+    assert made.player.position_s == 0.25 and made.player.labels[0] == "#0 · seed 7"
+    made.run_panel.compared = 1
+    assert made.player.position_s == 0.25 and made.player.labels == ["#0 · seed 7", "#1 · seed 8"]
+
+
+def test_a_folder_brings_the_clips_of_the_last_sitting_back(session, tmp_path):
+    first = studio(session, REQUEST, folder=tmp_path)
+    first.run_panel.generate()
+    assert first.run_panel.wait(LONG_S) and first.run_panel.error == ""
+    again = studio(session, folder=tmp_path)
+    assert [facts["name"] for facts in again.run_panel.results] == ["#0 · seed 7"]
+    assert again.clip.request.prompt == REQUEST.prompt and len(again.player.clips) == 1
+    again.run_panel.reload(0)
+    assert (again.request.prompt, again.request.seed) == (REQUEST.prompt, REQUEST.seed)
 
 
 def test_every_kept_step_of_a_trace_is_drawn(made, session):

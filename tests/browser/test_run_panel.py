@@ -1,6 +1,9 @@
 """The run panel in a real front end: a run is watched, cancelled within a step, and the next one works."""
 
+import re
+
 import pytest
+from playwright.sync_api import expect
 
 PANEL = """
 import threading
@@ -45,11 +48,11 @@ def panel(tiny_notebook):
 
 def test_run_is_watched_to_its_end(tiny_notebook, panel):
     panel.get_by_role("button", name="Generate").click()
-    panel.get_by_role("progressbar").wait_for()
+    expect(panel.get_by_role("progressbar")).to_have_attribute("aria-valuetext", re.compile("preparing|step 1"))
     panel.get_by_role("img", name="What the run predicts of the picture").wait_for()
     tiny_notebook.screenshots(panel, "run_panel-running")
     tiny_notebook.value("None", code=GO_ON)
-    panel.get_by_role("button", name="Load: ").wait_for()
+    panel.get_by_role("button", name="More: ").wait_for()
     tiny_notebook.wait_until("panel.state == 'idle'")
     assert tiny_notebook.value("[len(panel.clips), len(steps), panel.error]") == [1, 8, ""]
     tiny_notebook.screenshots(panel, "run_panel-finished")
@@ -84,9 +87,10 @@ def test_run_that_waits_is_removed(tiny_notebook, panel):
 def test_clip_brings_its_request_back(tiny_notebook, panel):
     tiny_notebook.value("None", code=GO_ON)
     panel.get_by_role("button", name="Generate").click()
-    panel.get_by_role("button", name="Load: ").wait_for()
+    panel.get_by_role("button", name="More: ").wait_for()
     tiny_notebook.value("None", code="panel.request = request.replace(seed=request.seed + 1)")
-    panel.get_by_role("button", name="Load: ").click()
+    panel.get_by_role("button", name="More: ").click()
+    panel.get_by_role("menuitem", name="Load its request").click()
     tiny_notebook.wait_until("panel.request == request")
 
 
@@ -99,6 +103,6 @@ def test_error_of_a_run_is_shown(tiny_notebook, panel):
 def test_reload_finds_the_clips(tiny_notebook, panel):
     tiny_notebook.value("None", code=GO_ON)
     panel.get_by_role("button", name="Generate").click()
-    panel.get_by_role("button", name="Load: ").wait_for()
+    panel.get_by_role("button", name="More: ").wait_for()
     tiny_notebook.reload()
-    panel.get_by_role("button", name="Load: ").wait_for()
+    panel.get_by_role("button", name="More: ").wait_for()

@@ -82,8 +82,8 @@ test("ticks are round, in the clip, and as far apart as asked", () => {
 });
 
 test("the place is told for the lanes there are", () => {
-  assert.equal(playback.positionText(1, CLIP), "frame 25 of 49 · latent 4 of 7 · audio latent 26 of 51");
-  assert.equal(playback.positionText(0, SOUND), "audio latent 1 of 50");
+  assert.equal(playback.positionText(1, CLIP), "frame 24 · latent 3 · audio latent 25");
+  assert.equal(playback.positionText(0, SOUND), "audio latent 0");
 });
 
 test("a step is told with its noise level, and with its stage where there are two", () => {
@@ -111,4 +111,9 @@ test("a waveform's outline runs along the highest samples and back along the low
 test("soft sound is drawn larger, silence is not blown up", () => {
   assert.equal(waveformScale(new Int8Array([-64, 32])), 127 / 64);
   assert.equal(waveformScale(new Int8Array([0, 1])), 8);
+});
+
+test("a shuttle goes faster with every press, and turns at once", () => {
+  assert.deepEqual([0, 1, 1.5, 2, 4, -2].map((speed) => playback.shuttled(speed, 1)), [1, 1.5, 2, 4, 4, 1]);
+  assert.deepEqual([0, -1, 3].map((speed) => playback.shuttled(speed, -1)), [-1, -1.5, -1]);
 });

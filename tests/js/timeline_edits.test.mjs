@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as edits from "../../widgets/ltx_widgets/static/timeline/edits.mjs";
 import * as linked from "../../widgets/ltx_widgets/static/timeline/linked.mjs";
-import { inserted } from "../../widgets/ltx_widgets/static/timeline/media_tools.mjs";
+import { inserted, landingOf, landingText } from "../../widgets/ltx_widgets/static/timeline/media_tools.mjs";
 import { parts, sourceLength_s } from "../../widgets/ltx_widgets/static/timeline/draft.mjs";
 import { STARTS, hasWhat } from "../../widgets/ltx_widgets/static/timeline/starts.mjs";
 import { image, draft, span } from "./timeline_drafts.mjs";
@@ -135,15 +135,33 @@ test("the clip's length is 8k + 1, holds what is given, and makes one pass", () 
   assert.equal(edits.resized(draft(49, image(48)), 9).num_frames, 49);
 });
 
-test("a source goes where there is room: pictures as images, clips on both lanes", () => {
+test("a source goes in where it is put: pictures as images, clips on both lanes from the same moment on", () => {
   const clip = { sha256: "clip", frame_rate: 24, num_frames: 49, has_audio: true, duration_s: 49 / 24 };
   const picture = { sha256: "image", frame_rate: null, num_frames: 1, has_audio: false, duration_s: 0 };
   const both = inserted(draft(97), clip, 1, true);
   assert.deepEqual(frames(both), [[25, 73, 0]]);
   assert.equal(frames(both, "audio").length, 1);
+  assert.equal(both.given[0].start_s, both.given[1].start_s);
   assert.deepEqual(frames(inserted(draft(49, span("video", 0, 17)), picture, 0, true))[1], [17, 17, 0]);
+});
+
+test("a source that goes in over what is given cuts the same stretch of both lanes, and says how much", () => {
+  const clip = { sha256: "clip", frame_rate: 24, num_frames: 17, has_audio: true, duration_s: 17 / 24 };
   const full = draft(49, span("video", 0, 49), span("audio", 0, 49));
-  assert.equal(inserted(full, clip, 0, true), full);
+  const spans = landingOf(full, clip, 0.37, true);
+  const text = "lands at 0.375 s on both lanes; cuts 0.67 s of picture and 0.67 s of sound that are given";
+  assert.equal(landingText(full, spans), text);
+  const cut = inserted(full, clip, 0.37, true);
+  const begins = cut.given.filter((item) => item.start_s > 0 && item.source_start_s === 0).map((item) => item.start_s);
+  assert.deepEqual(begins, [9 / 24, 9 / 24]);
+  assert.deepEqual(frames(cut).map(([from, to]) => [from, to]), [[0, 9], [25, 49], [9, 25]]);
+  assert.equal(landingText(draft(49), spans), "lands at 0.375 s on both lanes");
+});
+
+test("what would go past the clip's end is cut off there", () => {
+  const clip = { sha256: "clip", frame_rate: 24, num_frames: 49, has_audio: true, duration_s: 49 / 24 };
+  const late = inserted(draft(49), clip, 1.7, true);
+  assert.deepEqual(late.given.map((item) => item.end_s), [49 / 24, 49 / 24]);
 });
 
 test("picture and sound of a source may differ in length", () => {

@@ -34,7 +34,7 @@ function randomEdit(draft, random, lengths) {
     () => linked.splitAt(draft, part, time_s, options),
     () => linked.deleted(draft, part, options),
     () => edits.cleared(draft, part.lane, time_s, Math.min(time_s + random(), duration_s(draft))),
-    () => edits.withSpan(draft, LANES[Math.floor(random() * 2)], source, lengths[source], time_s, options.snap),
+    () => edits.withUnit(draft, source, { video: lengths[source], audio: lengths[source] }, time_s, options.snap),
     () => edits.withImage(draft, source, time_s),
     () => edits.resized(draft, random() * 200),
   ];

@@ -32,6 +32,9 @@ class KitWidget(anywidget.AnyWidget):
     error = traitlets.Unicode("").tag(sync=True)
     """What went wrong last, with what would work; "" when nothing did. Shown in the widget."""
 
+    _own_id = traitlets.Unicode("").tag(sync=True)
+    """By which the browser side finds the whole model in the front end's widget manager."""
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         # anywidget makes a subclass of its own for every instance, to which the files are no news.
@@ -45,6 +48,7 @@ class KitWidget(anywidget.AnyWidget):
                 raise self._unknown(name, type(self).class_trait_names())
         self._uploads = Uploads()
         super().__init__(**traits)
+        self._own_id = self.model_id or ""
         self.on_msg(self._receive)
 
     def __setattr__(self, name: str, value: Any) -> None:

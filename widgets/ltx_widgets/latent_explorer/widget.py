@@ -33,7 +33,8 @@ class LatentExplorer(KitWidget):
     """Explores the latents of a clip that a session made.
 
     clip: with latents of both lanes; its trace, if it has one, gives each latent's history.
-    attention: what `capture_attention` captured of the run. cell_footprint(t, y, x) and audio_footprint(t): functions
+    attention: what `capture_attention` captured of the run; capture(): begins to capture it, by making the clip again,
+    and calls `show_attention` when it is there. cell_footprint(t, y, x) and audio_footprint(t): functions
     that disturb one latent and decode, such as `ltx_nb.inspect.cell_footprint` of a session; called when asked for.
 
     Raises ValueError for a clip without latents, and attention that is of another size.
@@ -48,7 +49,7 @@ class LatentExplorer(KitWidget):
     """{frames, rows, columns} of video latents, how many audio latents ({sounds}), frame_rate in frames/s."""
 
     can = traitlets.Dict().tag(sync=True)
-    """Which views there are: {video_footprint, audio_footprint, attention, pictures}, each True or False."""
+    """Which views there are: {video_footprint, audio_footprint, attention, capture, pictures}, each True or False."""
 
     def __init__(
         self,
@@ -57,6 +58,7 @@ class LatentExplorer(KitWidget):
         attention: AttentionMaps | None = None,
         cell_footprint: Callable[[int, int, int], CellFootprint] | None = None,
         audio_footprint: Callable[[int], AudioFootprint] | None = None,
+        capture: Callable[[], Any] | None = None,
         **traits: Any,
     ) -> None:
         if not isinstance(clip, Clip):
@@ -71,6 +73,7 @@ class LatentExplorer(KitWidget):
         }
         frames, rows, columns = self._latents["video"].shape[1:]
         self._sizes = {"video": (frames, rows, columns), "audio": self._latents["audio"].shape[1:2]}
+        self._capture = capture
         self._rows: dict[str, np.ndarray] = {}
         self._words: list[tuple[int, str]] = []
         self._text_positions = 0
@@ -88,11 +91,18 @@ class LatentExplorer(KitWidget):
             can={
                 "pictures": clip.frames is not None,
                 "attention": bool(self._rows),
+                "capture": capture is not None,
                 "video_footprint": cell_footprint is not None,
                 "audio_footprint": audio_footprint is not None,
             },
             **traits,
         )
+
+    def show_attention(self, maps: AttentionMaps) -> None:
+        """Show what was captured of the run that made the clip. Raises ValueError for maps of another size."""
+        self._take_attention(maps)
+        self.can = {**self.can, "attention": True}
+        self._send_details()
 
     def _take_attention(self, maps: AttentionMaps) -> None:
         rows, sizes = details.captured_rows(maps), self._sizes["video"]
@@ -146,6 +156,11 @@ class LatentExplorer(KitWidget):
         elif kind == "footprint":
             keys("footprint", content, ("type", "picked"), required=("picked",))
             self._send_footprint(details.check_place(content["picked"], self._sizes))
+        elif kind == "capture":
+            keys("capture", content, ("type",))
+            if self._capture is None:
+                raise ValueError("nobody captures attention; give LatentExplorer attention=... or capture=...")
+            self._capture()
         else:
             super()._on_message(kind, content, buffers)
 

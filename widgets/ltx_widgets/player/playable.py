@@ -6,7 +6,7 @@ A file is sent as it is; a Clip in memory is encoded. Knows no widget.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,8 @@ _STILL_WIDTH_PX = 640
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Playable:
-    """content: the file. still: uint8 [H, W, 3], at most 640 px wide; None of sound alone.
+    """content: the file. still: the frame in the middle, which tells a clip best; first: the one that a player shows at
+    0 s; uint8 [H, W, 3], at most 640 px wide. None of sound alone, and first of a file.
 
     facts: what the browser has to know first, as plain data. peaks: int8 [2, P, 2] and levels: uint8 [BANDS, T] of the
     sound, see `sound_picture`; None where there is none.
@@ -45,6 +46,7 @@ class Playable:
     media_type: str
     facts: dict[str, Any]
     still: np.ndarray | None = None
+    first: np.ndarray | None = None
     peaks: np.ndarray | None = None
     levels: np.ndarray | None = None
 
@@ -52,10 +54,14 @@ class Playable:
 def playable_of(clip: ClipSource) -> Playable:
     """Raises ValueError for a file that cannot be read, or is no video and no sound."""
     if isinstance(clip, Clip):
-        still = None if clip.frames is None else _small(clip.export_frames()[clip.num_frames // 2])
+        still = first = None
+        if clip.frames is not None:
+            frames = clip.export_frames()
+            still, first = _small(frames[clip.num_frames // 2]), _small(frames[0])
         content, media_type = encoded(clip)
         info = media.MediaInfo(duration_s=clip.duration_s, frame_rate=clip.frame_rate, num_frames=clip.num_frames)
-        return _playable(content, media_type, info, still, clip.audio, clip.sample_rate)
+        made = _playable(content, media_type, info, still, clip.audio, clip.sample_rate)
+        return replace(made, first=first, facts=made.facts | {"anew_s": _anew_s(clip)})
     path = Path(clip)
     info = media.probe(path)
     if info.is_image or path.suffix.lower() not in _MEDIA_TYPES:
@@ -72,6 +78,16 @@ def encoded(clip: ClipSource, *, aac: bool = True) -> tuple[bytes, str]:
         return media.encode_sound(clip.audio, clip.sample_rate), "audio/mpeg"
     frames = reduced(clip.export_frames())
     return media.encode_preview(frames, clip.frame_rate, clip.audio, clip.sample_rate, aac=aac), "video/mp4"
+
+
+def _anew_s(clip: Clip) -> dict[str, list[list[float]]]:
+    """Spans [start_s, end_s) of each lane that were not given, where some were: what a retake or an extension made."""
+    if not any(origin == "source" for spans in clip.provenance.values() for *_, origin in spans):
+        return {}
+    return {
+        lane: [[start_s, end_s] for start_s, end_s, origin in spans if origin != "source"]
+        for lane, spans in clip.provenance.items()
+    }
 
 
 def _playable(
@@ -95,6 +111,7 @@ def _playable(
         "aspect": None if still is None else still.shape[1] / still.shape[0],
         "levels_columns": 0 if levels is None else levels.shape[1],
         "hz_ticks": ticks,
+        "anew_s": {},
     }
     return Playable(content=content, media_type=media_type, facts=facts, still=still, peaks=peaks, levels=levels)
 

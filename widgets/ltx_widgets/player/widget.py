@@ -6,7 +6,7 @@ What is drawn is prepared in `playable` and `step_preview`; here is what is chos
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 
@@ -21,6 +21,7 @@ from ltx_widgets.step_preview import StepPreview
 
 SPEEDS = (0.25, 0.5, 1.0, 1.5, 2.0)
 SIDES = ("a", "b")
+SHOWN = ("both", *SIDES, "wipe", "difference")
 _STILL_SIDE_PX = 480
 
 
@@ -28,6 +29,7 @@ class Player(KitWidget):
     """Plays a Clip, or a video or sound file; a second one runs in step with it, to compare.
 
     steps: what a run predicted step by step, from `step_preview.step_previews`, to scrub through.
+    retake(start_s, end_s): called by the button beside the span to loop.
 
     Raises ValueError for a file that cannot be read, and for traits out of range.
     """
@@ -59,7 +61,7 @@ class Player(KitWidget):
     """Whether the sound is off."""
 
     shown = traitlets.Unicode("both").tag(sync=True)
-    """Of two clips: "both", "a" or "b"."""
+    """Of two clips: "both", "a" or "b"; "wipe", B over A from the left; or the "difference" of their pictures."""
 
     heard = traitlets.Unicode("a").tag(sync=True)
     """Of two clips: "a" or "b"."""
@@ -67,19 +69,27 @@ class Player(KitWidget):
     step = traitlets.Int(-1).tag(sync=True)
     """Which of `steps` is seen; -1 for the finished clip."""
 
+    blank = traitlets.Dict().tag(sync=True)
+    """What stands here before there is a clip, as an entry of `clips`; see `await_clip`."""
+
+    can_retake = traitlets.Bool(False).tag(sync=True)
+    """Whether there is a `retake`."""
+
     def __init__(
         self,
         clip: ClipSource | None = None,
         other: ClipSource | None = None,
         *,
         steps: Sequence[StepPreview] = (),
+        retake: Callable[[float, float], Any] | None = None,
         **traits: Any,
     ) -> None:
+        self._retake = retake
         self._sources: list[ClipSource] = []
         self._ids = count()
         self._playables: list[Playable] = []
         self._step_previews: list[StepPreview] = []
-        super().__init__()
+        super().__init__(can_retake=retake is not None)
         if clip is not None:
             self.show(clip, other, steps=steps)
         for name, value in traits.items():
@@ -89,17 +99,63 @@ class Player(KitWidget):
         lengths = ", ".join(f"{facts['duration_s']:.2f} s" for facts in self.clips)
         return f"Player({lengths})"
 
-    def show(self, clip: ClipSource, other: ClipSource | None = None, *, steps: Sequence[StepPreview] = ()) -> None:
-        """Play this clip, or two, in place of what is there."""
+    def show(
+        self,
+        clip: ClipSource,
+        other: ClipSource | None = None,
+        *,
+        steps: Sequence[StepPreview] = (),
+        keep_place: bool = False,
+    ) -> None:
+        """Play this clip, or two, in place of what is there.
+
+        keep_place: at the moment and with the span that are there, as far as the new clip has them.
+        """
         sources = [clip] if other is None else [clip, other]
         playables = [playable_of(source) for source in sources]
         previews = list(items("steps", steps, StepPreview))
+        duration_s = max(playable.facts["duration_s"] for playable in playables)
+        place = (min(self.position_s, duration_s), self.span_s) if keep_place else (0.0, [])
         self._sources, self._playables, self._step_previews = sources, playables, previews
         with self.hold_sync():
-            self.step, self.span_s, self.position_s, self.shown, self.heard = -1, [], 0.0, "both", "a"
+            self.step, self.span_s, self.position_s, self.heard = -1, [], 0.0, "a"
+            if other is None or not keep_place:
+                self.shown = "both"
             self.steps = [preview.facts for preview in previews]
             self.clips = [{"id": next(self._ids)} | playable.facts for playable in playables]
+            self.position_s = place[0]
+            if place[1] and place[1][1] <= duration_s:
+                self.span_s = place[1]
         self._send_media()
+
+    def clear(self) -> None:
+        """Play nothing any more; what stands here is `blank`."""
+        self._sources, self._playables, self._step_previews = [], [], []
+        with self.hold_sync():
+            self.step, self.span_s, self.position_s = -1, [], 0.0
+            self.steps, self.clips = [], []
+
+    def await_clip(self, *, width: int, height: int, num_frames: int, frame_rate: float) -> None:
+        """Leave room for a clip of this shape, so that nothing moves when it comes."""
+        self.blank = {
+            "id": -1,
+            "duration_s": num_frames / frame_rate,
+            "frame_rate": frame_rate,
+            "num_frames": num_frames,
+            "has_video": True,
+            "has_audio": True,
+            "aspect": width / height,
+            "levels_columns": 0,
+            "hz_ticks": [],
+            "anew_s": {},
+        }
+
+    def show_preview(self, preview: StepPreview, frame_rate: float) -> None:
+        """Show what a run in progress predicts, over what is there, until `end_preview` or the next clip."""
+        self.send_bytes("live", preview.facts | {"frame_rate": frame_rate}, preview.pictures())
+
+    def end_preview(self) -> None:
+        self.send_bytes("live_end", {})
 
     @property
     def duration_s(self) -> float:
@@ -128,7 +184,7 @@ class Player(KitWidget):
 
     @traitlets.validate("shown")
     def _check_shown(self, proposal: dict[str, Any]) -> str:
-        return choice("shown", proposal["value"], ("both", *SIDES))
+        return choice("shown", proposal["value"], SHOWN)
 
     @traitlets.validate("heard")
     def _check_heard(self, proposal: dict[str, Any]) -> str:
@@ -152,8 +208,8 @@ class Player(KitWidget):
         for index, playable in enumerate(self._playables):
             arrays = (playable.peaks, playable.levels)
             sound = [b"" if array is None else array.tobytes() for array in arrays]
-            still = b"" if playable.still is None else _picture(playable.still, "JPEG")
-            self.send_bytes("pictures", {"id": self.clips[index]["id"]}, [still, *sound])
+            first = b"" if playable.first is None else _picture(playable.first, "JPEG")
+            self.send_bytes("pictures", {"id": self.clips[index]["id"]}, [first, *sound])
         for index, playable in enumerate(self._playables):
             self._send_file(index, playable.content, playable.media_type)
 
@@ -165,6 +221,13 @@ class Player(KitWidget):
             keys("step", content, ("type", "index"), required=("index",))
             index = whole_number("index", content["index"], least=0, most=len(self._step_previews) - 1)
             self.send_bytes("step", {"index": index}, self._step_previews[index].pictures())
+        elif kind == "retake":
+            keys("retake", content, ("type", "span_s"), required=("span_s",))
+            if self._retake is None:
+                raise ValueError("nobody takes a span to be made anew; give Player one with retake=...")
+            self.span_s = content["span_s"]
+            if self.span_s:
+                self._retake(*self.span_s)
         elif kind == "unplayable":
             keys("unplayable", content, ("type", "id"), required=("id",))
             for index, facts in enumerate(self.clips):  # a clip that was replaced meanwhile is not among them

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import numpy as np
 from PIL import Image
 
 from ltx_nb.clip import Clip
@@ -15,9 +16,14 @@ THUMBNAIL_PX = (192, 128)  # twice as fine as it is shown, for dense screens
 def thumbnail(clip: Clip) -> bytes:
     """A JPEG, at most 192 x 128 px."""
     if clip.frames is not None:
-        image = Image.fromarray(clip.export_frames()[clip.num_frames // 2])
-    else:
-        image = Image.fromarray(spectrogram_levels(clip.audio, clip.sample_rate)[::-1]).resize(THUMBNAIL_PX)
+        return thumbnail_of(clip.export_frames()[clip.num_frames // 2])
+    levels = spectrogram_levels(clip.audio, clip.sample_rate)[::-1]
+    return thumbnail_of(np.asarray(Image.fromarray(levels).resize(THUMBNAIL_PX)))
+
+
+def thumbnail_of(picture: np.ndarray) -> bytes:
+    """The same of uint8 [H, W, 3] or [H, W]."""
+    image = Image.fromarray(picture)
     image.thumbnail(THUMBNAIL_PX)
     file = io.BytesIO()
     image.save(file, "JPEG", quality=85)

@@ -5,22 +5,24 @@ Runs what it is given, a `run(request, on_step=...)`; a Session has one. Knows r
 
 from __future__ import annotations
 
+import os
+import secrets
 import threading
 import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import traitlets
 
-from ltx_nb.checks import finite_number, keys, whole_number
+from ltx_nb.checks import choice, finite_number, flag, keys, text, whole_number
 from ltx_nb.clip import Clip
 from ltx_nb.request import ClipRequest
 from ltx_nb.trace import Cancelled
 from ltx_widgets.base import KitWidget, error_text
-from ltx_widgets.run_panel.clock import RunClock
+from ltx_widgets.run_panel.clock import DecodePace, RunClock
+from ltx_widgets.run_panel.exports import MEDIA_TYPES, exported, file_name
 from ltx_widgets.run_panel.queue import RunQueue
 from ltx_widgets.run_panel.results import Result, RunResults
 from ltx_widgets.run_panel.text import explained, title_of, warnings_to
@@ -30,12 +32,19 @@ if TYPE_CHECKING:
     from ltx_widgets.step_preview import StepPreview
 
 MOST_LOG_LINES = 200
+MANY_SEEDS = 4
+HOW = ("once", "new_seed", "seeds")
+USES = ("give", "retake", "extend")
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
+    """run(request, on_step=...): makes the clip. then(clip): takes it in place of the strip, if anybody does."""
+
     id: int
     request: ClipRequest
+    run: Callable[..., Clip]
+    then: Callable[[Clip], Any] | None = None
 
 
 class RunPanel(KitWidget):
@@ -43,9 +52,14 @@ class RunPanel(KitWidget):
     `functools.partial(session.run, progress=False)` does; what the callback raises ends it.
 
     cancel(): ends a run between two steps too, such as `session.cancel`.
-    preview(event): what to show of a step, as `step_preview.step_preview` makes it.
-    give(clip, name): offers a clip of the strip to be given to a next one, such as `Timeline.add_source`.
-    keep_mb: how much memory the clips in the strip may take; the oldest leave first, the newest stays.
+    preview(event): what to show of a step, as `step_preview.step_preview` makes it. show(preview, frame_rate): where to
+    show it, by default in the strip.
+    give(clip, name), retake(clip, name), extend(clip, name): what the buttons of a clip do with it, such as
+    `Timeline.add_source`; a clip that is dropped on a timeline is given with the time_s it was dropped at.
+    keep_mb: how much memory the clips may take; the others wait on disk, without their traces.
+    folder: where every clip is also kept as an MP4, which holds its request; those that are there come first.
+
+    Raises ValueError for a folder that cannot be one.
     """
 
     _name = "run_panel"
@@ -62,11 +76,15 @@ class RunPanel(KitWidget):
     progress = traitlets.Dict().tag(sync=True)
     """How far the run is, see `RunClock`; empty when idle."""
 
+    blocked = traitlets.Unicode("").tag(sync=True)
+    """Why there is nothing to generate though there is a request; "" where there is no such reason."""
+
     queue = traitlets.List(traitlets.Dict()).tag(sync=True)
-    """Id and title of each request that waits."""
+    """Id, name and title of each request that waits."""
 
     results = traitlets.List(traitlets.Dict()).tag(sync=True)
-    """Id, title, seed and length of each clip, oldest first, with the seconds that it took."""
+    """Id, name, what was made anew, title, seed and length of each clip, oldest first, how long it took, and whether it
+    has a star."""
 
     selected = traitlets.Int(-1).tag(sync=True)
     """Id of the clip that is looked at; -1 for none. A new clip is selected."""
@@ -80,8 +98,8 @@ class RunPanel(KitWidget):
     can_cancel = traitlets.Bool(True).tag(sync=True)
     """False where runs block the notebook (Colab), whose own stop button ends them."""
 
-    can_give = traitlets.Bool(False).tag(sync=True)
-    """Whether there is a `give`."""
+    uses = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    """What can be done with a clip: which of "give", "retake" and "extend" there are."""
 
     def __init__(
         self,
@@ -89,43 +107,87 @@ class RunPanel(KitWidget):
         cancel: Callable[[], None] = lambda: None,
         *,
         preview: Callable[[StepEvent], StepPreview] | None = None,
-        give: Callable[[Clip, str], Any] | None = None,
-        keep_mb: float = 2000,
+        show: Callable[[StepPreview, float], Any] | None = None,
+        give: Callable[..., Any] | None = None,
+        retake: Callable[[Clip, str], Any] | None = None,
+        extend: Callable[[Clip, str], Any] | None = None,
+        keep_mb: float = 48,
+        folder: str | os.PathLike[str] | None = None,
         **traits: Any,
     ) -> None:
-        self._run, self._cancel, self._preview, self._give = run, cancel, preview, give
-        self._kept = RunResults(finite_number("keep_mb", keep_mb, least=0) * 1e6)
-        self._ids = count()
+        self._run, self._cancel, self._preview = run, cancel, preview
+        self._show = self._show_here if show is None else show
+        given = {"give": give, "retake": retake, "extend": extend}
+        self._uses = {name: use for name, use in given.items() if use is not None}
+        self._kept = RunResults(finite_number("keep_mb", keep_mb, least=0) * 1e6, folder)
+        self._pace = DecodePace()
         self._is_cancelled = threading.Event()
         self._lock = threading.RLock()  # state and log change in the thread of the run and in the kernel's own
         self._jobs: RunQueue[Job] = RunQueue(self._work, self._show_queue)
         super().__init__(**traits)
-        self.can_cancel, self.can_give = not self._jobs.inline, give is not None
+        self.can_cancel, self.uses = not self._jobs.inline, list(self._uses)
+        self._tell_results()
 
     def __repr__(self) -> str:
         return f"RunPanel({self.state}, {len(self.results)} clips)"
 
     @property
     def clips(self) -> list[Clip]:
-        """Clips in the strip, oldest first."""
-        return [result.clip for result in self._kept]
+        """Clips in the strip, oldest first, read from disk where they are there."""
+        return [self._kept.clip(result.id) for result in self._kept]
 
     @property
     def clip(self) -> Clip | None:
         """The one that is selected."""
-        return None if self.selected == -1 else self._result("selected", self.selected).clip
+        return None if self.selected == -1 else self._kept.clip(self._result("selected", self.selected).id)
 
     @property
     def other_clip(self) -> Clip | None:
         """The one that is compared with it."""
-        return None if self.compared == -1 else self._result("compared", self.compared).clip
+        return None if self.compared == -1 else self._kept.clip(self._result("compared", self.compared).id)
 
-    def generate(self, request: ClipRequest | None = None) -> None:
-        """Run this request, or the panel's, after those that wait. Raises ValueError where there is none."""
+    @property
+    def clip_name(self) -> str:
+        """What the selected clip is called; "" where none is."""
+        return "" if self.selected == -1 else self._result("selected", self.selected).name
+
+    @property
+    def other_name(self) -> str:
+        """What the clip that is compared with it is called."""
+        return "" if self.compared == -1 else self._result("compared", self.compared).name
+
+    def generate(self, request: ClipRequest | None = None, seeds: int = 1) -> None:
+        """Run this request, or the panel's, after those that wait; with as many seeds, from its own on.
+
+        Raises ValueError where there is none, or where the panel is `blocked`.
+        """
+        if request is None and self.blocked:
+            raise ValueError(self.blocked)
         request = self.request if request is None else request
         if request is None:
             raise ValueError("there is no request to run; write a prompt, or set RunPanel.request")
-        self._jobs.add(Job(next(self._ids), request))
+        for more in range(whole_number("seeds", seeds, least=1)):
+            self._jobs.add(Job(self._kept.next_id(), request.replace(seed=request.seed + more), self._run))
+
+    def generate_new_seed(self) -> None:
+        """Give the panel's request another seed, and run it. Raises ValueError as `generate` does."""
+        if self.request is not None and not self.blocked:
+            self.request = self.request.replace(seed=secrets.randbits(32))
+        self.generate()
+
+    def make(self, request: ClipRequest, run: Callable[..., Clip], then: Callable[[Clip], Any] | None = None) -> None:
+        """Run a request in a way of its own, run(request, on_step=...), in its turn among the others.
+
+        then(clip): what takes the clip, in place of the strip.
+        """
+        self._jobs.add(Job(self._kept.next_id(), request, run, then))
+
+    def start(self, how: str) -> None:
+        """Generate "once", with a "new_seed", or with several "seeds". Raises ValueError as `generate` does."""
+        if how == "new_seed":
+            self.generate_new_seed()
+        else:
+            self.generate(seeds=MANY_SEEDS if how == "seeds" else 1)
 
     def cancel(self) -> None:
         """End the run in progress within one step; those that wait go on."""
@@ -141,8 +203,32 @@ class RunPanel(KitWidget):
         return self._jobs.wait(timeout_s)
 
     def reload(self, id: int) -> None:
-        """Make the request of a clip in the strip the panel's own again. Raises ValueError for another id."""
-        self.request = self._result("id", id).request
+        """Make the request of a clip in the strip the panel's own again.
+
+        Raises ValueError for another id, and for a clip that no single request makes.
+        """
+        result = self._result("id", id)
+        if result.request is None:
+            raise ValueError(f"{result.name} has no request of its own; it was made in several passes")
+        self.request = result.request
+
+    def use(self, name: str, id: int, **details: Any) -> None:
+        """Give, retake or extend a clip in the strip. Raises ValueError for another id, and where nobody does that."""
+        result = self._result("id", id)
+        if name not in self._uses:
+            raise ValueError(f"there is no timeline that takes a clip; give RunPanel one with {name}=...")
+        self._uses[name](self._kept.clip(id), result.name, **details)
+
+    def delete(self, id: int) -> None:
+        """Let a clip in the strip go, with its file in the folder. Raises ValueError for another id."""
+        self._result("id", id)
+        if id in (self.selected, self.compared):
+            self.compared = -1
+        if id == self.selected:
+            self.selected = -1
+        with self._lock:
+            self._kept.delete(id)
+            self._tell_results()
 
     @traitlets.observe("request")
     def _summarise(self, change: dict[str, Any]) -> None:
@@ -163,12 +249,17 @@ class RunPanel(KitWidget):
         """Run one job and show what becomes of it. Raises nothing: the next job has to come."""
         self._is_cancelled.clear()
         self._note("info", f"started: {title_of(job.request)}")
-        clock = RunClock(job.request)
+        clock = RunClock(job.request, self._pace.expected_s(job.request))
         self.error, self.progress, self.state = "", clock.begun(), "running"
         try:
             with warnings_to(lambda text: self._note("warning", text)):
-                clip = self._run(job.request, on_step=lambda event: self._after_step(event, job, clock))
-            self._keep(job, clip, clock.elapsed_s)
+                clip = job.run(job.request, on_step=lambda event: self._after_step(event, job, clock))
+            if clock.since_last_step_s is not None:
+                self._pace.learn(job.request, clock.since_last_step_s)
+            if job.then is None:
+                self._keep(job, clip, clock.elapsed_s)
+            else:
+                job.then(clip)
             self._note("info", f"finished in {clock.elapsed_s:.1f} s")
         except (Cancelled, KeyboardInterrupt):
             self._note("info", "cancelled")
@@ -188,23 +279,31 @@ class RunPanel(KitWidget):
         if self._preview is None:
             return
         try:
-            preview = self._preview(event)
-            facts = preview.facts | {"frame_rate": job.request.frame_rate}
-            self.send_bytes("preview", facts, preview.pictures())
+            self._show(self._preview(event), job.request.frame_rate)
         except Exception as error:  # a run is worth more than its preview
             self._preview = None
             self._note("warning", f"no more previews: {error_text(error)}")
 
+    def _show_here(self, preview: StepPreview, frame_rate: float) -> None:
+        self.send_bytes("preview", preview.facts | {"frame_rate": frame_rate}, preview.pictures())
+
     def _keep(self, job: Job, clip: Clip, took_s: float) -> None:
-        left = self._kept.add(job.id, job.request, clip, took_s)
-        if left:
-            self._note("info", f"{left} older clip(s) left the strip to make room")
-        self.results = [result.facts for result in self._kept]
-        self._send_thumbnail(self._result("id", job.id))
+        with self._lock:
+            result = self._kept.add(job.id, job.request, clip, took_s)
+            if result.path is not None:
+                self._note("info", f"saved as {result.path}")
+            self._tell_results()
+        self._send_thumbnail(result)
         self.compared, self.selected = -1, job.id
 
+    def _tell_results(self) -> None:
+        self.results = [result.facts for result in self._kept]
+
     def _show_queue(self) -> None:
-        self.queue = [{"id": job.id, "title": title_of(job.request)} for job in self._jobs.waiting]
+        self.queue = [
+            {"id": job.id, "name": f"#{job.id} · seed {job.request.seed}", "title": title_of(job.request)}
+            for job in self._jobs.waiting
+        ]
 
     def _note(self, kind: str, text: str) -> None:
         with self._lock:
@@ -224,18 +323,22 @@ class RunPanel(KitWidget):
 
     def _on_message(self, kind: str, content: dict[str, Any], buffers: list[bytes]) -> None:
         if kind == "generate":
-            keys(kind, content, ("type",))
-            self.generate()
+            how = choice("how", keys(kind, content, ("type", "how")).get("how", "once"), HOW)
+            self.start(how)
         elif kind == "cancel":
             keys(kind, content, ("type",))
             self.cancel()
         elif kind == "reload":
             self.reload(_id_of(kind, content))
-        elif kind == "give":
-            result = self._result("id", _id_of(kind, content))
-            if self._give is None:
-                raise ValueError("there is no timeline that takes a clip; give RunPanel one with give=...")
-            self._give(result.clip, title_of(result.request))
+        elif kind in USES:
+            details = {"time_s": finite_number("time_s", content["time_s"], least=0)} if "time_s" in content else {}
+            self.use(kind, _id_of(kind, content, "time_s"), **details)
+        elif kind == "change":
+            self._change(_id_of(kind, content, "name", "starred"), content)
+        elif kind == "delete":
+            self.delete(_id_of(kind, content))
+        elif kind == "export":
+            self._export(_id_of(kind, content, "suffix", "view"), content)
         elif kind == "drop":
             id = _id_of(kind, content)
             for job in self._jobs.waiting:  # one that has begun meanwhile is not among them
@@ -244,6 +347,23 @@ class RunPanel(KitWidget):
         else:
             super()._on_message(kind, content, buffers)
 
+    def _change(self, id: int, content: dict[str, Any]) -> None:
+        changes: dict[str, Any] = {}
+        if "name" in content and text("name", content["name"]).strip():
+            changes["name"] = content["name"].strip()
+        if "starred" in content:
+            changes["starred"] = flag("starred", content["starred"])
+        with self._lock:
+            self._result("id", id)
+            self._kept.change(id, **changes)
+            self._tell_results()
 
-def _id_of(kind: str, content: dict[str, Any]) -> int:
-    return whole_number("id", keys(kind, content, ("type", "id"), required=("id",))["id"], least=0)
+    def _export(self, id: int, content: dict[str, Any]) -> None:
+        suffix = choice("suffix", content.get("suffix"), MEDIA_TYPES)
+        result = self._result("id", id)
+        meta = {"name": file_name(result.name, suffix), "media_type": MEDIA_TYPES[suffix], "view": content.get("view")}
+        self.send_bytes("export", meta, [exported(self._kept.clip(id), suffix)])
+
+
+def _id_of(kind: str, content: dict[str, Any], *also: str) -> int:
+    return whole_number("id", keys(kind, content, ("type", "id", *also), required=("id",))["id"], least=0)

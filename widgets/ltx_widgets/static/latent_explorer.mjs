@@ -2,6 +2,7 @@
 
 import { bytesOf } from "./lib/bytes.mjs";
 import { button, createDisposer, debounce, h, showError, widgetRoot } from "./lib/dom.mjs";
+import { watchKernel } from "./lib/kernel.mjs";
 import { attentionCard, channelsCard, historyCard } from "./latent_explorer/charts.mjs";
 import { canvasOf, heatPixels } from "./latent_explorer/colours.mjs";
 import { lanesView } from "./latent_explorer/lanes_view.mjs";
@@ -74,7 +75,7 @@ function render({ model, el }) {
   const disposer = createDisposer();
   const root = widgetRoot(el, "latent-explorer", "Latent explorer");
   const grid = model.get("grid");
-  const can = model.get("can");
+  let can = model.get("can");
   const state = { picked: model.get("picked"), mode: can.pictures ? "pictures" : "colours", pictures: [] };
   Object.assign(state, { colours: {}, spread: {}, details: null, footprint: null, isAsking: false });
 
@@ -83,16 +84,40 @@ function render({ model, el }) {
     disposer.listen(choice, "click", () => choose(mode));
     return [mode, choice];
   });
+  const capture = button("Capture attention");
+  capture.title = "Makes the clip again and listens to where it looks; takes as long as the run did";
+  disposer.listen(capture, "click", () => {
+    capture.disabled = true;
+    capture.textContent = "Capturing …";
+    model.send({ type: "capture" });
+  });
+  disposer.onChange(model, "can", () => {
+    const isNews = model.get("can").attention && !can.attention;
+    can = model.get("can");
+    if (isNews) choose("attention");
+    else draw();
+  });
+  disposer.onChange(model, "error", () => {
+    if (!model.get("error")) return;
+    capture.disabled = false;
+    capture.textContent = "Capture attention";
+  });
   const where = h("p", { class: "explorer-where", role: "status" });
   const told = h("p", { class: "ltx-muted", role: "status" });
   const closeUp = h("div", { hidden: true });
   const cards = h("div", { class: "explorer-cards" });
   const lanes = lanesView(disposer, grid, (place) => pick(place));
   root.append(
-    h("div", { class: "ltx-row", role: "group", "aria-label": "What is shown" }, modes.map(([, choice]) => choice)),
+    h(
+      "div",
+      { class: "ltx-row" },
+      h("div", { class: "ltx-segments", role: "group", "aria-label": "What is shown" }, modes.map(([, choice]) => choice)),
+      capture,
+    ),
     h("div", { class: "explorer-columns" }, h("div", { class: "ltx-stack" }, lanes.element, where, told, closeUp), cards),
     showError(disposer, model),
   );
+  watchKernel(disposer, model, root);
 
   // Places that Python has been told of and has not yet answered: their echo is no news.
   let awaited = [];
@@ -127,7 +152,9 @@ function render({ model, el }) {
     for (const [name, choice] of modes) {
       choice.setAttribute("aria-pressed", String(name === mode));
       choice.disabled = !(name === "colours" || (name === "footprint" ? can[`${picked.lane}_footprint`] : can[name]));
+      if (name === "attention") choice.title = can.attention ? "" : "Attention was not captured in this run";
     }
+    capture.hidden = can.attention || !can.capture;
     const heat = heatOf(mode, state, grid);
     lanes.draw({ ...state, heat });
     where.textContent = placeText(picked, grid);

@@ -1,37 +1,53 @@
-// Player: screens over lanes, one transport for both, and a slider over the steps of a run.
+// Player: a stage over lanes, one transport for both, and a slider over the steps of a run.
 
 import { bytesOf } from "./lib/bytes.mjs";
+import { createDesk } from "./lib/desk.mjs";
 import { createDisposer, h, showError, takeKey, widgetRoot } from "./lib/dom.mjs";
+import { watchKernel } from "./lib/kernel.mjs";
 import { secondsText } from "./lib/time.mjs";
+import { createComparison } from "./player/comparison.mjs";
 import { createControls } from "./player/controls.mjs";
 import { createLanes } from "./player/lanes.mjs";
-import { frameAt, latentOfFrame, loopTarget_s, positionText, spanWithEnd, steppedTime_s } from "./player/playback.mjs";
+import { createLive } from "./player/live.mjs";
+import { frameAt, latentOfFrame, loopTarget_s, positionText, shuttled, spanWithEnd, steppedTime_s } from "./player/playback.mjs";
 import { createScreens } from "./player/screens.mjs";
 import { createSteps } from "./player/steps.mjs";
 
 const FRAMES_PER_LATENT = 8;
-const NOT_FOR_KEYS = "input, select, textarea, button, summary";
+const NOT_FOR_KEYS = "input:not([type=range]), select, textarea, summary";
 
 function render({ model, el }) {
   const disposer = createDisposer();
   const root = widgetRoot(el, "player", "Player");
   root.classList.add("ltx-stack");
-  const stage = h("div", { class: "ltx-stack" });
-  root.append(stage, showError(disposer, model));
+  const desk = createDesk(disposer, root);
+  const stage = h("div", { class: "player-stage" });
+  const below = h("div", { class: "ltx-stack" });
+  const live = createLive(disposer, model, stage);
+  root.append(stage, below, showError(disposer, model));
+  watchKernel(disposer, model, root);
   let view = null;
   const rebuild = () => {
+    const focused = root.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
     view?.dispose();
     view = null;
-    stage.replaceChildren();
-    const facts = model.get("clips");
-    if (facts.length) view = createView(model, stage, facts);
-    else stage.append(h("p", { class: "ltx-muted" }, "No clip yet."));
+    below.replaceChildren();
+    const facts = model.get("clips").length ? model.get("clips") : [model.get("blank")];
+    const hasPicture = facts.some((clip) => clip.has_video);
+    stage.hidden = !hasPicture && facts[0].id !== undefined;
+    stage.style.setProperty("--aspect", hasPicture ? Math.max(...facts.map(({ aspect }) => aspect ?? 0)) : 2);
+    if (facts[0].duration_s) view = createView(model, { stage, below, live, desk }, facts);
+    else stage.replaceChildren(h("p", { class: "player-none" }, "No clip yet."), live.element);
+    if (focused) [...root.querySelectorAll("[aria-label]")].find((one) => one.ariaLabel === focused)?.focus({ preventScroll: true });
   };
-  disposer.onChange(model, "clips", rebuild);
+  for (const name of ["clips", "labels"]) disposer.onChange(model, name, rebuild);
+  disposer.onChange(model, "blank", () => model.get("clips").length || rebuild());
   disposer.onMessage(model, "pictures", ({ id }, buffers) => view?.take("pictures", id, buffers.map(bytesOf)));
   disposer.onMessage(model, "file", ({ id, media_type }, [file]) => view?.take("file", id, [bytesOf(file), media_type]));
   disposer.onMessage(model, "step", ({ index }, buffers) => view?.takeStep(index, buffers.map(bytesOf)));
   disposer.listen(root, "keydown", (event) => view?.onKey(event));
+  desk.hear("time", ({ time_s }) => view?.goTo(time_s));
+  desk.hear("span", ({ span_s }) => view?.takeSpan(span_s));
   disposer.add(() => view?.dispose());
   rebuild();
   model.send({ type: "ready" });
@@ -41,13 +57,16 @@ function render({ model, el }) {
   };
 }
 
-// Everything that belongs to the clips that are there now.
-function createView(model, stage, facts) {
+// Everything that belongs to the clips that are there now, or to the one that is to come.
+function createView(model, { stage, below, live, desk }, facts) {
   const disposer = createDisposer();
+  const isBlank = model.get("clips").length === 0;
+  const isCompared = facts.length > 1;
   const duration_s = Math.max(...facts.map((clip) => clip.duration_s));
   const longest = facts.find((clip) => clip.duration_s === duration_s);
   const labels = model.get("labels");
   let time_s = Math.min(model.get("position_s"), duration_s);
+  let shuttle = 0;
 
   const save = (changes) => {
     for (const [name, value] of Object.entries(changes)) model.set(name, value);
@@ -55,12 +74,12 @@ function createView(model, stage, facts) {
   };
   const savePosition = () => save({ position_s: Math.min(Math.max(time_s, 0), duration_s) });
 
-  const screens = createScreens(disposer, facts, {
+  const screens = createScreens(disposer, isBlank ? [{ ...facts[0], has_video: true }] : facts, {
     onTime(now_s, isPlaying) {
       time_s = now_s;
       controls.showPlaying(isPlaying);
       const target_s = isPlaying ? loopTarget_s(now_s, model.get("span_s"), model.get("loop"), duration_s) : null;
-      if (target_s === null) showPosition();
+      if (target_s === null || shuttle < 0) showPosition();
       else screens.seek(target_s);
     },
     onLoaded() {
@@ -70,48 +89,74 @@ function createView(model, stage, facts) {
     },
     onUnplayable: (index) => model.send({ type: "unplayable", id: facts[index].id }),
     onEnded() {
-      if (!model.get("loop")) return pause();
+      if (!model.get("loop") || shuttle < 0) return pause();
       screens.seek(model.get("span_s")[0] ?? 0);
       screens.play();
     },
   });
+  const seek = (to_s) => {
+    screens.seek(to_s);
+    desk.tell("time", { time_s: to_s });
+  };
+  const chooseSpan = (span_s, loop = true) => {
+    save(span_s.length && loop ? { span_s, loop } : { span_s });
+    desk.tell("span", { span_s });
+  };
   const lanes = createLanes(disposer, facts, labels, {
-    onSeek: (to_s) => screens.seek(to_s),
+    onSeek: seek,
     onSeekEnd: savePosition,
-    onSpan: (span_s) => save({ span_s, loop: true }),
+    onSpan: (span_s) => chooseSpan(span_s),
   });
   const steps = createSteps(disposer, model, { onChange: showStep });
-  const controls = createControls(disposer, { togglePlay, stepBy, setSpanEnd, save, model });
+  const controls = createControls(disposer, { togglePlay, stepBy, setSpanEnd, chooseSpan, goFull, save, model });
+  const comparison = isCompared ? createComparison(disposer, model, screens, { labels, save }) : null;
 
   function showPosition() {
     const text = positionText(time_s, longest);
     lanes.setPosition(time_s, text);
-    controls.time.textContent = `${secondsText(time_s, 0.001)} of ${secondsText(duration_s, 0.01)}`;
+    controls.time.textContent = secondsText(time_s, 0.001);
+    controls.length.textContent = ` of ${secondsText(duration_s, 0.01)}`;
     controls.place.textContent = text;
+    if (screens.isPlaying) desk.tell("time", { time_s });
     drawStep();
   }
 
   function play() {
     const start_s = model.get("span_s")[0] ?? 0;
     if (time_s >= duration_s - 0.02) screens.seek(start_s);
+    shuttle = Math.max(shuttle, 1);
     screens.play();
   }
   function pause() {
     screens.pause();
+    if (shuttle) screens.setSpeed(model.get("speed"));
+    shuttle = 0;
     savePosition();
+    desk.tell("time", { time_s });
   }
   function togglePlay() {
     if (!screens.isLoaded) return;
     if (screens.isPlaying) pause();
     else play();
   }
+  function shuttleBy(direction) {
+    if (!screens.isLoaded) return;
+    shuttle = shuttled(screens.isPlaying ? shuttle : 0, direction);
+    if (shuttle < 0) return screens.playBack(-shuttle);
+    screens.setSpeed(shuttle * model.get("speed"));
+    if (shuttle === 1 || !screens.isPlaying) play();
+  }
   function stepBy(frames) {
     if (screens.isPlaying) pause();
-    screens.seek(steppedTime_s(time_s, frames, longest));
+    seek(steppedTime_s(time_s, frames, longest));
     savePosition();
   }
   function setSpanEnd(end) {
-    save({ span_s: spanWithEnd(model.get("span_s"), end, time_s, duration_s), loop: true });
+    chooseSpan(spanWithEnd(model.get("span_s"), end, time_s, duration_s));
+  }
+  function goFull() {
+    if (document.fullscreenElement) document.exitFullscreen();
+    else stage.requestFullscreen?.();
   }
 
   function showStep() {
@@ -148,33 +193,32 @@ function createView(model, stage, facts) {
       showStep();
     },
     heard: () => {
-      controls.choose("heard", model.get("heard"));
+      comparison?.showHeard();
+      if (isCompared) lanes.element.dataset.heard = model.get("heard");
       showStep();
     },
-    shown: () => {
-      const shown = model.get("shown");
-      controls.choose("shown", shown);
-      screens.setShown((index) => facts.length === 1 || shown === "both" || shown === "ab"[index]);
-    },
+    shown: () => comparison?.showShown(),
     position_s: () => {
       if (!screens.isPlaying && Math.abs(model.get("position_s") - time_s) > 1e-4) screens.seek(model.get("position_s"));
     },
   };
   for (const [name, show] of Object.entries(showings)) disposer.onChange(model, name, show);
 
-  const isCompared = facts.length > 1;
   const screenBoxes = screens.elements.map((element, index) =>
     h("figure", { class: "player-figure" }, element, isCompared ? h("figcaption", {}, labels[index]) : null),
   );
-  const hasPicture = facts.some((clip) => clip.has_video);
-  stage.setAttribute("aria-busy", "true");
-  stage.append(
-    h("div", { class: "player-screens", hidden: !hasPicture }, screenBoxes),
+  stage.setAttribute("aria-busy", String(!isBlank));
+  stage.replaceChildren(
+    h("div", { class: "player-screens" }, screenBoxes),
+    ...(isBlank ? [h("p", { class: "player-none" }, "The clip appears here.")] : []),
+    ...(comparison ? [comparison.element] : []),
+    live.element,
+  );
+  disposer.listen(stage, "click", ({ target }) => target.closest(".player-screens") && togglePlay());
+  below.append(
     controls.row,
-    ...(isCompared ? [controls.sides] : []),
     lanes.element,
-    ...(steps.element ? [steps.element] : []),
-    h("p", { class: "player-place ltx-muted ltx-number" }, controls.place),
+    h("div", { class: "ltx-row player-under" }, steps.element, h("p", { class: "player-place ltx-muted ltx-number" }, controls.place)),
   );
   controls.play.disabled = true;
   for (const show of Object.values(showings)) show();
@@ -182,7 +226,9 @@ function createView(model, stage, facts) {
 
   const keys = {
     " ": togglePlay,
-    k: togglePlay,
+    k: () => screens.isPlaying && pause(),
+    j: () => shuttleBy(-1),
+    l: () => shuttleBy(1),
     ArrowLeft: (event) => stepBy(event.shiftKey ? -FRAMES_PER_LATENT : -1),
     ArrowRight: (event) => stepBy(event.shiftKey ? FRAMES_PER_LATENT : 1),
     ",": () => stepBy(-1),
@@ -191,23 +237,35 @@ function createView(model, stage, facts) {
     End: () => stepBy(1e9),
     i: () => setSpanEnd("in"),
     o: () => setSpanEnd("out"),
-    l: () => save({ loop: !model.get("loop") }),
+    r: () => save({ loop: !model.get("loop") }),
+    f: goFull,
     m: () => save({ muted: !model.get("muted") }),
-    Escape: () => save({ span_s: [] }),
+    x: () => comparison?.flip(),
+    Escape: () => chooseSpan([]),
   };
   return {
     onKey(event) {
-      const act = event.ctrlKey || event.metaKey || event.altKey ? null : keys[event.key];
-      if (!act || event.target.closest(NOT_FOR_KEYS)) return;
+      const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+      const act = event.ctrlKey || event.metaKey || event.altKey ? null : keys[key];
+      const isOnControl = event.target.closest("button") && [" ", "Enter"].includes(event.key);
+      const isOnSlider = event.target.matches("input[type=range]") && key.length > 1;
+      if (!act || isBlank || isOnControl || isOnSlider || event.target.closest(NOT_FOR_KEYS)) return;
       takeKey(event);
       act(event);
     },
+    goTo(to_s) {
+      if (isBlank) return;
+      if (screens.isPlaying) pause();
+      screens.seek(Math.min(Math.max(to_s, 0), duration_s));
+      savePosition();
+    },
+    takeSpan: (span_s) => !isBlank && save({ span_s: span_s.map((edge_s) => Math.min(edge_s, duration_s)) }),
     take(kind, id, content) {
       const index = facts.findIndex((clip) => clip.id === id);
       if (index < 0) return;
       if (kind === "file") return screens.setFile(index, ...content);
-      const [still, peaks, levels] = content;
-      if (still.length) screens.setStill(index, still);
+      const [first, peaks, levels] = content;
+      if (first.length && time_s === 0) screens.setFirst(index, first);
       if (peaks.length) lanes.clips[index].setSound(new Int8Array(peaks), levels);
     },
     takeStep: steps.take,

@@ -1,6 +1,7 @@
 // The planner's sums as bars: every preset's peak, and the picked one stage by stage against what may be used.
 
 import { createDisposer, field, h, showError, widgetRoot } from "./lib/dom.mjs";
+import { watchKernel } from "./lib/kernel.mjs";
 import { KINDS, barEnd_gb, durationText, gbText, segmentsOf, sumOf, verdictText } from "./preset_picker/plans.mjs";
 import { shapeView } from "./lib/shape_view.mjs";
 
@@ -126,6 +127,7 @@ function render({ model, el }) {
   disposer.listen(presets, "change", (event) => choose({ preset: event.target.value }));
   const sums = h("div", { class: "ltx-stack" });
   root.append(controls, machine, presets, sums, showError(disposer, model));
+  watchKernel(disposer, model, root);
 
   const fillShape = () => {
     const job = { ...model.get("job"), ...drawn };

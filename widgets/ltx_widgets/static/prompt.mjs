@@ -41,7 +41,7 @@ function shortened(prompt, most = 60) {
 
 function textView(disposer, onText, onPart) {
   const text = h("textarea", {
-    rows: 4,
+    rows: 3,
     "aria-label": "Prompt",
     placeholder: "Describe picture and sound, in one paragraph",
   });
@@ -172,7 +172,7 @@ function render({ model, el }) {
   const fillLast = () => {
     const prompts = model.get("last");
     last.replaceChildren(
-      h("option", { value: "" }, "Last prompts"),
+      h("option", { value: "" }, "Last …"),
       ...prompts.map((prompt, index) => h("option", { value: index }, shortened(prompt))),
     );
     last.disabled = prompts.length === 0;

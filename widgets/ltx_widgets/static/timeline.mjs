@@ -1,13 +1,17 @@
 // The Timeline widget: two lanes on one time axis, and below them what the model sees.
 import { bytesOf } from "./lib/bytes.mjs";
+import { createDesk } from "./lib/desk.mjs";
 import { createDisposer, h, showError, widgetRoot } from "./lib/dom.mjs";
+import { watchKernel } from "./lib/kernel.mjs";
 import { timeScale } from "./lib/time.mjs";
 import { createEditor } from "./timeline/editor.mjs";
 import { KEYS, addGestures } from "./timeline/gestures.mjs";
 import { createInspector } from "./timeline/inspector.mjs";
 import { createLane, peaksPath } from "./timeline/lane.mjs";
-import { createMediaTools } from "./timeline/media_tools.mjs";
+import { createGhost } from "./timeline/ghost.mjs";
+import { createMediaTools, landingText } from "./timeline/media_tools.mjs";
 import { LANES, duration_s, maskSummary, sourceLength_s } from "./timeline/draft.mjs";
+import { landing } from "./timeline/edits.mjs";
 import { createMaskRow, createRuler } from "./timeline/ruler.mjs";
 import { createToolbar } from "./timeline/toolbar.mjs";
 
@@ -18,11 +22,16 @@ const TAIL = 1.06;
 function render({ model, el }) {
   const disposer = createDisposer();
   const root = widgetRoot(el, "timeline", "Timeline");
+  const desk = createDesk(disposer, root);
   const sources = new Map();
   const previews = new Map();
   let zoom = 1;
   let width_px = 0;
   let isDue = false;
+  // What has just happened, until the next edit.
+  let news = null;
+  // The clip that is dragged here from another widget: {id, duration_s}.
+  let carried = null;
 
   const draw = () => {
     if (isDue) return;
@@ -35,9 +44,11 @@ function render({ model, el }) {
 
   const lengths_s = (sha256, lane) => sourceLength_s(sources.get(sha256), lane);
   const editor = createEditor(model, disposer, lengths_s, draw);
+  const summary = h("p", { class: "ltx-muted ltx-timeline-summary", role: "status" });
   const view = {
     zoomBy: (factor) => setZoom(zoom * factor),
     fit: () => setZoom(1),
+    status: summary,
   };
 
   const ruler = createRuler();
@@ -46,8 +57,9 @@ function render({ model, el }) {
   const end = h("div", { class: "ltx-timeline-end", role: "slider", tabindex: 0, "aria-label": "Clip length" });
   const cursor = h("div", { class: "ltx-timeline-cursor", "aria-hidden": "true" });
   const outside = h("div", { class: "ltx-timeline-outside", "aria-hidden": "true" });
+  const chosen = h("div", { class: "ltx-timeline-chosen", "aria-hidden": "true" });
   const rows = [...LANES.map((lane) => lanes[lane].element), ...LANES.map((lane) => masks[lane].element)];
-  const track = h("div", { class: "ltx-timeline-track" }, ruler.element, ...rows, outside, end, cursor);
+  const track = h("div", { class: "ltx-timeline-track" }, ruler.element, ...rows, chosen, outside, end, cursor);
   const scroller = h("div", { class: "ltx-timeline-scroller" }, track);
   const gutter = h(
     "div",
@@ -59,20 +71,23 @@ function render({ model, el }) {
   );
 
   const scale = () => timeScale(0, duration_s(editor.draft) * TAIL, Math.max(width_px * zoom, 1));
-  const toolbar = createToolbar(editor, view, disposer);
+  const ghost = createGhost(lanes, () => scale());
+  const showGhost = (spans) => {
+    ghost.show(spans);
+    say(spans.length ? landingText(editor.draft, spans) : null);
+  };
+  const toolbar = createToolbar(editor, view, KEYS, disposer);
   const inspector = createInspector(editor, sources, disposer);
-  const mediaTools = createMediaTools(model, editor, sources, disposer);
-  const summary = h("p", { class: "ltx-muted", role: "status" });
+  const retakeSpan_s = () => model.get("span_s").filter((edge_s) => edge_s <= duration_s(editor.draft) + 1e-6);
+  const mediaTools = createMediaTools(model, editor, sources, disposer, {
+    ghost: showGhost,
+    say,
+    retakeSpan_s: () => (retakeSpan_s().length === 2 ? retakeSpan_s() : []),
+  });
   const legend = h(
     "p",
     { class: "ltx-timeline-legend ltx-muted" },
     ...[["keeps", "kept"], ["generates", "generated"]].map(([kind, label]) => h("span", { "data-kind": kind }, label)),
-  );
-  const keys = h(
-    "details",
-    { class: "ltx-muted" },
-    h("summary", {}, "Keys"),
-    h("dl", { class: "ltx-timeline-keys" }, ...KEYS.flatMap(([key, use]) => [h("dt", {}, key), h("dd", {}, use)])),
   );
   root.append(
     h(
@@ -80,13 +95,22 @@ function render({ model, el }) {
       { class: "ltx-stack" },
       toolbar.element,
       h("div", { class: "ltx-timeline-board" }, gutter, scroller),
-      h("div", { class: "ltx-row ltx-timeline-under" }, legend, summary),
-      inspector.element,
+      h("div", { class: "ltx-timeline-under" }, inspector.element, legend),
       showError(disposer, model),
       mediaTools.element,
-      keys,
     ),
   );
+  watchKernel(disposer, model, root);
+
+  function say(text) {
+    news = text && { text, draft: editor.draft };
+    drawSummary();
+  }
+  function drawSummary() {
+    if (news && news.draft !== editor.draft) news = null;
+    const text = news?.text ?? maskSummary(editor.draft);
+    if (summary.textContent !== text) summary.textContent = summary.title = text;
+  }
 
   function setZoom(wanted) {
     const { toPx, toSeconds } = scale();
@@ -117,17 +141,33 @@ function render({ model, el }) {
     end.style.left = outside.style.left = `${end_px}px`;
     end.setAttribute("aria-valuenow", draft.num_frames);
     end.setAttribute("aria-valuetext", `${draft.num_frames} frames, ${duration_s(draft).toFixed(2)} s`);
-    cursor.style.left = `${now.toPx(Math.min(editor.cursor_s, duration_s(draft)))}px`;
+    moveCursor(now);
+    drawChosen(now);
     toolbar.draw();
     inspector.draw();
     mediaTools.draw();
-    const text = maskSummary(draft);
-    if (summary.textContent !== text) summary.textContent = text;
+    drawSummary();
+  }
+  function moveCursor(now) {
+    cursor.style.left = `${now.toPx(Math.min(editor.cursor_s, duration_s(editor.draft)))}px`;
+  }
+  // The span that is chosen in the player.
+  function drawChosen(now = scale()) {
+    const [start_s, end_s] = model.get("span_s").map((edge_s) => Math.min(edge_s, duration_s(editor.draft)));
+    chosen.hidden = !(end_s > start_s);
+    if (chosen.hidden) return;
+    chosen.style.left = `${now.toPx(start_s)}px`;
+    chosen.style.width = `${now.toPx(end_s) - now.toPx(start_s)}px`;
   }
 
   function takeSources() {
     sources.clear();
     for (const source of model.get("sources") ?? []) sources.set(source.sha256, source);
+    for (const [sha256, preview] of previews) {
+      if (sources.has(sha256)) continue;
+      preview.picture?.close();
+      previews.delete(sha256);
+    }
     draw();
   }
 
@@ -139,17 +179,34 @@ function render({ model, el }) {
     previews.set(sha256, preview);
     if (thumbnails) {
       preview.picture = await createImageBitmap(new Blob([bytesOf(strip)], { type: "image/jpeg" }));
-      disposer.add(() => preview.picture.close());
+      if (disposer.isDisposed || previews.get(sha256) !== preview) return preview.picture.close();
     }
     draw();
   }
 
-  addGestures(editor, { root, track, ruler: ruler.element, end, scale }, view, disposer);
-  disposer.listen(track, "dragover", (event) => event.preventDefault());
+  const tellTime = () => desk.tell("time", { time_s: editor.cursor_s });
+  addGestures(editor, { root, track, ruler: ruler.element, end, scale, tellTime }, view, disposer);
+  const timeOf = (event) => scale().toSeconds(event.clientX - track.getBoundingClientRect().left);
+  disposer.listen(track, "dragover", (event) => {
+    event.preventDefault();
+    // How long a file is, is not known before it is here.
+    const lengths_s = carried ? { video: carried.duration_s, audio: carried.duration_s } : { video: 1e9, audio: 1e9 };
+    showGhost(landing(editor.draft, lengths_s, timeOf(event), editor.options.snap));
+  });
+  disposer.listen(track, "dragleave", (event) => track.contains(event.relatedTarget) || showGhost([]));
   disposer.listen(track, "drop", (event) => {
     event.preventDefault();
+    showGhost([]);
     const [file] = event.dataTransfer.files;
-    if (file) mediaTools.drop(file, scale().toSeconds(event.clientX - track.getBoundingClientRect().left));
+    if (carried) desk.tell("drop", { id: carried.id, time_s: Math.max(timeOf(event), 0) });
+    else if (file) mediaTools.drop(file, Math.max(timeOf(event), 0));
+  });
+  desk.hear("carry", ({ id, duration_s: length_s }) => (carried = id === null ? null : { id, duration_s: length_s }));
+  desk.hear("time", ({ time_s }) => {
+    editor.follow(time_s);
+    if (!width_px) return;
+    moveCursor(scale());
+    ruler.drawCursor(editor.draft, editor.cursor_s);
   });
   const zoomByWheel = (event) => {
     if (!event.ctrlKey) return;
@@ -158,6 +215,8 @@ function render({ model, el }) {
   };
   disposer.listen(scroller, "wheel", zoomByWheel, { passive: false });
   disposer.onChange(model, "sources", takeSources);
+  disposer.onChange(model, "span_s", () => drawChosen());
+  disposer.add(() => previews.forEach(({ picture }) => picture?.close()));
   disposer.onMessage(model, "preview", takePreview);
   disposer.onWidth(scroller, (now_px) => {
     width_px = now_px;

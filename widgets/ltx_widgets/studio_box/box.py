@@ -6,39 +6,51 @@ latents can be explored.
 
 from __future__ import annotations
 
-import io
+import dataclasses
+import os
 import threading
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import ipywidgets
-from PIL import Image
 
 from ltx_nb.clip import Clip
+from ltx_nb.inspect.attention import capture_attention
 from ltx_nb.inspect.footprint import audio_cell_footprint, cell_footprint
+from ltx_nb.pipeline import tasks
 from ltx_nb.pipeline.preview import Preview
 from ltx_nb.pipeline.session import Session
-from ltx_nb.request import ClipRequest
+from ltx_nb.request import ClipRequest, Source
 from ltx_widgets.base import error_text, with_still
 from ltx_widgets.latent_explorer import LatentExplorer
 from ltx_widgets.player import Player
 from ltx_widgets.preset_picker import PresetPicker
 from ltx_widgets.prompt import Prompt
 from ltx_widgets.run_panel import RunPanel
-from ltx_widgets.step_preview import StepPreview, step_preview, step_previews
+from ltx_widgets.step_preview import step_preview, step_previews
+from ltx_widgets.studio_box.folds import Folds
+from ltx_widgets.studio_box.still import StillKeeper, still_png
 from ltx_widgets.timeline import Timeline
-from ltx_widgets.timeline.still import WIDTH_PX
 
-TRACE_BUDGET_MB = 128  # of each clip in the strip
-_LEAST_COLUMN_PX = 420
-_STILL_GAP_PX = 16
-_FOLDED = ("Memory: what this takes, by preset", "Latents of the clip")
+TRACE_BUDGET_MB = 128  # of each clip that is in memory
+EXTRA_S = 2.0  # that Extend adds
+_TABS = (
+    {"name": "memory", "label": "Memory, by preset"},
+    {"name": "latents", "label": "Latents of the clip"},
+)
 
 
-def studio(session: Session, request: ClipRequest | None = None) -> Studio:
-    """All widgets in one cell. request: what to start from; by default an empty prompt at the model's own size."""
-    return Studio(session, request)
+def studio(
+    session: Session, request: ClipRequest | None = None, *, folder: str | os.PathLike[str] | None = None
+) -> Studio:
+    """All widgets in one cell.
+
+    request: what to start from; by default an empty prompt at the model's own size. folder: where every clip is kept as
+    an MP4 that holds its request; the clips in it are there again in the next sitting. Raises ValueError for a folder
+    that cannot be one.
+    """
+    return Studio(session, request, folder=folder)
 
 
 class Studio(ipywidgets.VBox):
@@ -47,43 +59,72 @@ class Studio(ipywidgets.VBox):
     A page that is loaded again finds everything as it was, while the kernel lives.
     """
 
-    def __init__(self, session: Session, request: ClipRequest | None = None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        request: ClipRequest | None = None,
+        *,
+        folder: str | os.PathLike[str] | None = None,
+    ) -> None:
         model = session.model
         if request is None:
             request = ClipRequest("", width=model.width, height=model.height, num_frames=model.num_frames)
         self._session = session
+        self._preview = Preview(session.pipe)  # fitted now, and not in the first run
         self._is_taking = False
         self._taking = threading.RLock()  # a cell may change one widget while a message of the browser changes another
         self._explorer: LatentExplorer | None = None
         self._picker: PresetPicker | None = None
-        self.prompt = Prompt(request, model=model, tokenizer=session.tokens)
+        self._stills = StillKeeper(self)
         self.timeline = Timeline(request)
-        self.player = Player()
+        self.player = Player(retake=self._retake_span)
         self.run_panel = RunPanel(
             partial(session.run, progress=False, trace=True, trace_budget_mb=TRACE_BUDGET_MB),
             session.cancel,
-            preview=self._preview_step,
-            give=self.timeline.add_source,
+            preview=partial(step_preview, self._preview),
+            show=self.player.show_preview,
+            give=self.timeline.give,
+            retake=self._retake,
+            extend=self._extend,
+            folder=folder,
         )
-        self._folds = ipywidgets.Accordion([ipywidgets.VBox(), ipywidgets.VBox()], selected_index=None)
-        for index, title in enumerate(_FOLDED):
-            self._folds.set_title(index, title)
-        columns = _grid(
-            [_grid([self.prompt, self.run_panel]), self.player],
-            f"repeat(auto-fit, minmax(min(100%, {_LEAST_COLUMN_PX}px), 1fr))",
-        )
-        super().__init__([_grid([columns, self.timeline, self._folds])])
-        self.prompt.observe(lambda _: self._take(lambda: self.prompt.request), ["value", "invalid"])
+        self.prompt = Prompt(request, model=model, tokenizer=session.tokens, generate=self.run_panel.start)
+        self._folds = Folds(tabs=list(_TABS))
+        self._below = {tab["name"]: ipywidgets.VBox(layout={"display": "none"}) for tab in _TABS}
+        more = ipywidgets.VBox([self._folds, *self._below.values()])
+        places = {
+            "prompt": self.prompt,
+            "run": self.run_panel,
+            "stage": self.player,
+            "timeline": self.timeline,
+            "more": more,
+        }
+        for place, widget in places.items():
+            widget.add_class(f"ltx-in-{place}")
+        grid = ipywidgets.Box(list(places.values()))
+        grid.add_class("ltx-desk-grid")
+        super().__init__([grid])
+        self.add_class("ltx-desk")
+        self._wire()
+        self._take(lambda: request)
+        if self.run_panel.results:
+            self.run_panel.selected = self.run_panel.results[-1]["id"]
+
+    def _wire(self) -> None:
+        self.prompt.observe(lambda _: self._take(lambda: self.prompt.request, of=self.prompt), ["value", "invalid"])
         self.timeline.observe(lambda _: self._take(lambda: self.timeline.request), "value")
         self.run_panel.observe(lambda _: self._take(lambda: self.run_panel.request), "request")
-        self.run_panel.observe(self._remember_prompt, "state")
+        self.run_panel.observe(self._after_state, "state")
         self.run_panel.observe(lambda _: self.run_panel._guard(self._show_clip), ["selected", "compared"])
-        self._folds.observe(lambda _: self._unfold(), "selected_index")
-        self._take(lambda: request)
+        self.player.observe(lambda change: self._show_span(change["new"]), "span_s")
+        self._folds.observe(lambda _: self._folds._guard(self._unfold), "opened")
 
-    def _remember_prompt(self, change) -> None:
+    def _after_state(self, change: dict[str, Any]) -> None:
         if change["new"] == "running":
             self.prompt.remember()
+        elif change["new"] == "idle":
+            self.player.end_preview()
+            self._stills.renew()
 
     def __repr__(self) -> str:
         return f"Studio({self._session.model.name})"
@@ -91,19 +132,15 @@ class Studio(ipywidgets.VBox):
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         return with_still(super()._repr_mimebundle_(**kwargs), self._still())
 
+    def _ipython_display_(self, **kwargs: Any) -> None:
+        if hasattr(super(), "_ipython_display_"):  # of ipywidgets 7, which shows a box in a way of its own
+            super()._ipython_display_(**kwargs)
+        else:
+            self._stills.display(super()._repr_mimebundle_())
+
     def _still(self) -> bytes:
-        """A PNG of what is played, the strip of clips and the timeline, one below the other, at twice their size."""
-        stills = [widget._still() for widget in (self.player, self.run_panel, self.timeline)]
-        images = [_enlarged(Image.open(io.BytesIO(still))) for still in stills if still is not None]
-        height = sum(image.height for image in images) + _STILL_GAP_PX * (len(images) - 1)
-        picture = Image.new("RGB", (WIDTH_PX, height), "#ffffff")
-        top = 0
-        for image in images:
-            picture.paste(image, (0, top))
-            top += image.height + _STILL_GAP_PX
-        file = io.BytesIO()
-        picture.save(file, "PNG", optimize=True)
-        return file.getvalue()
+        """A PNG of what is played, the strip of clips and the timeline, one below the other."""
+        return still_png([widget._still() for widget in (self.player, self.run_panel, self.timeline)])
 
     @property
     def request(self) -> ClipRequest:
@@ -120,8 +157,11 @@ class Studio(ipywidgets.VBox):
         """The clip that is played."""
         return self.run_panel.clip
 
-    def _take(self, changed: Callable[[], ClipRequest | None]) -> None:
-        """Show a request that one of the widgets has changed in all of them."""
+    def _take(self, changed: Callable[[], ClipRequest | None], of: Any = None) -> None:
+        """Show a request that one of the widgets has changed in all of them.
+
+        of: that widget; the prompt keeps what was typed there and refused.
+        """
         with self._taking:
             if self._is_taking:
                 return
@@ -130,69 +170,116 @@ class Studio(ipywidgets.VBox):
                 request = changed()
                 if request is None:
                     return
-                self.prompt.request = request
+                if of is not self.prompt:
+                    self.prompt.request = request
                 self.timeline.request = request
-                self.run_panel.request = request if request.prompt.strip() and not self.prompt.invalid else None
+                reasons = "; ".join(self.prompt.invalid.values())
+                self.run_panel.blocked = f"not generated: {reasons}" if reasons else ""
+                self.run_panel.request = request if request.prompt.strip() else None
+                self._await_clip(request)
                 if self._picker is not None:
                     self._picker.show(request)
             except ValueError as error:
-                self.run_panel.request, self.run_panel.error = None, error_text(error)
+                self.run_panel.blocked = error_text(error)
             finally:
                 self._is_taking = False
 
-    @cached_property
-    def _preview(self) -> Preview:
-        return Preview(self._session.pipe)
-
-    def _preview_step(self, event: Any) -> StepPreview:
-        return step_preview(self._preview, event)
+    def _await_clip(self, request: ClipRequest) -> None:
+        width, height = request.crop_width or request.width, request.crop_height or request.height
+        self.player.await_clip(width=width, height=height, num_frames=request.num_frames, frame_rate=request.frame_rate)
 
     def _show_clip(self) -> None:
+        """Play what is selected, at the moment that is played, and offer it to the timeline."""
         clip, other = self.run_panel.clip, self.run_panel.other_clip
         if clip is None:
-            return
-        kept = clip.trace is not None and any(event.x0 is not None for event in clip.trace.steps)
-        self.player.show(clip, other, steps=step_previews(self._preview, clip.trace) if kept else ())
+            self.player.clear()
+        else:
+            kept = clip.trace is not None and any(event.x0 is not None for event in clip.trace.steps)
+            self.player.labels = [self.run_panel.clip_name or "A", self.run_panel.other_name or "B"]
+            steps = step_previews(self._preview, clip.trace) if kept else ()
+            self.player.show(clip, other, steps=steps, keep_place=True)
+            self.timeline.offer(clip, self.run_panel.clip_name)
         self._unfold()
 
+    def _show_span(self, span_s: list[float]) -> None:
+        self.timeline.span_s = span_s
+
+    def _retake_span(self, start_s: float, end_s: float) -> None:
+        clip = self.clip
+        if clip is None:
+            raise ValueError("no clip is played, so that there is nothing to retake")
+        self._begin(clip, self.run_panel.clip_name, partial(tasks.retake, start=start_s, end=end_s))
+
+    def _retake(self, clip: Clip, name: str) -> None:
+        """The span in the player made anew, or else the middle third, at the edges of latents."""
+        span_s = [edge_s for edge_s in self.player.span_s if edge_s <= clip.duration_s]
+        latents = range(1, clip.num_frames, 8)
+        third_s = [min(latents, key=lambda frame: abs(frame - part * clip.num_frames / 3)) for part in (1, 2)]
+        start_s, end_s = span_s if len(span_s) == 2 else (frame / clip.frame_rate for frame in third_s)
+        self._begin(clip, name, partial(tasks.retake, start=start_s, end=end_s))
+
+    def _extend(self, clip: Clip, name: str) -> None:
+        self._begin(clip, name, partial(tasks.extend, seconds=EXTRA_S))
+
+    def _begin(self, clip: Clip, name: str, task: Callable[..., ClipRequest]) -> None:
+        """Show a task on a clip, with the words that stand in the prompt, and another seed than the clip's own."""
+        now = self.request
+        of_clip = clip.request
+        seed = now.seed + 1 if of_clip is not None and of_clip.seed == now.seed else now.seed
+        prompt = now.prompt if now.prompt.strip() or of_clip is None else of_clip.prompt
+        request = task(
+            self._session.model,
+            clip,
+            prompt=prompt,
+            seed=seed,
+            sampling=now.sampling,
+            negative_prompt=now.negative_prompt,
+        )
+        # Verbs split a clip into its lanes; here it stays one source, by the name of its card.
+        sha256 = self.timeline.give(clip, name)
+        whole = next(source for source in [Source.of(clip)] if source.sha256 == sha256)
+        given = tuple(dataclasses.replace(item, source=whole) for item in request.given)
+        self.request = request.replace(given=given)
+
     def _unfold(self) -> None:
-        """Make what is behind the fold that is open: plans take seconds, and explorers much memory."""
-        memory, latents = self._folds.children
-        if self._folds.selected_index == 0 and self._picker is None:
+        """Make what is behind the tab that is open: plans take seconds, and explorers much memory."""
+        for name, box in self._below.items():
+            box.layout.display = "flex" if name == self._folds.opened else "none"
+        if self._folds.opened == "memory" and self._picker is None:
             self._picker = PresetPicker(self._session.model, self.request, controls=False, has_files=True)
-            memory.children = [self._picker]
-        if self._folds.selected_index == 1:
-            self._explore(latents)
+            self._below["memory"].children = [self._picker]
+        if self._folds.opened == "latents":
+            self._explore(self._below["latents"])
 
     def _explore(self, place: ipywidgets.Box) -> None:
         clip = self.clip
         if clip is None or clip.latents is None:
-            place.children = [ipywidgets.Label("Generate a clip first.")]
+            place.children = [
+                ipywidgets.Label("Generate a clip first: one that was read from a file keeps no latents.")
+            ]
             return
         if self._explorer is not None:
             self._explorer.close()
-        self._explorer = LatentExplorer(
+        self._explorer = explorer = LatentExplorer(
             clip,
             cell_footprint=lambda t, y, x: self._when_idle(cell_footprint, clip.latents, t, y, x),
             audio_footprint=lambda t: self._when_idle(audio_cell_footprint, clip.audio_latents, t),
+            capture=None if clip.request is None else lambda: self._capture(explorer, clip.request),
         )
-        place.children = [self._explorer]
+        place.children = [explorer]
+
+    def _capture(self, explorer: LatentExplorer, request: ClipRequest) -> None:
+        """Make the clip again and listen to its attention; it takes its turn among the runs."""
+        maps = []
+
+        def run(request: ClipRequest, on_step: Callable[[Any], None]) -> Clip:
+            with capture_attention(self._session) as captured:
+                maps.append(captured)
+                return self._session.run(request, on_step=on_step, progress=False)
+
+        self.run_panel.make(request, run, lambda _: explorer.show_attention(maps[0]))
 
     def _when_idle(self, footprint: Callable[..., Any], *arguments: Any) -> Any:
         if self.run_panel.state != "idle":
             raise ValueError("the model is busy with a run; look at the footprint when it is done")
         return footprint(self._session, *arguments)
-
-
-def _enlarged(image: Image.Image) -> Image.Image:
-    """Twice the size, as far as there is room."""
-    scale = min(2, WIDTH_PX / image.width)
-    return image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.BICUBIC)
-
-
-def _grid(children: list[ipywidgets.Widget], columns: str = "minmax(0, 1fr)") -> ipywidgets.Box:
-    """Widgets with gaps between them, one below the other or in columns."""
-    layout = ipywidgets.Layout(
-        display="grid", grid_template_columns=columns, grid_gap="8px", align_items="flex-start", overflow="visible"
-    )
-    return ipywidgets.Box(children, layout=layout)

@@ -50,6 +50,12 @@ class Timeline(KitWidget):
     sources = traitlets.List(traitlets.Dict()).tag(sync=True)
     """What can be given: {sha256, name} and what `source_preview.facts_of` says, or {error} of what cannot be read."""
 
+    source = traitlets.Unicode("").tag(sync=True)
+    """SHA-256 of the source that is chosen, which Insert and the tasks begin with; "" where there is none."""
+
+    span_s = traitlets.List(traitlets.Float(), []).tag(sync=True)
+    """What Retake frees, [start, end) in seconds; empty for its own choice, which is dragged from there."""
+
     def __init__(
         self,
         request: ClipRequest | None = None,
@@ -59,6 +65,7 @@ class Timeline(KitWidget):
     ) -> None:
         self._base = request or ClipRequest("")
         self._known: dict[str, Source] = {}
+        self._offered = ""  # the source that `offer` chose, while the request has never been given it
         self._in_view = False
         super().__init__(**traits)
         self.request = self._base
@@ -76,6 +83,7 @@ class Timeline(KitWidget):
             raise ValueError(f"request is a {type(request).__name__}; give a ClipRequest, such as clip.request")
         for item in request.given:
             self._know(item.source)
+        self._keep_given(request)
         self._base = request
         self.value = plain_value(request)
 
@@ -91,6 +99,38 @@ class Timeline(KitWidget):
         self._know(source, name)
         return source.sha256
 
+    def offer(self, media: Clip | Source, name: str) -> str:
+        """Choose media as the source, and let go of those that were offered before and not used; as `add_source` else.
+
+        So that whoever looks through a hundred clips does not keep all of them.
+        """
+        before, self._offered = self._offered, ""
+        source = Source.of(media)
+        is_new = source.sha256 not in self._known
+        self.add_source(source, name)
+        if before and before != source.sha256:
+            del self._known[before]
+            self.sources = [entry for entry in self.sources if entry["sha256"] != before]
+        if is_new or before == source.sha256:
+            self._offered = source.sha256
+        self.source = source.sha256
+        return source.sha256
+
+    def give(self, media: Clip | Source, name: str, time_s: float | None = None) -> str:
+        """Add media to the sources, and choose it; with a time, views that are open put it there."""
+        sha256 = self.add_source(media, name)
+        if sha256 == self._offered:
+            self._offered = ""
+        self.source = sha256
+        if time_s is not None:
+            self.send_bytes("insert", {"sha256": sha256, "time_s": time_s})
+        return sha256
+
+    def _keep_given(self, request: ClipRequest) -> None:
+        """What a request was given once may come back by undo."""
+        if any(item.source.sha256 == self._offered for item in request.given):
+            self._offered = ""
+
     def _know(self, source: Source, name: str = "") -> None:
         if source.sha256 in self._known:
             return
@@ -102,6 +142,8 @@ class Timeline(KitWidget):
             entry["error"] = str(error)
         entry["name"] = entry["name"] or f"{_kind(entry)} {len(self._known)}"
         self.sources = [*self.sources, entry]
+        if not self.source and "error" not in entry:
+            self.source = source.sha256
         if self._in_view:
             self._send_preview(source)
 
@@ -129,14 +171,36 @@ class Timeline(KitWidget):
             self.send_bytes("edited", {"id": text("id", content["id"])})
 
     def _on_upload(self, name: str, data: bytes, detail: dict[str, Any]) -> None:
-        source = _stored(name, data)
-        facts_of(source)
-        self._know(source, Path(name).name)
+        name = Path(name).name
+        try:
+            source = _stored(name, data)
+            facts_of(source)
+        except ValueError as error:
+            raise ValueError(f"{name} cannot be used: {error}") from None
+        self._know(source, name)
+        self.source = source.sha256
         self.send_bytes("uploaded", {"sha256": source.sha256, "detail": detail})
 
     @traitlets.validate("value")
     def _checked_value(self, proposal: Any) -> dict[str, Any]:
-        return plain_value(self._edited({**self.value, **keys("value", proposal["value"], EDITED)}))
+        request = self._edited({**self.value, **keys("value", proposal["value"], EDITED)})
+        self._keep_given(request)
+        return plain_value(request)
+
+    @traitlets.validate("source")
+    def _checked_source(self, proposal: Any) -> str:
+        sha256 = proposal["value"]
+        if sha256 and sha256 not in self._known:
+            names = ", ".join(entry["name"] for entry in self.sources) or "none"
+            raise ValueError(f"source={sha256[:12]!r} is not known here; there: {names}")
+        return sha256
+
+    @traitlets.validate("span_s")
+    def _checked_span(self, proposal: Any) -> list[float]:
+        span_s = proposal["value"]
+        if span_s and not (len(span_s) == 2 and 0 <= span_s[0] < span_s[1]):
+            raise ValueError(f"span_s={span_s} is no span; give [start, end] in seconds, or []")
+        return span_s
 
     def _edited(self, value: Mapping[str, Any]) -> ClipRequest:
         if not value:
@@ -148,7 +212,10 @@ class Timeline(KitWidget):
         keys("given", item, GIVEN, required=("lane", "source"))
         source = self._known.get(text("source", item["source"]))
         if source is None:
-            raise ValueError(f"source {item['source'][:12]!r} is not known here; add it with add_source(...)")
+            names = ", ".join(entry["name"] for entry in self.sources) or "none"
+            raise ValueError(
+                f"source {item['source'][:12]!r} is not known here; add it with add_source(...); there: {names}"
+            )
         return Given(**{**item, "source": source})
 
     def _still(self) -> bytes:

@@ -2,13 +2,13 @@
 
 import { h, takeKey } from "./dom.mjs";
 
-const GAP_PX = 4;
+const BESIDE_PX = 4;
 const EDGE_PX = 8;
 
 // Left and top of a box so that it stands below its control, or above where there is more room, inside the window.
 export function placeBeside(control, box, view) {
-  const below = control.bottom + GAP_PX;
-  const above = control.top - GAP_PX - box.height;
+  const below = control.bottom + BESIDE_PX;
+  const above = control.top - BESIDE_PX - box.height;
   const fitsBelow = below + box.height <= view.height - EDGE_PX;
   const top = fitsBelow || view.height - control.bottom >= control.top ? below : above;
   const most = (size, room) => Math.max(room - size - EDGE_PX, EDGE_PX);
@@ -18,18 +18,49 @@ export function placeBeside(control, box, view) {
   };
 }
 
-// Returns the element to be put beside the control. onOpen() before it is shown.
-export function createPopover(disposer, control, content, { label, isMenu = false, onOpen = () => {} }) {
-  const element = h(
-    "div",
-    { class: `ltx-popover${isMenu ? " ltx-menu" : ""}`, popover: "auto", role: isMenu ? "menu" : "group", "aria-label": label },
-    content,
-  );
-  control.setAttribute("aria-haspopup", isMenu ? "menu" : "dialog");
+// An element that `control` opens. onOpen() before it is shown.
+export function createPopover(disposer, control, content, { label, onOpen = () => {} }) {
+  const element = h("div", { class: "ltx-popover", popover: "auto", role: "group", "aria-label": label }, content);
+  control.setAttribute("aria-haspopup", "dialog");
   control.popoverTargetElement = element;
+  keepBeside(disposer, element, () => control, onOpen);
+  return element;
+}
+
+// A menu that every control opens which has it as its popoverTargetElement.
+export function createMenuPopover(disposer, items, label) {
+  const element = h("div", { class: "ltx-popover ltx-menu", popover: "auto", role: "menu", "aria-label": label }, items);
+  const all = () => [...element.querySelectorAll("[role=menuitem]")].filter((item) => !item.hidden);
+  // The control that opens it has the focus then.
+  let control = null;
+  keepBeside(disposer, element, () => control, () => (control = document.activeElement));
+  disposer.listen(element, "toggle", ({ newState }) => newState === "open" && all()[0]?.focus());
+  disposer.listen(element, "click", (event) => {
+    event.stopPropagation(); // to where it stands
+    if (event.target.closest("[role=menuitem]")) element.hidePopover();
+  });
+  disposer.listen(element, "keydown", (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!step) return;
+    takeKey(event);
+    const items = all();
+    items[(items.indexOf(document.activeElement) + step + items.length) % items.length].focus();
+  });
+  return element;
+}
+
+// One line of a menu.
+export function menuItem(disposer, label, act) {
+  const item = h("button", { type: "button", class: "ltx-button", role: "menuitem" }, label);
+  disposer.listen(item, "click", act);
+  return item;
+}
+
+function keepBeside(disposer, element, controlOf, onOpen) {
   const place = () => {
     const view = { width: document.documentElement.clientWidth, height: document.documentElement.clientHeight };
-    const { left, top } = placeBeside(control.getBoundingClientRect(), element.getBoundingClientRect(), view);
+    const control = controlOf().getBoundingClientRect();
+    const { left, top } = placeBeside(control, element.getBoundingClientRect(), view);
     element.style.left = `${left}px`;
     element.style.top = `${top}px`;
   };
@@ -39,7 +70,6 @@ export function createPopover(disposer, control, content, { label, isMenu = fals
       else window.removeEventListener(type, place, true);
     }
   };
-  const items = () => [...element.querySelectorAll("[role=menuitem]")].filter((item) => !item.hidden && !item.disabled);
   disposer.listen(element, "beforetoggle", ({ newState }) => {
     if (newState !== "open") return;
     onOpen();
@@ -51,25 +81,6 @@ export function createPopover(disposer, control, content, { label, isMenu = fals
     if (!isOpen) return;
     place();
     element.style.visibility = "";
-    if (isMenu) items()[0]?.focus();
   });
   disposer.add(() => follow(false));
-  if (isMenu) {
-    disposer.listen(element, "click", ({ target }) => target.closest("[role=menuitem]") && element.hidePopover());
-    disposer.listen(element, "keydown", (event) => {
-      const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-      if (!step) return;
-      takeKey(event);
-      const all = items();
-      all[(all.indexOf(document.activeElement) + step + all.length) % all.length].focus();
-    });
-  }
-  return element;
-}
-
-// One line of a menu.
-export function menuItem(disposer, label, act, picture = null) {
-  const item = h("button", { type: "button", class: "ltx-button", role: "menuitem" }, picture, label);
-  disposer.listen(item, "click", act);
-  return item;
 }

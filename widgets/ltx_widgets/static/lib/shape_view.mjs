@@ -142,7 +142,7 @@ export function shapeView(disposer, onEdit, beside = []) {
       { class: "ltx-setting" },
       h("label", { class: "ltx-field ltx-length" }, h("span", { class: "ltx-label" }, "Length"), slider),
       h("span", { class: "ltx-field" }, seconds, h("span", { class: "ltx-muted" }, "s")),
-      field("at", rate, "fps"),
+      h("span", { class: "ltx-field" }, rate, h("span", { class: "ltx-muted" }, "fps")),
       rates,
       hint,
       arithmetic,

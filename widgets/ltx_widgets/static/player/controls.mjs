@@ -1,32 +1,36 @@
-// The player's buttons: transport, span to loop, speed, sound, and which of two clips is seen and heard.
+// The player's buttons: transport, span to loop and to be made anew, speed, sound, full screen.
 
-import { button, field, h } from "../lib/dom.mjs";
+import { button, h } from "../lib/dom.mjs";
 import { icon } from "../lib/icons.mjs";
 
 const SPEEDS = [0.25, 0.5, 1, 1.5, 2];
 
-export function createControls(disposer, { togglePlay, stepBy, setSpanEnd, save, model }) {
+export function createControls(disposer, { togglePlay, stepBy, setSpanEnd, chooseSpan, goFull, save, model }) {
   const play = button("Play (space)", { icon: icon("play"), primary: true });
   const previous = button("Previous frame (left arrow)", { icon: icon("previous") });
   const next = button("Next frame (right arrow)", { icon: icon("next") });
-  const loop = button("Loop", { pressed: model.get("loop") });
+  const loop = button("Loop", { icon: icon("loop"), pressed: model.get("loop") });
   const from = button("In");
   const to = button("Out");
   const clear = button("Clear the span (Escape)", { icon: icon("close") });
-  const span = h("span", { class: "ltx-number" });
+  const retake = button("Retake this span");
+  const span = h("span", { class: "ltx-number player-span-text" });
   const mute = button("Mute (M)", { icon: icon("sound") });
+  const full = button("Full screen (F)", { icon: icon("full") });
   const speed = h(
     "select",
-    { "aria-label": "Speed" },
+    { "aria-label": "Speed", title: "Speed; J and L shuttle" },
     SPEEDS.map((value) => h("option", { value }, `${value}×`)),
   );
-  const time = h("span", { class: "ltx-number player-time" });
+  const time = h("span");
+  const length = h("span", { class: "player-length" });
   const place = h("span");
   let wasPlaying = false;
   for (const [control, title] of [
-    [loop, "Play the span, or all, again and again (L)"],
+    [loop, "Play the span, or all, again and again (R)"],
     [from, "Begin the span at the playhead (I)"],
     [to, "End the span at the playhead (O)"],
+    [retake, "Make what is between In and Out anew, and keep the rest"],
   ]) {
     control.title = title;
   }
@@ -36,34 +40,11 @@ export function createControls(disposer, { togglePlay, stepBy, setSpanEnd, save,
   disposer.listen(loop, "click", () => save({ loop: !model.get("loop") }));
   disposer.listen(from, "click", () => setSpanEnd("in"));
   disposer.listen(to, "click", () => setSpanEnd("out"));
-  disposer.listen(clear, "click", () => save({ span_s: [] }));
+  disposer.listen(clear, "click", () => chooseSpan([]));
+  disposer.listen(retake, "click", () => model.send({ type: "retake", span_s: model.get("span_s") }));
   disposer.listen(mute, "click", () => save({ muted: !model.get("muted") }));
+  disposer.listen(full, "click", goFull);
   disposer.listen(speed, "change", () => save({ speed: Number(speed.value) }));
-
-  const labels = model.get("labels");
-  const choices = {
-    shown: [["both", "Both"], ["a", labels[0]], ["b", labels[1]]],
-    heard: [["a", labels[0]], ["b", labels[1]]],
-  };
-  const groups = Object.fromEntries(
-    Object.entries(choices).map(([name, options]) => [
-      name,
-      options.map(([value, label]) => [value, button(label, { pressed: false })]),
-    ]),
-  );
-  for (const [name, options] of Object.entries(groups)) {
-    for (const [value, control] of options) {
-      const also = name === "shown" && value !== "both" ? { heard: value } : {};
-      disposer.listen(control, "click", () => save({ [name]: value, ...also }));
-    }
-  }
-  const group = (name, label) =>
-    h(
-      "div",
-      { class: "ltx-row", role: "group", "aria-label": label },
-      h("span", { class: "ltx-label" }, label),
-      groups[name].map(([, control]) => control),
-    );
   const renamed = (control, label, picture) => {
     control.replaceChildren(icon(picture));
     control.setAttribute("aria-label", label);
@@ -74,20 +55,23 @@ export function createControls(disposer, { togglePlay, stepBy, setSpanEnd, save,
     loop,
     speed,
     time,
+    length,
     place,
     row: h(
       "div",
-      { class: "ltx-row", role: "group", "aria-label": "Transport" },
-      previous,
-      play,
-      next,
-      time,
-      h("span", { class: "ltx-space" }),
-      h("div", { class: "ltx-row player-span-tools", role: "group", "aria-label": "Span to loop" }, loop, from, to, span, clear),
-      field("Speed", speed),
-      mute,
+      { class: "player-transport", role: "group", "aria-label": "Transport" },
+      h("div", { class: "player-group" }, previous, play, next, h("span", { class: "ltx-number player-time" }, time, length)),
+      h(
+        "div",
+        { class: "player-group player-span-tools", role: "group", "aria-label": "Span" },
+        loop,
+        h("div", { class: "ltx-segments" }, from, to),
+        span,
+        clear,
+        retake,
+      ),
+      h("div", { class: "player-group" }, speed, mute, full),
     ),
-    sides: h("div", { class: "ltx-row player-sides" }, group("shown", "See"), group("heard", "Hear")),
     showPlaying(isPlaying) {
       if (isPlaying === wasPlaying) return;
       wasPlaying = isPlaying;
@@ -95,11 +79,11 @@ export function createControls(disposer, { togglePlay, stepBy, setSpanEnd, save,
     },
     showMuted: (isMuted) => renamed(mute, isMuted ? "Unmute (M)" : "Mute (M)", isMuted ? "muted" : "sound"),
     showSpan(span_s) {
-      clear.hidden = !span_s.length;
-      span.textContent = span_s.length ? `${span_s[0].toFixed(2)}–${span_s[1].toFixed(2)} s` : "";
-    },
-    choose(name, chosen) {
-      for (const [value, control] of groups[name]) control.setAttribute("aria-pressed", String(value === chosen));
+      // What is not there yet keeps its room, so that nothing moves when it comes.
+      clear.style.visibility = span_s.length ? "" : "hidden";
+      retake.hidden = !model.get("can_retake");
+      retake.disabled = !span_s.length || model.get("clips").length !== 1;
+      span.textContent = span_s.length ? `${span_s[0].toFixed(2)}–${span_s[1].toFixed(2)} s` : "no span";
     },
   };
 }

@@ -19,7 +19,7 @@ export function createLanes(disposer, facts, labels, { onSeek, onSeekEnd, onSpan
   const ruler = h("div", { class: "player-ruler" });
   const chosen = h("div", { class: "player-span", hidden: true });
   const playhead = h("div", { class: "player-playhead" });
-  const clips = facts.map((clip, index) => createClipLanes(clip, duration_s, facts.length > 1 ? `${labels[index]} ` : ""));
+  const clips = facts.map((clip, index) => createClipLanes(clip, duration_s, facts.length > 1 ? `${labels[index]} ` : "", "ab"[index]));
   const element = h(
     "div",
     {
@@ -104,20 +104,27 @@ export function createLanes(disposer, facts, labels, { onSeek, onSeekEnd, onSpan
 }
 
 // The lanes of one clip, as wide as its share of the axis; within them, places are shares of the clip.
-function createClipLanes(clip, axis_s, prefix) {
+function createClipLanes(clip, axis_s, prefix, side) {
   const elements = [];
   const strips = [];
   const lane = (kind, label, ...content) => {
     const style = `width: ${percent(clip.duration_s, axis_s)}`;
     const name = h("span", { class: "player-lane-label" }, prefix + label);
-    const box = h("div", { class: `player-lane player-${kind}`, style }, ...content, name);
+    const box = h("div", { class: `player-lane player-of-${side} player-${kind}`, style }, ...content, name);
     elements.push(box);
     return box;
   };
   const latents = (kind, intervals, indexAt) => {
     const strip = latentStrip(intervals, clip.duration_s, indexAt);
-    lane(`latents player-of-${kind}`, `${kind} latents`, ...strip.elements);
+    tint(kind, lane(`latents player-of-${kind}`, `${kind} latents`, ...strip.elements));
     strips.push(strip);
+  };
+  // Tinted where the lane was made anew, as in a retake.
+  const tint = (kind, box) => {
+    for (const [start_s, end_s] of clip.anew_s?.[kind] ?? []) {
+      const style = `left: ${percent(start_s, clip.duration_s)}; width: ${percent(end_s - start_s, clip.duration_s)}`;
+      box.append(h("div", { class: "player-anew", style, title: `made anew, ${secondsText(start_s)} to ${secondsText(end_s)}` }));
+    }
   };
   const setPosition = (time_s) => strips.forEach((strip) => strip.setPosition(Math.min(time_s, clip.duration_s)));
   if (clip.has_video) {
@@ -133,7 +140,7 @@ function createClipLanes(clip, axis_s, prefix) {
   );
   const outlines = [0, 1].map(() => s("path"));
   const stretched = { viewBox: "0 0 1 1", preserveAspectRatio: "none", "aria-hidden": "true" };
-  lane("waveform", "left, right", ...outlines.map((outline) => s("svg", stretched, outline)));
+  tint("audio", lane("waveform", "left, right", ...outlines.map((outline) => s("svg", stretched, outline))));
   const canvas = h("canvas");
   const stepCanvas = h("canvas", { hidden: true });
   const ticks = clip.hz_ticks.map(({ hz, at }) =>

@@ -64,18 +64,23 @@ export function rulerTicks(duration_s, width_px, least_px = 64) {
   return { step_s, times_s: Array.from({ length: count }, (_, index) => index * step_s) };
 }
 
-// "frame 25 of 121 · latent 4 of 16 · audio latent 26 of 126": what is under the playhead.
+// "frame 24 · latent 3 · audio latent 25": what is under the playhead, counted from 0 as on every ruler.
 export function positionText(time_s, { frame_rate, num_frames, duration_s, has_video, has_audio }) {
   const parts = [];
   if (has_video) {
     const frame = frameAt(time_s, frame_rate, num_frames);
-    parts.push(`frame ${frame + 1} of ${num_frames}`, `latent ${latentOfFrame(frame) + 1} of ${latentNumFrames(num_frames)}`);
+    parts.push(`frame ${frame}`, `latent ${latentOfFrame(frame)}`);
   }
-  if (has_audio) {
-    const latent = audioLatentAt(time_s, duration_s);
-    parts.push(`audio latent ${latent + 1} of ${Math.max(audioNumLatents(duration_s), 1)}`);
-  }
+  if (has_audio) parts.push(`audio latent ${audioLatentAt(time_s, duration_s)}`);
   return parts.join(" · ");
+}
+
+// What J and L make of a shuttle's speed, 0 at a stand: the next faster one in their direction, or 1 in it.
+export function shuttled(speed, direction) {
+  const FASTER = [1, 1.5, 2, 4];
+  if (speed * direction <= 0) return direction;
+  const next = FASTER.find((one) => one > Math.abs(speed)) ?? FASTER.at(-1);
+  return next * direction;
 }
 
 // "stage 2, step 3, σ 0.725" for a step of a run; the stage is named where there are two.

@@ -11,6 +11,9 @@ export function createScreens(disposer, facts, { onTime, onLoaded, onUnplayable,
   let speed = 1;
   let isPlaying = false;
   let frameRequest = 0;
+  // How fast it goes backwards, which no browser plays: by seeking, in silence.
+  let reverse = 0;
+  let reversed_ms = 0;
 
   const each = (callback) => players.forEach(callback);
   const report = () => onTime(longest.media.currentTime, isPlaying);
@@ -33,15 +36,25 @@ export function createScreens(disposer, facts, { onTime, onLoaded, onUnplayable,
     frameRequest = requestAnimationFrame(tick);
   }
 
+  function tickBack(now_ms) {
+    if (!reverse) return;
+    const at_s = Math.max(longest.wanted_s() - (reverse * (now_ms - reversed_ms)) / 1000, 0);
+    reversed_ms = now_ms;
+    screens.seek(at_s);
+    if (at_s === 0) return onEnded();
+    frameRequest = requestAnimationFrame(tickBack);
+  }
+
   const screens = {
     elements: players.map(({ element }) => element),
     get isPlaying() {
-      return isPlaying;
+      return isPlaying || reverse > 0;
     },
     get isLoaded() {
       return players.every(({ media }) => media.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA);
     },
     async play() {
+      reverse = 0;
       isPlaying = true;
       try {
         const playing = players.filter(({ duration_s }) => longest.media.currentTime < duration_s);
@@ -51,10 +64,18 @@ export function createScreens(disposer, facts, { onTime, onLoaded, onUnplayable,
         screens.pause();
       }
     },
+    playBack(atSpeed) {
+      if (isPlaying) screens.pause();
+      cancelAnimationFrame(frameRequest);
+      [reverse, reversed_ms] = [atSpeed, performance.now()];
+      frameRequest = requestAnimationFrame(tickBack);
+      onTime(longest.wanted_s(), true);
+    },
     pause() {
       isPlaying = false;
+      reverse = 0;
       cancelAnimationFrame(frameRequest);
-      const time_s = longest.media.currentTime;
+      const time_s = longest.wanted_s();
       for (const player of players) {
         player.media.pause();
         if (player !== longest) player.seek(Math.min(time_s, player.duration_s)); // the very same moment, to compare
@@ -63,7 +84,7 @@ export function createScreens(disposer, facts, { onTime, onLoaded, onUnplayable,
     },
     seek(time_s) {
       each((player) => player.seek(Math.min(time_s, player.duration_s)));
-      onTime(time_s, isPlaying);
+      onTime(time_s, isPlaying || reverse > 0);
     },
     setSpeed(value) {
       speed = value;
@@ -78,7 +99,7 @@ export function createScreens(disposer, facts, { onTime, onLoaded, onUnplayable,
       each(({ element }, index) => (element.hidden = !isShown(index)));
     },
     setFile: (index, content, mediaType) => players[index].setFile(content, mediaType),
-    setStill: (index, content) => players[index].setStill(content),
+    setFirst: (index, content) => players[index].setFirst(content),
     // What to draw over a clip's picture, or null for the clip itself.
     setOverlay(index, draw) {
       const { overlay } = players[index];
@@ -90,6 +111,7 @@ export function createScreens(disposer, facts, { onTime, onLoaded, onUnplayable,
   disposer.listen(longest.media, "ended", () => onEnded());
   disposer.add(() => {
     isPlaying = false;
+    reverse = 0;
     cancelAnimationFrame(frameRequest);
   });
   return screens;
@@ -100,7 +122,7 @@ function createScreen(disposer, { has_video, aspect, duration_s }, onUnplayable)
   const overlay = h("canvas", { class: "player-overlay", hidden: true });
   const style = has_video ? `--aspect: ${aspect}` : null;
   const element = h("div", { class: has_video ? "player-screen" : "player-sound-only", style }, media, overlay);
-  const urls = { file: null, still: null };
+  const urls = { file: null, first: null };
   let wanted_s = null;
   let triedOther = false;
 
@@ -132,6 +154,8 @@ function createScreen(disposer, { has_video, aspect, duration_s }, onUnplayable)
     media,
     overlay,
     duration_s,
+    // Where it is, or will be once the seeks that were asked for are done.
+    wanted_s: () => wanted_s ?? media.currentTime,
     seek(time_s) {
       if (media.seeking) wanted_s = time_s;
       else media.currentTime = time_s;
@@ -144,8 +168,9 @@ function createScreen(disposer, { has_video, aspect, duration_s }, onUnplayable)
       media.currentTime = time_s;
       if (mediaType === "video/mp4" && media.canPlayType('audio/mp4; codecs="mp4a.40.2"') === "") askForOther();
     },
-    setStill(content) {
-      if (has_video && !urls.still) media.poster = renewURL("still", content, "image/jpeg");
+    // The first frame, which is seen until the file is there; a clip that stands elsewhere has no use for it.
+    setFirst(content) {
+      if (has_video && !urls.first) media.poster = renewURL("first", content, "image/jpeg");
     },
   };
 }

@@ -7,8 +7,8 @@ import { stepText } from "./playback.mjs";
 export function createSteps(disposer, model, { onChange }) {
   const steps = model.get("steps");
   const kept = new Map();
-  if (!steps.length) return { element: null, current: null, take() {} };
   const slider = h("input", { type: "range", min: 0, max: steps.length, step: 1, "aria-label": "Step of the run" });
+  slider.disabled = steps.length === 0;
   const text = h("span", { class: "ltx-number player-step-text" });
   let isAsked = false;
   const askForAll = () => {
@@ -21,7 +21,7 @@ export function createSteps(disposer, model, { onChange }) {
     const index = chosen();
     if (index >= 0) askForAll();
     slider.value = index < 0 ? steps.length : index;
-    text.textContent = index < 0 ? "finished clip" : stepText(steps[index], steps);
+    text.textContent = index >= 0 ? stepText(steps[index], steps) : steps.length ? "finished clip" : "none kept";
     slider.setAttribute("aria-valuetext", text.textContent);
     onChange();
   };
@@ -36,7 +36,7 @@ export function createSteps(disposer, model, { onChange }) {
   // The first showing waits until the rest of the view is there.
   queueMicrotask(show);
   return {
-    element: h("div", { class: "ltx-row player-steps" }, h("span", { class: "ltx-label" }, "Steps"), slider, text),
+    element: h("label", { class: "player-steps" }, h("span", { class: "ltx-label" }, "Steps"), slider, text),
     get current() {
       return kept.get(chosen()) ?? null;
     },

@@ -57,6 +57,10 @@ export function createEditor(model, disposer, lengths_s, onChange) {
       editor.cursor_s = Math.min(Math.max(time_s, 0), duration_s(editor.draft));
       onChange();
     },
+    // As setCursor, without a sign: where another widget's playhead is.
+    follow(time_s) {
+      editor.cursor_s = Math.min(Math.max(time_s, 0), duration_s(editor.draft));
+    },
     setOption(name, value) {
       editor.options[name] = value;
       onChange();

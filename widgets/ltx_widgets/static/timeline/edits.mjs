@@ -4,6 +4,7 @@
 import { AUDIO_LATENTS_PER_SECOND, TIME_TOLERANCE_S, maxNumFrames, snapNumFrames } from "../lib/time.mjs";
 import {
   PLAIN,
+  duration_s,
   freeSpans_s,
   isContinuous,
   isImage,
@@ -13,6 +14,9 @@ import {
   snapped_s,
   span_s,
 } from "./draft.mjs";
+
+// Picture and sound of a file mostly differ by less: by a frame, or a codec's.
+const SAME_LENGTH_S = 0.06;
 
 // One frame, or one audio latent.
 function leastLength_s(draft, lane) {
@@ -129,22 +133,46 @@ export function healed(draft, gap) {
   return hasImage ? draft : withoutItem(withItem(draft, before, { end_s: draft.given[after].end_s }), after);
 }
 
-// A span of a source at time_s or in the free place nearest to it, as long as source and place allow.
-export function withSpan(draft, lane, source, source_length_s, time_s, snap) {
-  const least_s = leastLength_s(draft, lane);
-  const free = freeSpans_s(draft, lane).filter(([start_s, end_s]) => end_s - start_s > least_s - TIME_TOLERANCE_S);
-  if (!free.length) return draft;
-  const away_s = ([start_s, end_s]) => Math.max(start_s - time_s, time_s - end_s, 0);
-  const [free_s, freeEnd_s] = free.reduce((best, one) => (away_s(one) < away_s(best) ? one : best));
-  const isInside = time_s > free_s && time_s < freeEnd_s - least_s;
-  const reach_s = [free_s, freeEnd_s - least_s];
-  const start_s = isInside ? snapped_s(draft, lane, snap, time_s, reach_s, [free_s]) : free_s;
-  const most_s = Math.min(start_s + source_length_s, freeEnd_s);
-  const isWhole = (point) => point > start_s + TIME_TOLERANCE_S && point <= most_s + TIME_TOLERANCE_S;
-  const ends_s = snapPoints_s(draft, lane, snap).filter(isWhole);
-  const end_s = ends_s.length ? Math.min(Math.max(...ends_s), freeEnd_s) : most_s;
-  const item = { lane, source, start_s, end_s, source_start_s: 0, ...PLAIN };
-  return { ...draft, given: [...draft.given, item] };
+// Where a source lands at time_s: its lanes as one unit, each from the same moment on, the picture's edge of a latent or
+// frame, or the sound's where there is no picture. lengths_s: {lane: seconds} of the lanes that it has.
+export function landing(draft, lengths_s, time_s, snap) {
+  const lanes = Object.keys(lengths_s);
+  const lead = lanes.includes("video") ? "video" : "audio";
+  const end_s = duration_s(draft);
+  const start_s = snapped_s(draft, lead, snap, time_s, [0, end_s - leastLength_s(draft, lead)]);
+  const endOf = (lane) => {
+    const most_s = Math.min(start_s + lengths_s[lane], end_s);
+    const isWhole = (point) => point > start_s + TIME_TOLERANCE_S && point <= most_s + TIME_TOLERANCE_S;
+    const ends_s = snapPoints_s(draft, lane, snap).filter(isWhole);
+    return ends_s.length ? Math.min(Math.max(...ends_s), end_s) : most_s;
+  };
+  // Lanes that are about as long end together, at the lead's edge.
+  const endsWithLead = (lane) => Math.abs(lengths_s[lane] - lengths_s[lead]) < SAME_LENGTH_S;
+  return lanes.map((lane) => ({ lane, start_s, end_s: endOf(endsWithLead(lane) ? lead : lane) }));
+}
+
+// A source put where it lands; what is given there is cut away.
+export function withUnit(draft, source, lengths_s, time_s, snap) {
+  return landing(draft, lengths_s, time_s, snap).reduce((next, { lane, start_s, end_s }) => {
+    const free = cleared(next, lane, start_s, end_s);
+    const item = { lane, source, start_s, end_s, source_start_s: 0, ...PLAIN };
+    return { ...free, given: [...free.given, item] };
+  }, draft);
+}
+
+// Seconds of what is given that a landing cuts away, on each lane, and how many images: {video, audio, images}.
+export function cutBy(draft, spans) {
+  const cut = { video: 0, audio: 0, images: 0 };
+  for (const { lane, start_s, end_s } of spans) {
+    for (const item of draft.given.filter((one) => one.lane === lane)) {
+      const [from_s, to_s] = span_s(item, draft.frame_rate);
+      const shared_s = Math.min(to_s, end_s) - Math.max(from_s, start_s);
+      if (shared_s <= TIME_TOLERANCE_S) continue;
+      if (isImage(item)) cut.images += 1;
+      else cut[lane] += shared_s;
+    }
+  }
+  return cut;
 }
 
 // An image at the free frame nearest to time_s.

@@ -3,7 +3,7 @@ import { takeKey } from "../lib/dom.mjs";
 import { roundHalfEven } from "../lib/time.mjs";
 import { resized, withItem } from "./edits.mjs";
 import { deleted, dragged, linkedParts, splitAt } from "./linked.mjs";
-import { duration_s, hitPart, parts } from "./draft.mjs";
+import { duration_s, hitPart, neighbours, parts } from "./draft.mjs";
 import { partKey } from "./editor.mjs";
 
 const LEAST_DRAG_PX = 3;
@@ -31,6 +31,14 @@ export function addGestures(editor, board, view, disposer) {
     const lane = block.parentElement.dataset.lane;
     return parts(editor.draft, lane).find((part) => partKey(part) === block.dataset.key) ?? null;
   };
+  // An edge of a gap is there to be taken where a span is behind it.
+  function gripOf(block, event) {
+    const grip = hitPart(event.clientX - block.getBoundingClientRect().left, block.offsetWidth);
+    const part = partOf(block);
+    if (part?.kind !== "gap" || grip === "body") return grip;
+    const { before, after } = neighbours(editor.draft, part);
+    return (grip === "start" ? before : after) === null ? "body" : grip;
+  }
   const timeAt = (event) => board.scale().toSeconds(event.clientX - board.track.getBoundingClientRect().left);
 
   // Follow the pointer: draftAt(delta_s, event) is shown while it moves and committed when it is released.
@@ -44,6 +52,7 @@ export function addGestures(editor, board, view, disposer) {
     if (event.button !== 0 || drag) return;
     if (board.ruler.contains(event.target)) {
       editor.setCursor(timeAt(event));
+      board.tellTime();
       return follow(event, null);
     }
     if (event.target === board.end) {
@@ -62,13 +71,15 @@ export function addGestures(editor, board, view, disposer) {
   disposer.listen(board.track, "pointermove", (event) => {
     if (!drag || event.pointerId !== drag.pointerId) {
       const block = event.target.closest?.('.ltx-timeline-part:not([data-kind="image"])');
-      if (block) block.dataset.grip = hitPart(event.clientX - block.getBoundingClientRect().left, block.offsetWidth);
+      if (block) block.dataset.grip = gripOf(block, event);
       return;
     }
     const delta_px = event.clientX - drag.x_px;
     if (Math.abs(delta_px) >= LEAST_DRAG_PX) drag.moved = true;
-    if (!drag.draftAt) editor.setCursor(timeAt(event));
-    else if (drag.moved) editor.preview(drag.draftAt(delta_px / drag.scale.pxPerSecond));
+    if (!drag.draftAt) {
+      editor.setCursor(timeAt(event));
+      board.tellTime();
+    } else if (drag.moved) editor.preview(drag.draftAt(delta_px / drag.scale.pxPerSecond));
   });
 
   const release = (event) => {
@@ -117,6 +128,7 @@ export function addGestures(editor, board, view, disposer) {
     } else if (event.key === "Home") editor.setCursor(0);
     else if (event.key === "End") editor.setCursor(duration_s(editor.draft));
     else return false;
+    board.tellTime();
     return true;
   }
 

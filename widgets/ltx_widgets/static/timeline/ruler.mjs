@@ -69,10 +69,13 @@ export function createRuler() {
     element,
     draw(draft, scale, cursor_s) {
       drawMarks(draft, scale);
+      this.drawCursor(draft, cursor_s);
+    },
+    drawCursor(draft, cursor_s) {
       element.setAttribute("aria-valuemin", "0");
       element.setAttribute("aria-valuemax", duration_s(draft).toFixed(2));
       element.setAttribute("aria-valuenow", cursor_s.toFixed(2));
-      const frame = Math.round(cursor_s * draft.frame_rate);
+      const frame = Math.min(Math.floor(cursor_s * draft.frame_rate + 1e-6), draft.num_frames - 1);
       element.setAttribute("aria-valuetext", `${secondsText(cursor_s)}, frame ${frame}`);
     },
   };

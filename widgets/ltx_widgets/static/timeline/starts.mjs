@@ -46,12 +46,13 @@ function extendedFrames(source) {
   return snapNumFrames((length_s + EXTRA_S) * source.frame_rate);
 }
 
-// Everything given but a stretch on both lanes: the middle third, at edges of latents, to be dragged from there.
-function retaken(draft, source) {
+// Everything given but a stretch on both lanes: the span that was chosen, at whole frames, else the middle third, at edges of
+// latents, to be dragged from there.
+function retaken(draft, source, chosen_s = []) {
   const like = { ...likeSource(draft, source), num_frames: wholeLatents(source) };
   const end_s = duration_s(like);
-  const edges_s = snapPoints_s(like, "video", true);
-  const [from_s, to_s] = [nearest(edges_s, end_s / 3), nearest(edges_s, (2 * end_s) / 3)];
+  const edges_s = snapPoints_s(like, "video", chosen_s.length === 0);
+  const [from_s, to_s] = (chosen_s.length ? chosen_s : [end_s / 3, (2 * end_s) / 3]).map((edge_s) => nearest(edges_s, edge_s));
   const spans = gaps_s([[from_s, to_s]], end_s).map(([start_s, stop_s]) => [start_s, stop_s, start_s]);
   return { ...like, given: given(source, LANES, spans) };
 }
