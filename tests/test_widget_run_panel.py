@@ -13,9 +13,7 @@ from PIL import Image
 from ltx_nb.catalogue.models import TINY
 from ltx_nb.clip import Clip
 from ltx_nb.media import Media
-from ltx_nb.planning import OutOfMemory
-from ltx_nb.planning.planner import plan_request
-from ltx_nb.planning.presets import PRESETS
+from ltx_nb.planning import OutOfMemory, plan
 from ltx_nb.request import ClipRequest, Given, Source
 from ltx_nb.trace import Cancelled, StepEvent
 from ltx_widgets.run_panel import RunPanel
@@ -185,8 +183,8 @@ def test_a_full_card_comes_with_advice():
 
 
 def test_what_the_kit_reckoned_is_shown_as_it_is():
-    plan = plan_request(TINY, PRESETS["cpu"], REQUEST)
-    error = OutOfMemory("stage 1", plan, "next: num_frames=9 instead of 17")
+    reckoned = plan(TINY, "cpu", REQUEST)
+    error = OutOfMemory("stage 1", reckoned, "next: num_frames=9 instead of 17")
     assert explained(error).startswith("out of memory in stage 1; next: num_frames=9 instead of 17. Reckoned were")
 
 

@@ -27,6 +27,20 @@ IN_STEP = """() => {
     return videos.every((video) => !video.paused) && first_s > 0.5 && Math.abs(first_s - second_s) < 0.05;
 }"""
 
+IS_BEFORE = "(time_s) => document.querySelector('.ltx-player video').currentTime < time_s"
+MEAN_OF_PICTURE = """async (url) => {
+    const picture = await createImageBitmap(await (await fetch(url)).blob());
+    const canvas = new OffscreenCanvas(picture.width, picture.height);
+    const context = canvas.getContext("2d");
+    context.drawImage(picture, 0, 0);
+    const { data } = context.getImageData(0, 0, picture.width, picture.height);
+    return [0, 1, 2].map((channel) => {
+        let sum = 0;
+        for (let place = channel; place < data.length; place += 4) sum += data[place];
+        return sum / (data.length / 4);
+    });
+}"""
+
 
 @pytest.fixture
 def player(tiny_notebook):
@@ -48,6 +62,30 @@ def test_plays_with_sound_and_remembers_where_it_stopped(tiny_notebook, player):
 def test_arrow_key_steps_by_one_frame(tiny_notebook, player):
     player.get_by_role("slider", name="Playhead").press("ArrowRight")
     tiny_notebook.wait_until("0 < player.position_s <= 1.5 / 24")
+
+
+def test_the_frame_that_is_named_is_the_frame_that_is_shown(tiny_notebook, player):
+    """Before anything is played it is the first, which is called 0 as on every ruler."""
+    expect(player.locator(".player-place")).to_contain_text("frame 0 · latent 0 · audio latent 0")
+    poster = player.locator("video").get_attribute("poster")
+    shown = tiny_notebook.page.evaluate(MEAN_OF_PICTURE, poster)
+    expected = tiny_notebook.value("clip.frames[0].reshape(-1, 3).mean(0).tolist()")
+    assert shown == pytest.approx(expected, abs=3)
+
+
+def test_shuttle_keys_play_faster_backwards_and_stop(tiny_notebook, player):
+    playhead = player.get_by_role("slider", name="Playhead")
+    tiny_notebook.value("None", "player.position_s = 1.0")
+    expect(playhead).to_have_attribute("aria-valuenow", "1.000")
+    playhead.press("j")
+    tiny_notebook.wait_for(IS_BEFORE, "the clip to run backwards", 0.9)
+    playhead.press("k")
+    tiny_notebook.wait_until("0 < player.position_s < 0.95 or player.position_s == 0")
+    playhead.press("l")
+    playhead.press("l")
+    tiny_notebook.wait_for("() => document.querySelector('.ltx-player video').playbackRate === 1.5", "a faster shuttle")
+    playhead.press("k")
+    tiny_notebook.wait_for("() => document.querySelector('.ltx-player video').paused", "the clip to stop")
 
 
 def test_dragged_span_is_looped(tiny_notebook, player):

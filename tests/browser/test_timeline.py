@@ -70,6 +70,29 @@ def test_dragged_retake_region_is_the_requests(tiny_notebook, timeline):
         ]
 
 
+def test_a_source_goes_in_as_one_unit_with_a_ghost_before(tiny_notebook, timeline):
+    """Picture and sound begin at the same sample, over what is given, and what is cut is said."""
+    hole = generated(timeline, "video")
+    box = hole.bounding_box()
+    tiny_notebook.page.mouse.move(box["x"] + 2, box["y"] + box["height"] / 2)
+    expect(hole).to_have_css("cursor", "ew-resize")
+    cursor = timeline.get_by_role("slider", name="Cursor")
+    cursor.press("Home")
+    for _ in range(3):
+        cursor.press("PageUp")
+    insert = timeline.get_by_role("button", name="Insert at cursor")
+    insert.hover()
+    expect(timeline.locator(".ltx-timeline-ghost")).to_have_count(2)
+    told = timeline.get_by_role("status")
+    expect(told).to_contain_text(re.compile(r"lands at 1\.042 s on both lanes; cuts .* of picture and .* of sound"))
+    insert.click()
+    tiny_notebook.wait_until("len({item.start_s for item in timeline.request.given if item.source_start_s == 0}) == 2")
+    starts = "sorted({item.start_s for item in timeline.request.given if item.source_start_s == 0})"
+    assert tiny_notebook.value(starts) == [0, pytest.approx(25 / 24)]
+    expect(told).to_contain_text("lands at 1.042 s")
+    expect(timeline.locator(".ltx-timeline-ghost").first).to_be_hidden()
+
+
 def test_keys_move_the_region_and_undo_it(tiny_notebook, timeline):
     [[start_s, end_s]] = before = spans_s(tiny_notebook, "video")
     generated(timeline, "video").press("ArrowRight")

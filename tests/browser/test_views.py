@@ -1,6 +1,7 @@
 """What holds for all widgets in a real front end: they fit, have names for screen readers, leave nothing behind."""
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 MAKE = """
 import ipywidgets
@@ -53,6 +54,15 @@ def wait_for_views(notebook):
 
 def test_every_control_has_a_name(all_widgets):
     assert all_widgets.page.evaluate(UNNAMED) == []
+
+
+def test_axe_finds_nothing(all_widgets):
+    """The checks of axe-core on every widget, in both themes."""
+    for theme in ("light", "dark"):
+        all_widgets.set_theme(theme)
+        found = Axe().run(all_widgets.page, context={"include": [[".ltx"]]}, options={"resultTypes": ["violations"]})
+        told = [f"{one['id']}: {node['html'][:160]}" for one in found.response["violations"] for node in one["nodes"]]
+        assert told == [], theme
 
 
 def test_480_px_are_enough(all_widgets):

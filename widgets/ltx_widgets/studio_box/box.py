@@ -124,7 +124,7 @@ class Studio(ipywidgets.VBox):
             self.prompt.remember()
         elif change["new"] == "idle":
             self.player.end_preview()
-            self._stills.renew()
+            self.run_panel._guard(self._stills.renew)
 
     def __repr__(self) -> str:
         return f"Studio({self._session.model.name})"
