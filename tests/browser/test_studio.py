@@ -175,6 +175,7 @@ def test_a_reload_finds_everything_and_a_restart_says_what_to_do(tiny_notebook, 
     expect(page.locator(".ltx-desk").get_by_role("alert").filter(has_text="Run this cell again")).to_be_visible()
     expect(page.locator(".run-panel-bar")).to_have_js_property("inert", True)
     tiny_notebook.start()
+    tiny_notebook.errors.clear()  # what a front end itself reports of a kernel that went away
 
 
 STILL = """() => {
@@ -185,14 +186,12 @@ STILL = """() => {
 RESTART = "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
 
 
-@pytest.mark.parametrize("width_px", [480, 760, 1280, 1900])
-def test_looks(tiny_notebook, width_px):
+def test_looks(tiny_notebook):
     page = tiny_notebook.page
-    if width_px == 480:
-        tiny_notebook.run("from ltx_widgets import studio\nlooks = studio(session, clip.request)\nlooks")
-        tiny_notebook.value("None", "looks.run_panel.generate(seeds=3); looks.run_panel.wait()", 240)
-    else:
-        tiny_notebook.run("looks")
-    tiny_notebook.value("None", f"looks.player.span_s = [0.4, 1.2]; looks.layout.width = '{width_px}px'")
-    page.locator(".ltx-timeline-chosen").wait_for()
-    tiny_notebook.screenshots(page.locator(".ltx-desk"), f"studio-{width_px}px")
+    tiny_notebook.run("from ltx_widgets import studio\nlooks = studio(session, clip.request)\nlooks")
+    tiny_notebook.value("None", "looks.run_panel.generate(seeds=3); looks.run_panel.wait()", 240)
+    tiny_notebook.value("None", "looks.player.span_s = [0.4, 1.2]")
+    for width_px in (480, 760, 1280, 1900):
+        tiny_notebook.value("None", f"looks.layout.width = '{width_px}px'")
+        page.locator(".ltx-timeline-chosen").wait_for()
+        tiny_notebook.screenshots(page.locator(".ltx-desk"), f"studio-{width_px}px")

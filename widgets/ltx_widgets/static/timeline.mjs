@@ -74,7 +74,8 @@ function render({ model, el }) {
   const ghost = createGhost(lanes, () => scale());
   const showGhost = (spans) => {
     ghost.show(spans);
-    say(spans.length ? landingText(editor.draft, spans) : null);
+    if (spans.length) say(landingText(editor.draft, spans), true);
+    else if (news?.isOfGhost) say(null);
   };
   const toolbar = createToolbar(editor, view, KEYS, disposer);
   const inspector = createInspector(editor, sources, disposer);
@@ -102,8 +103,8 @@ function render({ model, el }) {
   );
   watchKernel(disposer, model, root);
 
-  function say(text) {
-    news = text && { text, draft: editor.draft };
+  function say(text, isOfGhost = false) {
+    news = text && { text, isOfGhost, draft: editor.draft };
     drawSummary();
   }
   function drawSummary() {

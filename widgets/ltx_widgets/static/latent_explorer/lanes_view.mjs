@@ -37,7 +37,7 @@ export function lanesView(disposer, grid, onPick) {
     const mark = h("span", { class: "explorer-strip-mark" });
     const element = h(
       "div",
-      { class: `explorer-strip explorer-strip-${lane}`, style: `height: ${STRIP_PX[lane]}px`, "aria-label": label },
+      { class: `explorer-strip explorer-strip-${lane}`, style: `height: ${STRIP_PX[lane]}px`, role: "group", "aria-label": label },
       canvas,
       mark,
     );
