@@ -27,12 +27,17 @@ _log = logging.getLogger(__name__)
 _state = {"failed": False}
 
 
+@functools.cache
+def has_triton() -> bool:
+    return find_spec("triton") is not None
+
+
 def compiles(device: torch.device) -> bool:
     """Whether the steps are compiled on this device."""
     wanted = os.environ.get(SWITCH, "")
     if _state["failed"] or wanted == "0":
         return False
-    return (device.type == "cuda" and find_spec("triton") is not None) or (wanted == "1" and device.type == "cpu")
+    return (device.type == "cuda" and has_triton()) or (wanted == "1" and device.type == "cpu")
 
 
 @contextmanager

@@ -7,7 +7,6 @@ each. fp8 is `torch._scaled_mm` by rows. Knows tensors alone.
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import NamedTuple
 
 import torch
@@ -94,4 +93,4 @@ def _int_mm(values: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
 
 def _has_kernel(values: torch.Tensor) -> bool:
     is_card = values.is_cuda and torch.cuda.get_device_capability(values.device) >= (8, 0)
-    return is_card and fused.compiles(values.device) and find_spec("triton") is not None
+    return is_card and fused.compiles(values.device) and fused.has_triton()
