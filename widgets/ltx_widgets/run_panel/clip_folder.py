@@ -16,7 +16,7 @@ from ltx_nb.clip import Clip
 from ltx_nb.whole_files import whole_file
 
 INDEX = "clips.json"
-_FACTS = {"name": str, "starred": bool, "took_s": (int, float)}
+_FACTS: dict[str, Any] = {"name": str, "starred": bool, "took_s": (int, float)}
 
 
 class ClipFolder:

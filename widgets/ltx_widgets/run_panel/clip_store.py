@@ -87,4 +87,5 @@ def num_bytes(clip: Clip) -> int:
 
 
 def _read(path: Path, facts: dict[str, Any]) -> Clip:
-    return Clip(**load_file(path), **facts)
+    arrays: dict[str, Any] = load_file(path)
+    return Clip(**arrays, **facts)

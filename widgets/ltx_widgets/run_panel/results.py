@@ -100,7 +100,7 @@ class RunResults:
         self._note(self._results[id])
         return self._results[id]
 
-    def change(self, id: int, **changes: object) -> None:
+    def change(self, id: int, **changes: Any) -> None:
         """Give a clip another name, or a star."""
         self._results[id] = replace(self._results[id], **changes)
         self._note(self._results[id])
@@ -148,7 +148,7 @@ def _result_of_file(id: int, path: Path, known: dict[str, Any]) -> Result:
         request = ClipRequest.from_json(request_json).found_beside(path) if request_json else None
     except ValueError:
         request = None  # of another version
-    facts = {"name": _name(id, request), "took_s": 0.0} | known
+    facts: dict[str, Any] = {"name": _name(id, request), "took_s": 0.0} | known
     picture = thumbnail_of(media.read_still(path))
     return Result(id=id, request=request, duration_s=info.duration_s, thumbnail=picture, path=path, **facts)
 
