@@ -6,7 +6,7 @@ Each function here gives (what draws, what it is to draw), and is named after th
 import numpy as np
 import torch
 
-from ltx_nb import Clip, ClipRequest, Trace, inspect, plots
+from ltx_nb import Clip, ClipRequest, Trace, inspect, planning, plots
 from ltx_nb.inspect.attention_maps import MomentMap, TimeMap, WordMap
 from ltx_nb.inspect.fidelity import RoundTrip, WorstPlace
 from ltx_nb.inspect.footprint import AudioFootprint, CellFootprint
@@ -208,11 +208,21 @@ def precision_report():
     return plots.precision_report, [PrecisionReport(tuple(rows))]
 
 
+def plan_in_two_stages():
+    return plots.plan, [planning.plan("tiny", "8gb", width=128, height=128, two_stage=True, task="image-to-video")]
+
+
+def plans_of_presets():
+    return plots.plans, [{name: planning.plan("tiny", name) for name in ("8gb", "80gb", "cpu")}]
+
+
 CASES = [
     guidance_terms,
     guidance_terms_of_one_step,
     clips,
     precision_report,
+    plan_in_two_stages,
+    plans_of_presets,
     time_map,
     moment_map,
     moment_map_of_one_frame,

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from contextlib import ExitStack
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -107,6 +108,15 @@ def planned(request):
 @pytest.mark.parametrize("request_", CASES)
 def test_a_plan_counts_what_a_run_makes(session, request_):
     assert planned(request_) == counted(session, request_)
+
+
+def test_a_first_stage_whose_sound_is_kept_is_followed_by_its_decoding(session, monkeypatch):
+    model = replace(TINY, keeps_first_sound=True)
+    monkeypatch.setattr(session, "model", model)
+    request = UNGUIDED["two stages"]
+    made = plan(model, "cpu", request)
+    assert [part.name for part in made.parts] == ["text", "stage 1", "audio", "upsample", "stage 2", "decode"]
+    assert {part.name: part.calls for part in made.parts} == counted(session, request)
 
 
 def test_tiles_are_counted_one_by_one(session, monkeypatch):

@@ -29,11 +29,12 @@ def answers(machine):
 @pytest.mark.parametrize(
     "words, presets, model, offload",
     [
-        (SMALL_PC, ["8gb"], FP8, "disk"),
+        (SMALL_PC, ["8gb"], "2.3-distilled", "disk"),
         ("RTX 3070, 16 GB RAM", ["8gb"], "2.3-distilled", "disk"),
         ("RTX 3070, 32 GB RAM, 200 GB disk", ["8gb"], "2.3-distilled", "ram"),
         ("RTX 3070, 16 GB RAM, 40 GB disk", [], "2.3-distilled", None),
-        ("RTX 4090, 64 GB RAM, 70 GB disk", ["8gb", "12gb", "16gb", "24gb"], FP8, "ram"),
+        ("RTX 4090, 64 GB RAM, 70 GB disk", ["8gb", "12gb", "16gb", "24gb"], "2.3-distilled", "ram"),
+        ("H100, 180 GB RAM, 60 GB disk", ["80gb"], FP8, "none"),
         ("Tesla T4, 13 GB RAM, 200 GB disk", ["colab-t4"], "2.3-distilled", "disk"),
         ("Apple M3 Max, 64 GB RAM, 200 GB disk", ["mps", "cpu"], "2.3-distilled", "none"),
         ("no GPU, 48 GB RAM, 200 GB disk", ["cpu"], "2.3-distilled", "none"),
@@ -55,10 +56,11 @@ def test_plan_doctor_and_auto_say_the_same(words, presets, model, offload):
 
 
 def test_what_does_not_fit_is_told_what_this_machine_could_do():
-    made = plan("2.3-distilled", "8gb", machine=described_machine(SMALL_PC))
-    assert not made.fits
-    assert made.would_fit == (f"model {FP8}",)
-    assert plan(FP8, "8gb", machine=described_machine(SMALL_PC)).fits
+    machine = described_machine("H100, 180 GB RAM, 60 GB disk")
+    made = plan("2.3-distilled", "80gb", machine=machine)
+    assert made.shortages == ("71.5 GB go to the disk, 60.0 GB of disk are free",)
+    assert made.would_fit == (f"model {FP8}", "preset 8gb")
+    assert plan(FP8, "80gb", machine=machine).fits and plan("2.3-distilled", "8gb", machine=machine).fits
 
 
 def test_no_card_is_named_where_there_is_none():
@@ -95,10 +97,10 @@ def invoke(*arguments):
 
 
 def test_the_command_plans_for_a_machine_in_words():
-    done = invoke("plan", "--machine", SMALL_PC, "--preset", "8gb")
+    done = invoke("plan", "--machine", "H100, 180 GB RAM, 60 GB disk", "--preset", "80gb")
     assert done.exit_code == 3
     assert f"Would fit: model {FP8}" in done.stdout
-    done = invoke("plan", "--machine", SMALL_PC, "--model", FP8, "--preset", "8gb")
+    done = invoke("plan", "--machine", SMALL_PC, "--preset", "8gb")
     assert done.exit_code == 0, done.output
     assert "Those that stream are read from the disk in every forward." in done.stdout
 

@@ -8,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from ltx_nb import ClipRequest, inspect, plots
+from ltx_nb import ClipRequest, inspect, planning, plots
 
 
 def all_axes(figure):
@@ -53,7 +53,7 @@ def in_view(axes):
 
 
 # Labels of axes whose numbers count things, or are pure numbers; all others have a unit in brackets.
-COUNTED = {"channel", "frames", "latent frame", "layer, worst first", "mel bin", "number"}
+COUNTED = {"channel", "frames", "latent frame", "layer, worst first", "mel bin", "number", "part", "plan"}
 PURE = {"SSIM", "amplitude", "attention", "relative error", "share of attention", "value"}
 UNITS = {"Hz", "dB"}
 LATENT = {
@@ -178,11 +178,30 @@ def test_figures_made_by_hand_take_the_style():
     assert not figure.axes[0].spines["top"].get_visible()
 
 
-@pytest.mark.parametrize("name", sorted(set(plots.__all__) - {"clips", "use_style"}))
+@pytest.mark.parametrize("name", sorted(set(plots.__all__) - {"clips", "plan", "plans", "use_style"}))
 def test_what_was_not_inspected_is_refused(name):
     frames = [SCENE.frames()] if name in ("moment_map", "word_map") else []
     with pytest.raises(ValueError, match=r"this draws \w+, which ltx_nb.inspect gives, not ndarray; inspect it first"):
         getattr(plots, name)(VIDEO, *frames)
+
+
+@pytest.mark.parametrize("draw, given", [(plots.plan, VIDEO), (plots.plans, {"8gb": VIDEO})])
+def test_what_is_no_plan_is_refused(draw, given):
+    with pytest.raises(ValueError, match=r"this draws Plan, which ltx_nb.planning gives, not ndarray"):
+        draw(given)
+
+
+def test_a_part_that_a_plan_has_not_is_refused():
+    made = planning.plan("tiny", "8gb")
+    with pytest.raises(ValueError, match="part='stage 2' is not one of text, stage 1, decode, audio"):
+        plots.plans({"8gb": made}, part="stage 2")
+
+
+def test_bars_of_a_plan_are_as_long_as_its_sums():
+    made = planning.plan("tiny", "8gb")
+    (axes,) = plots.plan(made).axes
+    ends = [max(bar.get_x() + bar.get_width() for bar in bars) for bars in axes.containers]
+    assert ends == pytest.approx([part.gb for part in made.parts])
 
 
 def test_clips_that_are_none_are_refused():

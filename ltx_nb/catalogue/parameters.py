@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ltx_nb.catalogue.components import CLASSES, CONFIGS, empty_component
-from ltx_nb.catalogue.models import Model
+from ltx_nb.catalogue.models import Model, named_model
 
 if TYPE_CHECKING:
     import torch
@@ -48,19 +48,34 @@ class ParameterCounts:
     text_encoder_file: int
     width: int
 
+    def by_part(self) -> dict[str, int]:
+        """Parameters of the whole pipeline by the name of the part."""
+        return {
+            "transformer's blocks": self.blocks * self.block,
+            "transformer around them": self.around_blocks,
+            "connectors": self.connectors,
+            "text encoder, Gemma 3": self.text_encoder,
+            "video VAE": self.vae_encoder + self.vae_decoder,
+            "audio VAE and vocoder": self.audio_vae + self.vocoder,
+            "latent upsampler": self.latent_upsampler,
+        }
+
     @property
     def parameters(self) -> int:
         """Parameters of the whole pipeline."""
-        around = self.around_blocks + self.connectors + self.vae_encoder + self.vae_decoder + self.audio_vae
-        return self.blocks * self.block + around + self.vocoder + self.latent_upsampler + self.text_encoder
+        return sum(self.by_part().values())
 
 
-@cache
-def parameter_counts(model: Model) -> ParameterCounts:
+def parameter_counts(model: str | Model) -> ParameterCounts:
     """Count the parameters of a model: by the configs in its folder where it lies in one, else by LTX-2.3's.
 
     Raises FileNotFoundError and ValueError for a folder whose configs are missing or are no JSON objects.
     """
+    return _counts_of(named_model(model) if isinstance(model, str) else model)
+
+
+@cache
+def _counts_of(model: Model) -> ParameterCounts:
     folder = Path(model.weights)
     if model.file is None and folder.is_absolute():
         return _counted(_configs_of(folder), _text_of(folder))

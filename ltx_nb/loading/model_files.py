@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ltx_nb.catalogue.components import CLASSES
 from ltx_nb.catalogue.models import DEV, DISTILLED, TEXT_ENCODER, UPSCALER, Model, with_weight_bytes
-from ltx_nb.loading.download import Files, fetch, local_snapshot
+from ltx_nb.loading.download import Files, fetch, local_snapshot, missing_downloads, summary
 from ltx_nb.loading.found import find
 from ltx_nb.loading.loras import LoraSource, path_and_scale
 from ltx_nb.loading.official import whole_parts
@@ -75,6 +75,12 @@ def is_downloaded(model: Model, text_encoder: str | os.PathLike[str] | None = No
 def to_download(model: Model, weight_bytes: int) -> Model:
     """The entry whose files are to be had for weights of so many bytes: the model's own where those are here."""
     return model if is_downloaded(model) else with_weight_bytes(model, weight_bytes)
+
+
+def missing_files(model: Model, text_encoder: str | os.PathLike[str] | None = None) -> str:
+    """Say what `load` would download of a model, its size and its licence; "" where all is here. Raises as `fetch`."""
+    downloads = missing_downloads(files_of(model, text_encoder))
+    return summary(downloads) if downloads else ""
 
 
 def located(

@@ -70,10 +70,10 @@ class Budget:
             if stage.sounds:
                 made.append(self._encode_sound(resident, stage.sounds))
             made.append(self._denoise(resident, stage))
-        if "video" in self.request.outputs:
-            made.append(self._decode(resident))
-        if "audio" in self.request.outputs:
-            made.append(self._audio(resident))
+            if "video" in stage.decoded:
+                made.append(self._decode(resident))
+            if "audio" in stage.decoded:
+                made.append(self._audio(resident))
         return tuple(made)
 
     def denoise_lines(self, resident: int) -> tuple[Line, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ltx_nb.checks import keys
+from ltx_nb.checks import choice, keys
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,11 @@ class Plan:
     lacks: tuple[str, ...]
     reasons: tuple[str, ...]
     would_fit: tuple[str, ...] = ()
+
+    def part(self, name: str) -> Part:
+        """The part of this name; of two, the one before the last stage. Raises ValueError where there is none."""
+        by_name = {part.name: part for part in self.parts}
+        return by_name[choice("part", name, by_name)]
 
     @property
     def peak(self) -> Part:

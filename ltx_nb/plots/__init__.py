@@ -22,6 +22,8 @@ _MODULE_OF = {
     "latent_stats": "latents",
     "moment_map": "attention",
     "pca_rgb": "latents",
+    "plan": "memory",
+    "plans": "memory",
     "precision_report": "precision",
     "preview_rgb": "latents",
     "round_trip": "coding",

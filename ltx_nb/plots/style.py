@@ -94,12 +94,12 @@ def use_style() -> None:
     matplotlib.rcParams.update(_RC_BY_HAND)
 
 
-def check_results(kind: str, *results: Any) -> None:
+def check_results(kind: str, *results: Any, maker: str = "ltx_nb.inspect") -> None:
     """Raises ValueError for what is not a result of this class, such as the array that an inspector makes one of."""
     for result in results:
         if type(result).__name__ != kind:
             given = type(result).__name__
-            raise ValueError(f"this draws {kind}, which ltx_nb.inspect gives, not {given}; inspect it first")
+            raise ValueError(f"this draws {kind}, which {maker} gives, not {given}; inspect it first")
 
 
 def figure(size_in: Size) -> Plot:
