@@ -146,7 +146,7 @@ def run_stage(
 
 @torch.no_grad()
 def _rounded_state(modules: dict[str, torch.nn.Module], optimizer: Any) -> dict[str, torch.Tensor]:
-    """What `_load` goes on from, with what is in memory rounded to it."""
+    """State that `_load` goes on from, with what is in memory rounded to it."""
     tensors = {}
     for name, module in modules.items():
         is_learned = any(p.requires_grad for p in module.parameters())

@@ -57,7 +57,7 @@ class ClipFolder:
             unfinished.write_text(json.dumps(index, indent=1), "utf-8")
 
     def _index(self) -> dict[str, dict[str, Any]]:
-        """What the index tells; nothing of what is malformed, for it may have been edited by hand."""
+        """Read the index; nothing of what is malformed, for it may have been edited by hand."""
         try:
             entries = json.loads((self.path / INDEX).read_text("utf-8"))
             return {str(name): _checked(facts) for name, facts in entries.items()}

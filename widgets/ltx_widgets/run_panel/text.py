@@ -25,7 +25,7 @@ def title_of(request: ClipRequest) -> str:
 
 
 def what_of(request: ClipRequest) -> str:
-    """What a request makes anew, in a few words, from what it is given: "retake 0.4–1.4 s"."""
+    """Say what a request makes anew, in a few words, from what it is given: "retake 0.4–1.4 s"."""
     if request.first_stage is not None:
         return "upscale"
     if "video" not in request.outputs:

@@ -148,12 +148,12 @@ class RunPanel(KitWidget):
 
     @property
     def clip_name(self) -> str:
-        """What the selected clip is called; "" where none is."""
+        """Name of the selected clip; "" where none is."""
         return "" if self.selected == -1 else self._result("selected", self.selected).name
 
     @property
     def other_name(self) -> str:
-        """What the clip that is compared with it is called."""
+        """Name of the clip that is compared with it."""
         return "" if self.compared == -1 else self._result("compared", self.compared).name
 
     def generate(self, request: ClipRequest | None = None, seeds: int = 1) -> None:

@@ -127,7 +127,7 @@ class Timeline(KitWidget):
         return sha256
 
     def _keep_given(self, request: ClipRequest) -> None:
-        """What a request was given once may come back by undo."""
+        """Keep what a request was given once, since undo may bring it back."""
         if any(item.source.sha256 == self._offered for item in request.given):
             self._offered = ""
 
