@@ -64,6 +64,7 @@ export function createBar(disposer, model) {
     const wrong = model.get("error") || model.get("blocked");
     const text = progress.phase ? progressText(progress) : wrong || model.get("summary") || "Describe a clip first.";
     what.classList.toggle("ltx-reason", !progress.phase && Boolean(wrong));
+    what.setAttribute("role", !progress.phase && model.get("error") ? "alert" : "status");
     if (what.textContent !== text) what.textContent = text;
     what.title = text;
     bar.setAttribute("aria-valuetext", text);
