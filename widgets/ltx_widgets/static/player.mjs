@@ -199,7 +199,7 @@ function createView(model, { stage, below, live, desk }, facts) {
     },
     shown: () => comparison?.showShown(),
     position_s: () => {
-      if (!screens.isPlaying && Math.abs(model.get("position_s") - time_s) > 1e-4) screens.seek(model.get("position_s"));
+      if (!screens.isPlaying && Math.abs(model.get("position_s") - time_s) > 1e-4) seek(model.get("position_s"));
     },
   };
   for (const [name, show] of Object.entries(showings)) disposer.onChange(model, name, show);
