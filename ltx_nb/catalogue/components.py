@@ -117,6 +117,10 @@ CONFIGS: dict[str, dict[str, Any]] = {
 }
 
 
+# Fields of a config that diffusers' class does not know and would warn of: see `ltx_nb.running.cross_modal`.
+OWN_FIELDS = {"transformer": ("use_cross_timestep",)}
+
+
 def empty_component(name: str, config: Mapping[str, Any]) -> torch.nn.Module:
     """The component with its parameters on the meta device: shapes and no memory. Buffers are real.
 
@@ -133,8 +137,13 @@ def empty_component(name: str, config: Mapping[str, Any]) -> torch.nn.Module:
     made = getattr(import_module(module), class_name)
     check_values(name, config)
     check_kinds(name, config, made)
+    config = dict(config)
+    ours = {field: config.pop(field) for field in OWN_FIELDS.get(name, ()) if field in config}
     try:
         with init_empty_weights():
-            return made.from_config(dict(config))
+            component = made.from_config(config)
     except Exception as error:  # values that do not go together: classes say so with errors of many kinds
         raise ValueError(f"no {class_name} can be made of the config of {name!r}: {error}") from error
+    if ours:
+        component.register_to_config(**ours)
+    return component
