@@ -159,7 +159,7 @@ def test_evaluate_prints_its_table_and_fills_the_card(tmp_path):
     card.write_text("before\n<!-- tiny-card:start -->\n<!-- tiny-card:end -->\nafter\n")
     done = invoke("evaluate", "tiny", "--cases", 1, "--write-card", card)
     assert done.exit_code == 0, done.stderr
-    assert "| measured | value | goal | on |" in done.stdout
+    assert "| measured | value | second draw | as rendered | goal | on |" in done.stdout
     filled = card.read_text()
     assert done.stdout.strip() in filled
     assert (filled.splitlines()[0], filled.splitlines()[-1]) == ("before", "after")

@@ -31,7 +31,7 @@ SOUND = Source.from_bytes(b"a sound", "audio/wav")
         ({"is_appended": 1}, "is_appended=1 is not True or False"),
         ({"is_appended": True, "end_s": 1.0}, "is_appended=True is for images; a span stands in its own place"),
         ({"strength": 0.5, "end_s": 1.0}, "strength=0.5 is for images; a span is kept exactly: strength=1"),
-        ({"fit": "stretch"}, "fit='stretch' is not one of crop, pad"),
+        ({"fit": "zoom"}, "fit='zoom' is not one of crop, pad, stretch"),
         ({"lane": "audio"}, "end_s=None is for images; a sound is given as a span"),
     ],
 )

@@ -77,7 +77,8 @@ def ours(session, sampling, given=()):
 def assert_same(session, ours, theirs):
     """ours: as the loop has them. theirs: denormalised, as diffusers gives them."""
     for mine, other in zip(ours, normalised(session, *theirs), strict=True):
-        assert (mine - other).abs().max() <= TOLERANCE
+        # Relative to the largest latent: float32's rounding differs by processor, and guidance multiplies it.
+        assert (mine - other).abs().max() <= TOLERANCE * max(1.0, float(other.abs().max()))
 
 
 def picture(seed):

@@ -255,5 +255,6 @@ def test_hidden_states_of_the_prompt_are_let_go_of_before_the_first_step(random_
         tensors = [it for it in gc.get_objects() if type(it) is torch.Tensor]
         found.append(sum(it.shape[-1:] == (config.caption_channels * config.text_proj_in_factor,) for it in tensors))
 
+    count(None)  # what other tests hold
     random_session.text_to_video(PROMPT, seed=3, sampling=TWO_STEPS, on_step=count, **SMALL)
-    assert found == [0, 0]
+    assert found == [found[0]] * 3

@@ -39,7 +39,7 @@ def test_what_is_one_value_is_not_taken_apart():
         ({"prompt": []}, "prompt is an empty list"),
         ({"prompt": "a", "sed": [1]}, "seed"),
         ({"seed": [1]}, "prompt"),
-        ({"prompt": "a", "seed": [-1]}, "seed=-1"),
+        ({"prompt": "a", "seed": [-5]}, "seed=-5"),
     ],
 )
 def test_a_grid_that_no_request_can_have_is_refused(values, error):
