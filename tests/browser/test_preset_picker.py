@@ -8,8 +8,8 @@ from ltx_widgets import PresetPicker
 picker = PresetPicker()
 picker
 """
-# Of all stages together: the peak may be in one that the clip's length does not change, such as that of the text.
-STAGES_GB = "sum(line['gb'] for plan in picker.plans for stage in plan['stages'] for line in stage['lines'])"
+# Of all parts together: the peak may be in one that the clip's length does not change, such as that of the text.
+PARTS_GB = "sum(line['gb'] for plan in picker.plans for part in plan['parts'] for line in part['lines'])"
 
 
 @pytest.fixture
@@ -28,11 +28,11 @@ def test_picked_preset_is_the_kernels(notebook, picker):
 
 
 def test_longer_clip_needs_more_memory(notebook, picker):
-    before_gb = notebook.value(STAGES_GB)
+    before_gb = notebook.value(PARTS_GB)
     seconds = picker.get_by_label("Length in seconds")
     seconds.fill("10")
     seconds.press("Tab")
-    notebook.wait_until(f"{STAGES_GB} > {before_gb}")
+    notebook.wait_until(f"{PARTS_GB} > {before_gb}")
 
 
 def test_preset_that_is_too_small_says_what_would_fit(notebook, picker):

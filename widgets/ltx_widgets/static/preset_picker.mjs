@@ -64,7 +64,7 @@ function limitKey(limit_gb) {
 }
 
 function headed(title, ...keys) {
-  return h("div", { class: "ltx-row" }, h("h3", {}, title), h("span", { class: "ltx-space" }), keys);
+  return h("div", { class: "ltx-row" }, h("div", { class: "ltx-title" }, title), h("span", { class: "ltx-space" }), keys);
 }
 
 function planView(plan) {

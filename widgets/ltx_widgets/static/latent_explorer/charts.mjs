@@ -14,7 +14,7 @@ function chart(label, height, ...parts) {
 
 function card(title, note, ...parts) {
   const told = note && h("p", { class: "ltx-muted" }, note);
-  return h("div", { class: "explorer-card" }, h("h3", {}, title), parts.flat(), told);
+  return h("div", { class: "explorer-card" }, h("div", { class: "ltx-title" }, title), parts.flat(), told);
 }
 
 // Bars of every channel over the band of mean ± one standard deviation of the clip.
