@@ -27,7 +27,8 @@ test: $(VENV)/installed-test ## lint, type check, run every test and every noteb
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python tests/browser/chromium.py
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests
+	$(BIN)/python -m pytest notebooks
 	$(BROWSER_TESTS) tests/browser
 
 test-browser: $(VENV)/installed-test ## of these tests, those that drive the widgets in JupyterLab and Notebook 7
