@@ -58,7 +58,7 @@ class DistinctTimesteps(ModelHook):
         self, module: torch.nn.Module, timestep: torch.Tensor, *, batch_size: int, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
         forward = self.fn_ref.original_forward
-        distinct, index = torch.unique(timestep, return_inverse=True)
+        distinct, index = torch.unique(timestep, return_inverse=True)  # [B x T] to [rows], and the row of each [B x T]
         is_shared = batch_size == 1 and len(distinct) < len(timestep) and not torch.is_grad_enabled()
         self.index = index if is_shared else None
         if not is_shared:
@@ -109,7 +109,7 @@ class LeanBlock(ModelHook):
         perturbation_mask: torch.Tensor | None,
         all_perturbed: bool | None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        video, audio = hidden_states, audio_hidden_states
+        video, audio = hidden_states, audio_hidden_states  # [B, T_video, C_video], [B, T_audio, C_audio]
         of_video = Modulation(block.scale_shift_table, temb, self.timestep.index)
         of_audio = Modulation(block.audio_scale_shift_table, temb_audio)
         perturbed = {"perturbation_mask": perturbation_mask, "all_perturbed": all_perturbed}
@@ -148,7 +148,7 @@ class LeanBlock(ModelHook):
             to_audio = None
             # Both directions read both streams as they are now, so the first result waits for the second.
             if use_v2a_cross_attention:
-                to_audio = block.video_to_audio_attn(
+                to_audio = block.video_to_audio_attn(  # [B, T_audio, C_audio] by [B, T_video, C_video]
                     _modulated(audio, audio_norm, across_audio, shift=3, scale=2),
                     encoder_hidden_states=_modulated(video, video_norm, across_video, shift=3, scale=2),
                     query_rotary_emb=ca_audio_rotary_emb,
@@ -156,7 +156,7 @@ class LeanBlock(ModelHook):
                     attention_mask=v2a_cross_attention_mask,
                 )
             if use_a2v_cross_attention:
-                to_video = block.audio_to_video_attn(
+                to_video = block.audio_to_video_attn(  # [B, T_video, C_video] by [B, T_audio, C_audio]
                     _modulated(video, video_norm, across_video, shift=1, scale=0),
                     encoder_hidden_states=_modulated(audio, audio_norm, across_audio, shift=1, scale=0),
                     query_rotary_emb=ca_video_rotary_emb,
@@ -184,7 +184,8 @@ class Modulation:
     """
 
     def __init__(self, table: torch.Tensor, temb: torch.Tensor, index: torch.Tensor | None = None):
-        self.table, self.rows, self.index = table.to(temb.device), temb.unflatten(2, (table.shape[0], -1)), index
+        self.table, self.index = table.to(temb.device), index
+        self.rows = temb.unflatten(2, (table.shape[0], -1))  # [B, rows, parameters, C]
         self.is_small = index is not None or self.rows.shape[1] == 1
         if self.is_small:
             self.rows = self.table + self.rows
