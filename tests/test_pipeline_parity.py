@@ -74,11 +74,10 @@ def ours(session, sampling, given=()):
     return (clip.latents[None], clip.audio_latents[None]), start[0]
 
 
-def assert_same(session, ours, theirs):
+def assert_same(session, ours, theirs, tolerance=TOLERANCE):
     """ours: as the loop has them. theirs: denormalised, as diffusers gives them."""
     for mine, other in zip(ours, normalised(session, *theirs), strict=True):
-        # Relative to the largest latent: float32's rounding differs by processor, and guidance multiplies it.
-        assert (mine - other).abs().max() <= TOLERANCE * max(1.0, float(other.abs().max()))
+        assert (mine - other).abs().max() <= tolerance
 
 
 def picture(seed):
@@ -148,7 +147,8 @@ def test_keyframes_are_LTX2ConditionPipeline(any_session, sampling, monkeypatch)
         LTX2VideoCondition(frames=Image.fromarray(picture(1)), index=2, crf=0),  # latent 2 begins at frame 9
     ]
     theirs = reference(any_session, LTX2ConditionPipeline, conditions=conditions, **settings(any_session, sampling))
-    assert_same(any_session, latents, theirs)
+    # Guidance of 7 multiplies float32's rounding, which differs by processor: 1.2e-4 on one, below 1e-4 on another.
+    assert_same(any_session, latents, theirs, TOLERANCE if sampling is UNGUIDED else 2 * TOLERANCE)
 
 
 @pytest.fixture
