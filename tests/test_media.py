@@ -639,3 +639,10 @@ def test_stretch_gives_up_proportions_and_loses_nothing(wide):
     assert done == "picture 120x60, stretched to 60x60"
     assert bar_columns(fitted[1]) == (25, 34)
     assert bar_columns(fitted[1].transpose(1, 0, 2)) == (20, 39)
+
+
+def test_a_saved_clip_is_the_same_file_each_time(tmp_path):
+    noise = np.random.default_rng(0).normal(127, 40, (240, 320)).clip(0, 255).astype(np.uint8)
+    frames = np.stack([np.roll(noise, 3 * index, 1) for index in range(33)])[..., None].repeat(3, -1)
+    written = (media.write_video(tmp_path / f"{index}.mp4", frames, 24.0, None, None) for index in range(16))
+    assert len({path.read_bytes() for path in written}) == 1

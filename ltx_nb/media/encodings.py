@@ -29,7 +29,15 @@ _AAC = {"b": "320k", "aac_coder": "fast"}
 _VP9 = {"deadline": "good", "cpu-used": "4", "row-mt": "1", "threads": "4", "b": "0"}
 # Edit lists count in movie_timescale: 1/48000 s can say where the sound ends; the default, 1/1000 s, cannot.
 MP4 = Encoding(
-    "mp4", "aac", "fltp", 48_000, _AAC, "libx264", "yuv420p", {"preset": "faster"}, options={"movie_timescale": "48000"}
+    "mp4",
+    "aac",
+    "fltp",
+    48_000,
+    _AAC,
+    "libx264",
+    "yuv420p",
+    REPEATABLE | {"preset": "faster"},
+    options={"movie_timescale": "48000"},
 )
 MP3 = Encoding("mp3", "libmp3lame", "fltp", 48_000, {"b": "192k"})
 ENCODINGS = {

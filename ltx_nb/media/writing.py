@@ -22,7 +22,7 @@ from ltx_nb.arrays import check_audio, check_frames
 from ltx_nb.checks import finite_number, whole_number
 from ltx_nb.media.colour import EXACT_COLOURS
 from ltx_nb.media.contents import Media
-from ltx_nb.media.encodings import AUDIO_SUFFIXES, ENCODINGS, LOSSLESS, MP3, MP4, REPEATABLE, VIDEO_SUFFIXES, Encoding
+from ltx_nb.media.encodings import AUDIO_SUFFIXES, ENCODINGS, LOSSLESS, MP3, MP4, VIDEO_SUFFIXES, Encoding
 from ltx_nb.media.pictures import poster
 from ltx_nb.media.records import record
 from ltx_nb.whole_files import whole_file
@@ -46,6 +46,7 @@ def write_video(
     """Write frames (uint8 [F, H, W, 3]) and audio (float32 [2, N]), either of which may be None, to a video file.
 
     .mp4, .mov and .mkv hold H.264 (yuv420p, BT.709) and AAC, .webm holds VP9 and Opus, sound always in 48 kHz stereo.
+    The same frames and audio make the same bytes each time.
     An odd width or height grows by one pixel, since yuv420p has even ones only.
     crf: the encoder's quality scale, 0 the best; at 18 H.264 looks like the original.
     lossless: RGB H.264 and WavPack in an .mkv, from which pixels and samples come back exactly.
@@ -106,7 +107,7 @@ def encode_preview(
     frames: np.ndarray, frame_rate: float | None, audio: np.ndarray | None, sample_rate: int | None, *, aac: bool = True
 ) -> bytes:
     """An MP4 for a browser, smaller than a saved one; with MP3 instead of AAC where the browser has no AAC."""
-    encoding = replace(MP4, video_options=REPEATABLE | {"preset": "veryfast", "crf": "23"})
+    encoding = replace(MP4, video_options=MP4.video_options | {"preset": "veryfast", "crf": "23"})
     if not aac:
         encoding = replace(encoding, audio_codec=MP3.audio_codec, audio_options=MP3.audio_options)
     return _encoded(encoding, frames, frame_rate, audio, sample_rate)
