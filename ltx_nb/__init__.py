@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ltx_nb.clip import Clip
     from ltx_nb.loading import load
     from ltx_nb.pipeline.session import Session
-    from ltx_nb.request import ClipRequest, Given, Sampling, Source
+    from ltx_nb.request import ClipRequest, Given, Reference, Sampling, Source
     from ltx_nb.trace import Cancelled, Trace
 
 __version__ = "0.1.0"
@@ -25,6 +25,7 @@ _MODULE_OF = {
     "Clip": "ltx_nb.clip",
     "ClipRequest": "ltx_nb.request",
     "Given": "ltx_nb.request",
+    "Reference": "ltx_nb.request",
     "Sampling": "ltx_nb.request",
     "Session": "ltx_nb.pipeline.session",
     "Source": "ltx_nb.request",
@@ -39,6 +40,7 @@ __all__ = [
     "Clip",
     "ClipRequest",
     "Given",
+    "Reference",
     "Sampling",
     "Session",
     "Source",

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 from ltx_nb import shapes
 from ltx_nb.checks import choice, finite_number, flag, items, keys, one_of_two, text, whole_number
 from ltx_nb.given import LANES, Given, Keyframe, check_timelines, generated_spans_s, keyframes
+from ltx_nb.reference import Reference
 from ltx_nb.sampling import Sampling
 from ltx_nb.source import Source, read_back, written_once
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["FORMAT", "ClipRequest", "Given", "Keyframe", "Sampling", "Source"]
+__all__ = ["FORMAT", "ClipRequest", "Given", "Keyframe", "Reference", "Sampling", "Source"]
 
 FORMAT = "ltx-nb/1"
 
@@ -47,6 +48,8 @@ _OTHER_WORDS = {
     "images": "session.keyframes_to_video(prompt, {0.0: first, -1: last})",
     "video": "session.extend(clip, seconds) or session.retake(clip, start, end)",
     "audio": "session.audio_to_video(prompt, audio)",
+    "reference": "references=[...]",
+    "reference_conditions": "references=[...]",
 }
 
 
@@ -60,6 +63,9 @@ class ClipRequest:
     negative_prompt: what to steer away from where guidance_scale > 1; None is the model's own.
     model: catalogue name of the model that the clip was made with, if one was.
     given: what is not to be generated; nothing overlaps on a lane.
+    references: what is looked at and is no part of the clip, in each stage.
+    reference_downscale_factor: by how much smaller than the clip references are encoded; None is what the loaded
+        IC-LoRA was trained with, else 1.
     first_stage: a clip to refine at twice its size, in place of the first of two stages.
     outputs: the lanes that are wanted; ("audio",) asks for sound alone.
     crop_width, crop_height: px left around the centre on export, even; None keeps all.
@@ -76,6 +82,8 @@ class ClipRequest:
     model: str | None = None
     sampling: Sampling = field(default_factory=Sampling)
     given: tuple[Given, ...] = ()
+    references: tuple[Reference, ...] = ()
+    reference_downscale_factor: int | None = None
     two_stage: bool = False
     first_stage: Source | None = None
     outputs: tuple[str, ...] = LANES
@@ -92,6 +100,7 @@ class ClipRequest:
             "seed": drawn_seed(self.seed),
             "two_stage": flag("two_stage", self.two_stage),
             "given": items("given", self.given, Given),
+            "references": items("references", self.references, Reference),
             "outputs": _outputs(self.outputs),
         }
         for name in ("negative_prompt", "model", "crop_width", "crop_height"):
@@ -106,6 +115,7 @@ class ClipRequest:
         if self.first_stage is not None and not self.two_stage:
             raise ValueError("first_stage stands in for the first of two stages; nearest: two_stage=True")
         self._check_shape()
+        self._check_references()
         check_timelines(self.given, self.num_frames, self.frame_rate)
 
     def _check_shape(self) -> None:
@@ -115,6 +125,29 @@ class ClipRequest:
             if crop_px is not None:
                 shapes.check_crop(name, crop_px, side_px)
         shapes.check_num_frames(self.num_frames, self.frame_rate)
+
+    def _check_references(self) -> None:
+        factor = self.reference_downscale_factor
+        if factor is not None:
+            object.__setattr__(
+                self, "reference_downscale_factor", whole_number("reference_downscale_factor", factor, least=1)
+            )
+        for index, reference in enumerate(self.references):
+            if reference.num_frames > self.num_frames:
+                raise ValueError(
+                    f"references[{index}] has {reference.num_frames} frames and the clip {self.num_frames}; nearest: "
+                    f"num_frames={self.num_frames} of it"
+                )
+        multiple_px = _side_multiple(self.two_stage) * (factor or 1)
+        for name in ("width", "height"):
+            side_px = getattr(self, name)
+            if self.references and side_px % multiple_px:
+                below_px = side_px // multiple_px * multiple_px
+                nearest = ", ".join(str(px) for px in (below_px, below_px + multiple_px) if px)
+                raise ValueError(
+                    f"{name}={side_px} is no multiple of {multiple_px}, which references at a "
+                    f"reference_downscale_factor of {factor} need; nearest: {nearest}"
+                )
 
     @classmethod
     def snapped(
@@ -228,17 +261,22 @@ class ClipRequest:
                 )
 
     def _sources(self) -> list[Source]:
-        return [item.source for item in self.given] + ([self.first_stage] if self.first_stage else [])
+        seen = [item.source for item in self.given] + [item.source for item in self.references]
+        return seen + ([self.first_stage] if self.first_stage else [])
 
     def _with_sources(self, changed: Callable[[Source], Source]) -> ClipRequest:
         given = tuple(dataclasses.replace(item, source=changed(item.source)) for item in self.given)
-        return self.replace(given=given, first_stage=self.first_stage and changed(self.first_stage))
+        references = tuple(dataclasses.replace(item, source=changed(item.source)) for item in self.references)
+        first_stage = self.first_stage and changed(self.first_stage)
+        return self.replace(given=given, references=references, first_stage=first_stage)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON. Raises ValueError for large media in memory, as Source.to_dict."""
         values = {"format": FORMAT} | {f.name: getattr(self, f.name) for f in fields(self)}
         values["sampling"] = self.sampling.to_dict()
-        values["given"] = written_once([item.to_dict() for item in self.given])
+        seen = [item.to_dict() for item in self.given] + [item.to_dict() for item in self.references]
+        seen = written_once(seen)
+        values["given"], values["references"] = seen[: len(self.given)], seen[len(self.given) :]
         values["first_stage"] = None if self.first_stage is None else self.first_stage.to_dict()
         values["outputs"] = list(self.outputs)
         return values
@@ -251,9 +289,10 @@ class ClipRequest:
             raise ValueError(f"format={found!r} is not {FORMAT!r}, the only one that this version reads")
         if "sampling" in values:
             values["sampling"] = Sampling.from_dict(values["sampling"])
-        if "given" in values:
-            given = read_back(list(items("given", values["given"], dict)))
-            values["given"] = [Given.from_dict(item) for item in given]
+        given, references = (list(items(name, values.get(name, ()), dict)) for name in ("given", "references"))
+        seen = read_back(given + references)
+        values["given"] = [Given.from_dict(item) for item in seen[: len(given)]]
+        values["references"] = [Reference.from_dict(item) for item in seen[len(given) :]]
         if values.get("first_stage") is not None:
             values["first_stage"] = Source.from_dict(values["first_stage"])
         return cls(**values)

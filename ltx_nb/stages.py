@@ -75,24 +75,28 @@ class Stage:
 
     @property
     def tokens(self) -> int:
-        """Tokens of both modalities in each forward; each keyframe appends those of a frame."""
+        """Tokens of both modalities in each forward; each keyframe appends those of a frame, a reference its own."""
         request = self.request
         appended = len(request.keyframes) * request.video_latent_shape.tokens_per_frame
+        appended += sum(picture.latent.tokens for picture in reference_shapes(request))
         return request.video_tokens + appended + request.audio_tokens
 
     @cached_property
     def has_a_timestep_per_token(self) -> bool:
         """Whether video tokens differ in their timestep, as where some of them are given."""
         mask = self.request.video_mask()
-        return bool(self.request.keyframes) or bool((mask != mask[0]).any())
+        appended = self.request.keyframes or self.request.references
+        return bool(appended) or bool((mask != mask[0]).any())
 
     @cached_property
     def pictures(self) -> tuple[VideoShape, ...]:
-        """Pictures that the video VAE encodes for this stage: the given frames over the timeline, then each image."""
+        """Pictures that the video VAE encodes for this stage: the given frames over the timeline, then each image and
+        each reference."""
         whole = video_shape(self.request)
         videos = [item for item in self.request.given if item.lane == "video"]
         images = [replace(whole, num_frames=1) for item in videos if item.is_image]
-        return (whole, *images) if len(images) < len(videos) else tuple(images)
+        spans = [whole] if len(images) < len(videos) else []
+        return (*spans, *images, *reference_shapes(self.request))
 
     @property
     def sounds(self) -> int:
@@ -106,7 +110,7 @@ def stages_of(model: Model, request: ClipRequest) -> list[Stage]:
     Raises ValueError for a number of steps that the model was not made for.
     """
     sampling = model.complete(request.sampling)
-    sees = request.first_stage is not None or any(item.lane == "video" for item in request.given)
+    sees = bool(request.first_stage or request.references) or any(item.lane == "video" for item in request.given)
     if request.outputs == ("audio",) and model.makes_sound_alone and not sees:
         return [sound_alone(request, sampling)]
     if not request.two_stage:
@@ -148,3 +152,10 @@ def first_stage_as_given(request: ClipRequest) -> ClipRequest:
 def video_shape(request: ClipRequest) -> VideoShape:
     """The frames of a request in pixels."""
     return VideoShape(request.num_frames, request.height, request.width)
+
+
+def reference_shapes(request: ClipRequest) -> tuple[VideoShape, ...]:
+    """The frames of each reference in pixels, as they are encoded."""
+    factor = request.reference_downscale_factor or 1
+    size = {"height": request.height // factor, "width": request.width // factor}
+    return tuple(VideoShape(num_frames=reference.num_frames, **size) for reference in request.references)

@@ -5,10 +5,10 @@ import json
 import gguf
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from ltx_nb.loading import load
-from ltx_nb.loading.loras import fuse_loras, listed
+from ltx_nb.loading.loras import fuse_loras, listed, reference_factor
 from ltx_nb.loading.tensors import WeightsError
 from ltx_nb.running.gguf_linear import GgufLinear
 from ltx_nb.running.one_byte import ScaledLinear, quantise_blocks, quantise_layer
@@ -285,13 +285,8 @@ SECOND = FIRST.replace("lora_A", "lora_B")
             r"lora_alpha of .* is a str, not a number",
         ),
         ({}, {"lora_adapter_metadata": '{"transformer.lora_alpha": NaN}'}, r"lora_alpha of .* is not finite"),
-        (
-            {},
-            {"reference_downscale_factor": "2"},
-            r"is an IC-LoRA \(reference_downscale_factor=2\): it learned to follow",
-        ),
     ],
-    ids=range(15),
+    ids=range(14),
 )
 def test_damage_is_named_with_its_key(transformer, fresh, tmp_path, changed, metadata, message):
     tensors = tensors_of(transformer, official=True) | changed
@@ -300,6 +295,32 @@ def test_damage_is_named_with_its_key(transformer, fresh, tmp_path, changed, met
     with pytest.raises(ValueError, match=message):
         fuse_loras({"transformer": fresh}, [tmp_path / "lora.safetensors"])
     assert torch.equal(fresh.get_submodule(LAYERS[2]).weight, before)
+
+
+@pytest.mark.parametrize(
+    "metadata, message",
+    [
+        (
+            {"reference_downscale_factor": "half"},
+            r"reference_downscale_factor='half' in its metadata, which is no whole",
+        ),
+        ({"reference_temporal_scale_factor": "4"}, r"fewer frames a second \(reference_temporal_scale_factor=4\)"),
+    ],
+)
+def test_a_reference_that_cannot_be_given_is_named(lora, tmp_path, metadata, message):
+    path = tmp_path / "ic.safetensors"
+    save_file(load_file(lora), path, metadata)
+    with pytest.raises(WeightsError, match=message):
+        reference_factor([path])
+
+
+def test_ic_loras_of_two_scales_are_not_mixed(lora, tmp_path):
+    paths = [tmp_path / f"{factor}.safetensors" for factor in (1, 2)]
+    for factor, path in enumerate(paths, start=1):
+        save_file(load_file(lora), path, {"reference_downscale_factor": str(factor)})
+    assert [reference_factor([path]) for path in (lora, *paths)] == [None, 1, 2]
+    with pytest.raises(WeightsError, match=r"differ in reference_downscale_factor: .*1.safetensors \(1\), .* \(2\)"):
+        reference_factor(paths)
 
 
 @pytest.mark.parametrize(

@@ -5,17 +5,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from diffusers import LTX2ConditionPipeline, LTX2ImageToVideoPipeline, LTX2Pipeline
+from diffusers import LTX2ConditionPipeline, LTX2ImageToVideoPipeline, LTX2InContextPipeline, LTX2Pipeline
 from diffusers.configuration_utils import FrozenDict
-from diffusers.pipelines.ltx2 import LTX2LatentUpsamplePipeline, pipeline_ltx2, pipeline_ltx2_condition
+from diffusers.pipelines.ltx2 import (
+    LTX2LatentUpsamplePipeline,
+    pipeline_ltx2,
+    pipeline_ltx2_condition,
+    pipeline_ltx2_ic_lora,
+)
 from diffusers.pipelines.ltx2.latent_upsampler import LTX2LatentUpsamplerModel
 from diffusers.pipelines.ltx2.pipeline_ltx2_condition import LTX2VideoCondition
+from diffusers.pipelines.ltx2.pipeline_ltx2_ic_lora import LTX2ReferenceCondition
 from diffusers.pipelines.ltx2.utils import STAGE_2_DISTILLED_SIGMA_VALUES
 from PIL import Image
 
 from ltx_nb.media import Media
 from ltx_nb.pipeline.prepare import draw_noise, pack_video
-from ltx_nb.request import ClipRequest, Given, Sampling, Source
+from ltx_nb.request import ClipRequest, Given, Reference, Sampling, Source
 
 TOLERANCE = 1e-4
 PROMPT = "A red ball bounces."
@@ -64,10 +70,10 @@ def normalised(session, latents, audio_latents):
     return video, (audio_latents - audio_vae.latents_mean.view(1, 8, 1, 16)) / audio_vae.latents_std.view(1, 8, 1, 16)
 
 
-def ours(session, sampling, given=()):
+def ours(session, sampling, given=(), **fields):
     """Final latents and the noisy latents of the first step."""
     start = []
-    request = ClipRequest(PROMPT, **SIZE, seed=3, sampling=sampling, given=given)
+    request = ClipRequest(PROMPT, **SIZE, seed=3, sampling=sampling, given=given, **fields)
     clip = session.run(
         request, progress=False, on_step=lambda e: start.append((e.latents.clone(), e.audio_latents.clone()))
     )
@@ -148,6 +154,44 @@ def test_keyframes_are_LTX2ConditionPipeline(any_session, sampling, monkeypatch)
     ]
     theirs = reference(any_session, LTX2ConditionPipeline, conditions=conditions, **settings(any_session, sampling))
     # Guidance of 7 multiplies float32's rounding, which differs by processor: 1.2e-4 on one, below 1e-4 on another.
+    assert_same(any_session, latents, theirs, TOLERANCE if sampling is UNGUIDED else 2 * TOLERANCE)
+
+
+def reference_frames(seed, num_frames, side_px):
+    frames = np.random.default_rng(seed).integers(0, 256, (num_frames, 4, 4, 3), dtype=np.uint8)
+    return frames.repeat(side_px // 4, 1).repeat(side_px // 4, 2)
+
+
+@pytest.mark.parametrize("factor", [1, 2])
+@pytest.mark.parametrize("sampling", [UNGUIDED, GUIDED], ids=["unguided", "guided"])
+def test_references_are_LTX2InContextPipeline(any_session, sampling, factor, monkeypatch):
+    """A first frame, a keyframe, a video and a picture to look at, together."""
+    side_px = 64 // factor
+    tokens = (side_px // 32) ** 2
+    video, still = reference_frames(5, 17, side_px), reference_frames(6, 1, side_px)
+    references = (
+        Reference(Source.from_media(Media(frames=video, frame_rate=24.0)), num_frames=17),
+        Reference(Source.from_media(Media(frames=still))),
+    )
+    given = (image_given(0), image_given(1, start_s=9 / 24))
+    latents, _ = ours(any_session, sampling, given, references=references, reference_downscale_factor=factor)
+    noises = [pack_video(draw_noise(3, "video", 1, (1, 128, 3, 2, 2)))]
+    noises += [draw_noise(3, "keyframes", 1, (1, 4, 128)), draw_noise(3, "references", 1, (1, 4 * tokens, 128))]
+    drawn = iter([torch.cat(noises, dim=1), draw_noise(3, "audio", 1, (1, 18, 128))])
+    monkeypatch.setattr(pipeline_ltx2_ic_lora, "randn_tensor", lambda *_, **__: next(drawn))
+    theirs = reference(
+        any_session,
+        LTX2InContextPipeline,
+        conditions=[
+            LTX2VideoCondition(frames=Image.fromarray(picture(0)), index=0, crf=0),
+            LTX2VideoCondition(frames=Image.fromarray(picture(1)), index=2, crf=0),
+        ],
+        reference_conditions=[
+            LTX2ReferenceCondition(frames=[Image.fromarray(frame) for frame in frames]) for frames in (video, still)
+        ],
+        reference_downscale_factor=factor,
+        **settings(any_session, sampling),
+    )
     assert_same(any_session, latents, theirs, TOLERANCE if sampling is UNGUIDED else 2 * TOLERANCE)
 
 

@@ -56,6 +56,10 @@ def requests(sampling):
         "audio-to-video": tasks.audio_to_video(TINY, PROMPT, clip, **short | {"num_frames": 33}),
         "video-to-audio": tasks.video_to_audio(TINY, clip, **like),
         "upscale": tasks.upscale(TINY, clip, **like),
+        "reference": tasks.text_to_video(TINY, PROMPT, references=[clip], **short),
+        "references of two kinds": tasks.image_to_video(
+            TINY, PROMPT, image, references=[(clip, 0.5), image], reference_downscale_factor=2, **short
+        ),
         "two stages": tasks.text_to_video(TINY, PROMPT, **two_stage),
         "two stages from an image": tasks.image_to_video(TINY, PROMPT, image, **two_stage),
     }

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ltx_nb import shapes
 from ltx_nb.media import Media, write_video
-from ltx_nb.request import ClipRequest, Given, Sampling, Source
+from ltx_nb.request import ClipRequest, Given, Reference, Sampling, Source
 
 IMAGE = Source.from_bytes(b"an image", "image/png")
 CLIP = Source(sha256="ab" * 32, path="takes/ball.mp4")
@@ -326,6 +326,8 @@ GOOD = {
     "model": [None, "tiny"],
     "sampling": [Sampling(), Sampling(stg_scale=1)],
     "given": [(), [Given("video", IMAGE)], [Given("video", CLIP, 0, 1), Given("audio", CLIP, 0.5, 1.5)]],
+    "references": [(), (), [Reference(IMAGE)], [Reference(CLIP, num_frames=9)]],
+    "reference_downscale_factor": [None, None, 1, 2],
     "two_stage": [True, False],
     "first_stage": [None, None, CLIP],
     "outputs": [("video", "audio"), ["audio"]],

@@ -9,12 +9,12 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-from ltx_nb import Cancelled, Clip, load
+from ltx_nb import Cancelled, Clip, Sampling, load
 from ltx_nb.cli import app
 from ltx_nb.tiny.world import Scene
 from ltx_nb.training import read_dataset, train_lora
 from ltx_nb.training.encoded import encode_dataset
-from ltx_nb.training.flow import GIVEN, LatentClip, draw_given, draw_sigmas
+from ltx_nb.training.flow import GIVEN, LatentClip, batch_loss, draw_given, draw_sigmas
 
 SMALL = {"rank": 2, "lr": 1e-2, "batch_size": 2, "width": 64, "height": 64, "num_frames": 9, "progress": False}
 
@@ -246,3 +246,62 @@ def test_the_command_trains_and_says_what_it_made(dataset, tmp_path):
     said = json.loads(result.stdout.splitlines()[-1])
     assert (said["path"], said["steps"], len(said["losses"])) == (str(out), 2, 2)
     assert out.is_file()
+
+
+@pytest.fixture
+def control_dataset(dataset, tmp_path):
+    """The three clips, each made after another one's picture, half as large."""
+    rows = [{"caption": f"{name}.", "video": str(dataset / f"{name}.mp4")} for name in "abc"]
+    for row, other in zip(rows, "bca", strict=True):
+        row["reference_video"] = str(dataset / f"{other}.mp4")
+    table = tmp_path / "dataset.json"
+    table.write_text(json.dumps(rows))
+    return table
+
+
+def test_an_ic_lora_is_trained_kept_and_asks_for_its_reference(random_session, control_dataset, dataset, tmp_path):
+    settings = SMALL | {"reference": "reference_video", "reference_downscale_factor": 2, "width": 128, "height": 64}
+    out = train_lora(random_session, control_dataset, tmp_path / "control.safetensors", steps=2, **settings)
+    with safe_open(out, framework="pt") as file:
+        assert file.metadata()["reference_downscale_factor"] == "2"
+    session = load("tiny", loras=[out])
+    short = {"width": 128, "height": 64, "num_frames": 9, "sampling": Sampling(num_inference_steps=1)}
+    clip = session.text_to_video("A ball.", references=[dataset / "a.mp4"], progress=False, **short)
+    assert clip.request.reference_downscale_factor == 2
+    again = read_dataset(control_dataset, "reference_video")
+    kept = {"width": 128, "height": 64, "num_frames": 9, "frame_rate": 24.0, "progress": False}
+    before = {file: file.stat().st_mtime_ns for file in (tmp_path / "control.training" / "clips").iterdir()}
+    clips = encode_dataset(
+        random_session, again, tmp_path / "control.training" / "clips", **kept, reference_downscale_factor=2
+    )
+    assert {file: file.stat().st_mtime_ns for file in (tmp_path / "control.training" / "clips").iterdir()} == before
+    assert clips[0].reference.shape == (2 * 1 * 2, 128) and clips[0].reference_shape == (2, 1, 2)
+
+
+def test_a_reference_is_seen_while_a_clip_is_learned(random_session, control_dataset, tmp_path):
+    """Another reference is another loss, of the same clip, noise and timestep."""
+    kept = {"width": 64, "height": 64, "num_frames": 9, "frame_rate": 24.0, "progress": False}
+    examples = read_dataset(control_dataset, "reference_video")
+    first, second, _ = encode_dataset(random_session, examples, tmp_path / "clips", **kept)
+    swapped = LatentClip(**vars(first) | {"reference": second.reference})
+    transformer = random_session.pipe.transformer
+    with torch.no_grad():
+        losses = [
+            batch_loss(transformer, [clip], torch.Generator().manual_seed(0), {})["video"] for clip in (first, swapped)
+        ]
+    assert losses[0] != losses[1]
+
+
+def test_a_clip_without_its_reference_is_named(control_dataset):
+    rows = json.loads(control_dataset.read_text())
+    del rows[1]["reference_video"]
+    control_dataset.write_text(json.dumps(rows))
+    with pytest.raises(ValueError, match="row 2 has no reference_video; every clip needs the video or picture that it"):
+        read_dataset(control_dataset, "reference_video")
+
+
+def test_a_reference_that_is_not_asked_for_says_how(control_dataset):
+    with pytest.raises(
+        ValueError, match=r"row 1 has reference_video, .* nearest: train_lora\(..., reference='reference"
+    ):
+        read_dataset(control_dataset)

@@ -61,6 +61,9 @@ def run(
     audio: Annotated[Path | None, typer.Option(help="Sound to follow; with --extend, of what is added.")] = None,
     audio_only: Annotated[bool, typer.Option("--audio-only", help="Make sound alone.")] = False,
     strength: Annotated[float, typer.Option(help="How firmly --image is kept, 0 to 1.")] = 1.0,
+    reference: Annotated[
+        list[str] | None, typer.Option(help="FILE or FILE:STRENGTH to follow, as the IC-LoRA in --lora was trained to.")
+    ] = None,
     fit: Annotated[str | None, typer.Option(help="crop, pad or stretch given pictures.")] = None,
     two_stage: Annotated[bool, typer.Option("--two-stage", help="Half the size first, then refined.")] = False,
     model: Annotated[str, typer.Option(help="Name of the model, or the path of its file or folder.")] = "tiny",
@@ -102,6 +105,7 @@ def run(
             "height": height,
             "frame_rate": frame_rate,
             "fit": fit,
+            "references": _weighted(reference or []) or None,
             "negative_prompt": negative_prompt,
             "sampling": None if steps is None else Sampling(num_inference_steps=steps),
             "two_stage": two_stage or None,
@@ -149,7 +153,7 @@ def run(
             "preset": preset,
             "text_encoder": text_encoder,
             "offload": offload,
-            "loras": _loras(lora or []),
+            "loras": _weighted(lora or []),
         }
         _make(outcome, out, entry, model, wanted, yes=yes, make=make, embed=embed, **loaded)
 
@@ -190,7 +194,9 @@ def _asked_again(path: Path, prompt: str | None, settings: dict[str, Any]) -> Cl
             raise ValueError(f"cannot read {path}: {error.strerror}") from None
     else:
         found = ClipRequest.from_file(path)
-    return found.replace(**spelt_out(settings | ({} if prompt is None else {"prompt": prompt})))
+    references = settings.pop("references", None)
+    found = found.replace(**spelt_out(settings | ({} if prompt is None else {"prompt": prompt})))
+    return found.replace(references=_tasks().references_of(references, found)) if references else found
 
 
 def _timed(item: str) -> tuple[float, Path]:
@@ -203,8 +209,8 @@ def _timed(item: str) -> tuple[float, Path]:
     raise ValueError(f"--keyframe {item!r} is no TIME=PICTURE; nearest: 1.0={picture or item}")
 
 
-def _loras(items: list[str]) -> list[tuple[str, float]]:
-    """FILE or FILE:SCALE each; a name may have a colon where what follows is no number."""
+def _weighted(items: list[str]) -> list[tuple[str, float]]:
+    """FILE or FILE:SCALE each, for LoRAs and references; a name may have a colon where what follows is no number."""
     found = []
     for item in items:
         path, colon, scale = item.rpartition(":")

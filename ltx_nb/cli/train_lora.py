@@ -23,6 +23,12 @@ def train_lora(
     lr: Annotated[float, typer.Option(help="Learning rate.", min=0)] = 1e-4,
     batch_size: Annotated[int, typer.Option(help="Clips a step.", min=1)] = 1,
     trigger: Annotated[str, typer.Option(help="Word put before every caption.")] = "",
+    reference: Annotated[
+        str | None, typer.Option(help="Column of the table that names what each clip is made after: an IC-LoRA.")
+    ] = None,
+    reference_downscale_factor: Annotated[
+        int, typer.Option(help="By how much smaller than the clips references are encoded.", min=1)
+    ] = 1,
     size: Annotated[str | None, typer.Option(help="720p, ... or WIDTHxHEIGHT; default: the model's.")] = None,
     frames: Annotated[int | None, typer.Option(help="Most frames of a clip, 8k + 1; default: the model's.")] = None,
     seed: Annotated[int, typer.Option(help="Of every draw.")] = 0,
@@ -52,6 +58,8 @@ def train_lora(
             lr=lr,
             batch_size=batch_size,
             trigger=trigger,
+            reference=reference,
+            reference_downscale_factor=reference_downscale_factor,
             width=width,
             height=height,
             num_frames=frames,

@@ -63,6 +63,8 @@ def _check(request: ClipRequest) -> None:
             refused.append("sound that is given for a part of the clip")
     if request.first_stage is not None:
         refused.append("a clip to refine (first_stage)")
+    if request.references:
+        refused.append("references")
     if request.outputs != ("video", "audio"):
         refused.append(f"outputs={request.outputs}")
     if refused:

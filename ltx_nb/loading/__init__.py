@@ -24,7 +24,7 @@ from ltx_nb.catalogue.parameters import ParameterCounts, counts_of_parts, parame
 from ltx_nb.checks import choice
 from ltx_nb.loading.download import naming
 from ltx_nb.loading.folder import read_folder, write_folder
-from ltx_nb.loading.loras import LoraSource, listed, parameters_of_loras, switched_loras
+from ltx_nb.loading.loras import LoraSource, listed, parameters_of_loras, reference_factor, switched_loras
 from ltx_nb.loading.model_files import Located, converted_folder, files_of, located, stage_2_lora_of, to_download
 from ltx_nb.loading.place import change_weights, place
 from ltx_nb.loading.single_file import single_file_components
@@ -79,7 +79,8 @@ def load(
     text: "resident" keeps the text encoder and the connectors on the accelerator, the default for a small model;
         "stream" has a few of their layers there at a time; "cached", else the default, also keeps encoded prompts on
         disk.
-    loras: a path, or (path, scale), or several, added to the weights before those are quantised.
+    loras: a path, or (path, scale), or several, added to the weights before those are quantised. An IC-LoRA is one by
+        its metadata; its session asks for `references`.
     stage_2_loras: the same, on in second stages alone and kept beside the weights. By default the one that the model's
         second stage is made for, where it lies beside the model's file or in the hub's cache; () for none.
     folder: where the files of a model in the catalogue lie, instead of its repository.
@@ -96,6 +97,7 @@ def load(
     for the model, FileNotFoundError where weights are missing, PermissionError for a gated repository.
     """
     entry, loras = find_model(model), listed(loras)
+    follows = reference_factor(loras)
     if folder is not None:
         entry = replace(entry, weights=os.path.abspath(folder))
     parts = (parts,) if isinstance(parts, (str, os.PathLike)) else tuple(parts)
@@ -158,6 +160,7 @@ def load(
             text=text or ("resident" if chosen.keeps_text else "cached"),
             prompt_cache=prompt_cache,
             stage_2_loras=refining,
+            reference_downscale_factor=follows,
         )
 
 
@@ -171,6 +174,7 @@ def session_of(
     text: str,
     prompt_cache: str | os.PathLike[str] | None = None,
     stage_2_loras: Sequence[LoraSource] = (),
+    reference_downscale_factor: int | None = None,
 ) -> Session:
     """A Session of components that have their final form already, brought to where they run.
 
@@ -184,7 +188,7 @@ def session_of(
     preset = fit.preset
     switched = switched_loras(pipe.transformer, stage_2_loras) if stage_2_loras else None
     place(pipe, preset, resident=fit.resident, device=device, dtype=dtype, text=text, block_source=preset.offload)
-    return Session(pipe, entry, cache, fit, switched)
+    return Session(pipe, entry, cache, fit, switched, reference_downscale_factor)
 
 
 def with_loras(counts: ParameterCounts, added: int, preset: Preset) -> ParameterCounts:

@@ -26,7 +26,8 @@ from ltx_nb.running.switched_loras import SwitchedLoras
 
 # What `load(loras=...)` takes: a path, or a path with a scale; one or several.
 LoraSource = str | os.PathLike[str] | tuple[str | os.PathLike[str], float]
-REFERENCE = "reference_downscale_factor"  # in the metadata of IC-LoRAs: ltx_pipelines/iclora_utils.py of the reference
+# In the metadata of IC-LoRAs: ltx_pipelines/iclora_utils.py of the reference.
+REFERENCE, REFERENCE_IN_TIME = "reference_downscale_factor", "reference_temporal_scale_factor"
 Layer: TypeAlias = torch.nn.Linear | ScaledLinear | GgufLinear
 
 
@@ -89,7 +90,7 @@ def fuse_loras(
     after: called with the model and the name of each layer that is done, to quantise it before the next is made.
     dtype: of the changed weights, None for the stored one; bf16 rounds away much of a small change.
 
-    Raises WeightsError for a file that does not fit them, and for an IC-LoRA.
+    Raises WeightsError for a file that does not fit them.
     """
     changes = _changes(models, sources)
     for name, layers in changes.items():
@@ -107,8 +108,10 @@ def switched_loras(transformer: torch.nn.Module, sources: Sequence[LoraSource]) 
 
     What they change of the connectors is left out, as by the reference: a prompt is encoded once for all stages.
 
-    Raises WeightsError as `fuse_loras`, and for DoRA and LoKr, which are no plain sum.
+    Raises WeightsError as `fuse_loras`, for DoRA and LoKr, which are no plain sum, and for an IC-LoRA.
     """
+    if reference_factor(sources) is not None:
+        raise WeightsError("an IC-LoRA follows references in every stage; nearest: give it to loras")
     changes = _changes({"transformer": transformer}, sources, passed_over=("connectors",))
     for name, layers in changes.items():
         if any(set(layer.parts) - {DOWN, UP, ALPHA} for layer in layers):
@@ -119,6 +122,32 @@ def switched_loras(transformer: torch.nn.Module, sources: Sequence[LoraSource]) 
         for layer in layers:
             switched.add(target, layer.parts[DOWN], layer.parts[UP], layer.scale * layer.strength)
     return switched
+
+
+def reference_factor(sources: Sequence[LoraSource]) -> int | None:
+    """By how much smaller than the clip their references are to be, where one of them is an IC-LoRA; else None.
+
+    Raises WeightsError where they differ in it, and for what references cannot be here.
+    """
+    found: dict[str, int] = {}
+    for path, _ in map(path_and_scale, sources):
+        with opened(path) as file:
+            notes = file.metadata()
+        factors = {name: notes[name] for name in (REFERENCE, REFERENCE_IN_TIME) if name in notes}
+        for name, value in factors.items():
+            if not value.isdecimal() or int(value) < 1:
+                raise WeightsError(f"{path} has {name}={value[:20]!r} in its metadata, which is no whole number from 1")
+        if int(factors.get(REFERENCE_IN_TIME, 1)) != 1:
+            raise WeightsError(
+                f"{path} was trained on references of fewer frames a second ({REFERENCE_IN_TIME}="
+                f"{factors[REFERENCE_IN_TIME][:20]}), which cannot be given yet; leave it out"
+            )
+        if factors:
+            found[path] = int(factors.get(REFERENCE, 1))
+    if len(set(found.values())) > 1:
+        those = ", ".join(f"{path} ({factor})" for path, factor in found.items())
+        raise WeightsError(f"the LoRAs differ in {REFERENCE}: {those}; give those of one of them")
+    return next(iter(found.values()), None)
 
 
 def parameters_of_loras(sources: Sequence[LoraSource]) -> int:
@@ -189,7 +218,6 @@ def _check(path: str, models: Mapping[str, torch.nn.Module], layer: LoraLayer) -
 def _layers(path: str, names: LoraNames) -> Iterator[LoraLayer]:
     with opened(path) as file:
         stored, notes = stored_tensors(file), file.metadata()
-        _refuse_reference(path, notes)
         adapter = _adapter(path, notes)
         by_layer: dict[str, dict[str, Stored]] = {}
         unknown = []
@@ -262,12 +290,3 @@ def _adapter(path: str, notes: Mapping[str, str]) -> dict[str, Any]:
         return adapter
     except (ValueError, TypeError, RecursionError) as error:
         raise WeightsError(f"{path} has a lora_adapter_metadata that is not PEFT's: {error}") from None
-
-
-def _refuse_reference(path: str, notes: Mapping[str, str]) -> None:
-    if REFERENCE in notes:
-        raise WeightsError(
-            f"{path} is an IC-LoRA ({REFERENCE}={notes[REFERENCE][:20]}): it learned to follow a reference video that "
-            "is given beside the noise, and without one it only blurs what the model makes. References cannot be given "
-            "yet; leave it out, or take a LoRA that changes a style or a subject"
-        )

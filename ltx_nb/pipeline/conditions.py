@@ -13,8 +13,8 @@ from diffusers.pipelines.ltx2.utils import apply_image_conditioning_crf
 
 from ltx_nb.media import fit_frames
 from ltx_nb.pipeline.sources import frames_at, read_sound
-from ltx_nb.request import ClipRequest, Given
-from ltx_nb.shapes import AUDIO_LATENTS_PER_SECOND, TIME_TOLERANCE_S
+from ltx_nb.request import ClipRequest, Given, Reference
+from ltx_nb.shapes import AUDIO_LATENTS_PER_SECOND, TIME_TOLERANCE_S, VIDEO_TEMPORAL_COMPRESSION
 
 
 @dataclass
@@ -23,12 +23,14 @@ class Conditions:
 
     frames: uint8 [F, H, W, 3]. images: (frame index, uint8 [H, W, 3], strength, whether appended) of each
     given image, in order.
-    waveform: float32 [2, N] at the clip's sample rate. notes: in words, what was converted and how.
+    waveform: float32 [2, N] at the clip's sample rate. references: (uint8 [F, H, W, 3], strength) of each.
+    notes: in words, what was converted and how.
     """
 
     frames: np.ndarray | None = None
     images: list[tuple[int, np.ndarray, float, bool]] = field(default_factory=list)
     waveform: np.ndarray | None = None
+    references: list[tuple[np.ndarray, float]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
@@ -60,7 +62,37 @@ def conditions_of(request: ClipRequest, sample_rate: int, image_crf: int) -> Con
             index = item.frame_index(request.frame_rate)
             found.images.append((index, fitted[0], item.strength, index > 0 or item.is_appended))
     found.images.sort(key=lambda image: image[0])
+    found.references = [(_reference_frames(request, it, found.notes), it.strength) for it in request.references]
     return found
+
+
+def _reference_frames(request: ClipRequest, reference: Reference, notes: list[str]) -> np.ndarray:
+    """uint8 [F, H, W, 3] of the reference, smaller than the clip by its downscale factor."""
+    info = reference.source.info()
+    for note in info.video_notes:
+        _note(notes, note)
+    if reference.num_frames == 1:
+        moments_s = np.array([_middle_s(reference.source_start_s, info.frame_rate)])
+    else:
+        needed_s = reference.source_start_s + reference.num_frames / request.frame_rate
+        length_s = 0.0 if info.frame_rate is None else info.num_frames / info.frame_rate
+        if needed_s > length_s + 0.5 / (info.frame_rate or request.frame_rate):
+            raise ValueError(
+                f"a reference of {reference.num_frames} frames takes {needed_s:.6g} s of a source that lasts "
+                f"{length_s:.6g} s; give num_frames={_largest_count(length_s * request.frame_rate)}"
+            )
+        moments_s = reference.source_start_s + (np.arange(reference.num_frames) + 0.5) / request.frame_rate
+    fitted = []
+    for picture in frames_at(reference.source, moments_s):
+        frame, note = _fitted(picture[None], request, reference.fit, request.reference_downscale_factor or 1)
+        fitted.append(frame[0])
+        _note(notes, note and f"reference: {note}")
+    return np.stack(fitted)
+
+
+def _largest_count(num_frames: float) -> int:
+    """The most frames, 8k + 1, of that many; 1 at the least."""
+    return max(int(num_frames + TIME_TOLERANCE_S) - 1, 0) // VIDEO_TEMPORAL_COMPRESSION * VIDEO_TEMPORAL_COMPRESSION + 1
 
 
 def _frames_over_time(request: ClipRequest, items: list[Given], notes: list[str]) -> np.ndarray:
@@ -92,17 +124,19 @@ def _middle_s(moment_s: float, frame_rate: float | None) -> float:
     return 0.0 if frame_rate is None else (round(moment_s * frame_rate) + 0.5) / frame_rate
 
 
-def _fitted(frames: np.ndarray, request: ClipRequest, fit: str) -> tuple[np.ndarray, str]:
-    """Frames at the request's size, and in words what was done ("" if nothing).
+def _fitted(frames: np.ndarray, request: ClipRequest, fit: str, factor: int = 1) -> tuple[np.ndarray, str]:
+    """Frames at the request's size divided by `factor`, and in words what was done ("" if nothing).
 
     They are fitted to what export leaves of it, so that 1080 rows stay 1080; what it cuts off repeats their edges.
     """
-    if frames.shape[1:3] == (request.height, request.width):
+    width, height = request.width // factor, request.height // factor
+    if frames.shape[1:3] == (height, width):
         return frames, ""
-    shown = request.crop_width or request.width, request.crop_height or request.height
+    shown = (request.crop_width or request.width) // factor, (request.crop_height or request.height) // factor
     fitted, note = fit_frames(frames, *shown, fit)
-    across, down = (request.width - shown[0]) // 2, (request.height - shown[1]) // 2
-    return np.pad(fitted, ((0, 0), (down, down), (across, across), (0, 0)), mode="edge"), note
+    across, down = width - shown[0], height - shown[1]
+    sides = ((0, 0), (down // 2, down - down // 2), (across // 2, across - across // 2), (0, 0))
+    return np.pad(fitted, sides, mode="edge"), note
 
 
 def _samples_over_time(request: ClipRequest, items: list[Given], sample_rate: int, notes: list[str]) -> np.ndarray:

@@ -18,6 +18,7 @@ from diffusers.modular_pipelines import InputParam, ModularPipelineBlocks, Outpu
 from diffusers.modular_pipelines.modular_pipeline_utils import ComponentSpec
 
 from ltx_nb.mel import log_mel
+from ltx_nb.pipeline.coords import image_coords, reference_coords
 from ltx_nb.pipeline.prepare import pack_audio, pack_video
 from ltx_nb.running.tiles import tiles_of
 from ltx_nb.shapes import AudioLatentShape, VideoShape, audio_num_latents
@@ -103,8 +104,9 @@ class EncodeVideoStep(ModularPipelineBlocks):
     def description(self) -> str:
         return (
             "Encodes given frames over the whole timeline and given images one by one. Images are appended as tokens "
-            "with the time of their frame, but for one that stands in the first latent frame's place. The rest of the "
-            "latents is the initial latents of a second stage, or 0."
+            "with the time of their frame, but for one that stands in the first latent frame's place; references after "
+            "them, with their own times and places. The rest of the latents is the initial latents of a second stage, "
+            "or 0."
         )
 
     @property
@@ -117,6 +119,8 @@ class EncodeVideoStep(ModularPipelineBlocks):
             DEVICE_INPUT,
             InputParam("given_frames", type_hint=torch.Tensor, description="uint8 [num_frames, height, width, 3]."),
             InputParam("given_images", default=(), description="(frame, uint8 [H, W, 3], strength, appended) of each."),
+            InputParam("references", default=(), description="(uint8 [F, H, W, 3], strength) of each."),
+            InputParam("reference_downscale_factor", type_hint=int, default=1),
             InputParam("video_mask", required=True, description="[1, video tokens, 1], 1 generates."),
             InputParam("initial_latents", description="Normalised [1, C, F, H, W] to refine."),
             InputParam("num_frames", type_hint=int, required=True),
@@ -129,11 +133,14 @@ class EncodeVideoStep(ModularPipelineBlocks):
     @property
     def intermediate_outputs(self) -> list[OutputParam]:
         return [
-            OutputParam("latents", description="Clean packed video latents, appended keyframe tokens last."),
+            OutputParam("latents", description="Clean packed video latents, then appended tokens."),
             OutputParam("start_latents", description="What is noised of them: initial latents, or 0."),
-            OutputParam("video_mask", description="With the appended tokens: 1 - strength of their image."),
+            OutputParam("video_mask", description="With the appended tokens: 1 - strength of what they show."),
             OutputParam("appended_coords", description="[1, 3, appended tokens, 2] in s, px, px."),
             OutputParam("base_token_count", description="Video tokens without the appended ones."),
+            OutputParam(
+                "reference_token_count", description="Of the appended ones, references' tokens, which are last."
+            ),
             OutputParam("latent_shape", description="(frames, height, width) in latents."),
         ]
 
@@ -148,7 +155,7 @@ class EncodeVideoStep(ModularPipelineBlocks):
             latents = torch.zeros(size, device=device)
         mask = block_state.video_mask.to(device)
         latents, coords = pack_video(latents), [torch.zeros(1, 3, 0, 2, device=device)]
-        start = latents
+        start, appended = latents, []
 
         def encoded(frames: torch.Tensor) -> torch.Tensor:
             stop = partial(stop_if_cancelled, block_state.cancel_event)
@@ -161,10 +168,21 @@ class EncodeVideoStep(ModularPipelineBlocks):
             if not is_appended:
                 latents = torch.cat([tokens, latents[:, shape.tokens_per_frame :]], dim=1)
             else:
-                latents = torch.cat([latents, tokens], dim=1)
-                start = torch.cat([start, torch.zeros_like(tokens)], dim=1)
-                mask = torch.cat([mask, mask.new_full((1, tokens.shape[1], 1), 1 - strength)], dim=1)
-                coords.append(_image_coords(frame_index / block_state.frame_rate, block_state, shape).to(device))
+                at = image_coords(
+                    frame_index / block_state.frame_rate, block_state.frame_rate, shape.height, shape.width
+                )
+                appended.append((tokens, strength, at))
+        num_images, factor = len(appended), block_state.reference_downscale_factor
+        for frames, strength in block_state.references:
+            inside = VideoShape(*frames.shape[:3]).latent
+            size = (inside.num_frames, inside.height, inside.width)
+            appended.append((encoded(frames), strength, reference_coords(size, block_state.frame_rate, factor)))
+        for tokens, strength, at in appended:
+            latents = torch.cat([latents, tokens], dim=1)
+            start = torch.cat([start, torch.zeros_like(tokens)], dim=1)
+            mask = torch.cat([mask, mask.new_full((1, tokens.shape[1], 1), 1 - strength)], dim=1)
+            coords.append(at.to(device))
+        block_state.reference_token_count = sum(tokens.shape[1] for tokens, *_ in appended[num_images:])
         block_state.latents, block_state.start_latents, block_state.video_mask = latents, start, mask
         block_state.appended_coords = torch.cat(coords, dim=2)
         block_state.base_token_count = shape.tokens
@@ -231,21 +249,3 @@ class EncodeAudioStep(ModularPipelineBlocks):
         block_state.audio_num_frames = num_latents
         self.set_block_state(state, block_state)
         return components, state
-
-
-def _image_coords(start_s: float, block_state, shape) -> torch.Tensor:
-    """[1, 3, tokens, 2]: the frame's time in s and each token's rows and columns in px, as start and end.
-
-    As the reference's VideoConditionByKeyframeIndex: one frame long, without the causal shift of the first latent.
-    """
-    side_px = block_state.height // shape.height
-    starts = torch.stack(
-        torch.meshgrid(
-            torch.tensor([start_s]),
-            side_px * torch.arange(shape.height, dtype=torch.float32),
-            side_px * torch.arange(shape.width, dtype=torch.float32),
-            indexing="ij",
-        )
-    ).flatten(1)
-    lengths = torch.tensor([1 / block_state.frame_rate, side_px, side_px])
-    return torch.stack([starts, starts + lengths[:, None]], dim=-1)[None]

@@ -35,7 +35,7 @@ def unpack_audio(tokens: torch.Tensor, num_channels: int = 8) -> torch.Tensor:
 
 
 def draw_noise(seed: int, lane: str, stage: int, shape: tuple[int, ...]) -> torch.Tensor:
-    """Gaussian float32 noise of one lane ("video", "audio", "keyframes") in one stage, the same on every device.
+    """Gaussian float32 noise in one stage of a lane, of "keyframes" or of "references", the same on every device.
 
     Each has a generator of its own, derived from the seed, so that freezing one leaves the others' draw unchanged.
     """
@@ -69,6 +69,7 @@ class AddNoiseStep(ModularPipelineBlocks):
             InputParam("video_mask", required=True, description="[1, video tokens, 1], 1 generates."),
             InputParam("audio_mask", required=True, description="[1, audio tokens, 1], 1 generates."),
             InputParam("base_token_count", required=True, description="Video tokens without appended keyframes."),
+            InputParam("reference_token_count", default=0, description="Of the appended tokens, those of references."),
             InputParam("latent_shape", required=True, description="Video latents as (frames, height, width)."),
             InputParam("seed", type_hint=int, default=0),
             InputParam("stage", type_hint=int, default=1, description="1, or 2 for the refinement at double size."),
@@ -91,10 +92,11 @@ class AddNoiseStep(ModularPipelineBlocks):
         video, audio = block_state.latents, block_state.audio_latents
         seed, stage = block_state.seed, block_state.stage
         noise = pack_video(draw_noise(seed, "video", stage, (1, video.shape[2], *block_state.latent_shape)))
-        appended = video.shape[1] - block_state.base_token_count
-        if appended:
-            keyframe_noise = draw_noise(seed, "keyframes", stage, (1, appended, video.shape[2]))
-            noise = torch.cat([noise, keyframe_noise], dim=1)
+        looked_at = block_state.reference_token_count
+        keyframes = video.shape[1] - block_state.base_token_count - looked_at
+        for lane, count in (("keyframes", keyframes), ("references", looked_at)):
+            if count:
+                noise = torch.cat([noise, draw_noise(seed, lane, stage, (1, count, video.shape[2]))], dim=1)
         audio_noise = draw_noise(seed, "audio", stage, tuple(audio.shape))
         sigma = components.scheduler.sigmas[0].to(video.device)
         block_state.clean_latents, block_state.clean_audio_latents = video, audio

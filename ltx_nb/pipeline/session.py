@@ -45,7 +45,8 @@ class Session(Verbs):
 
     pipe: the LTX2ModularPipeline; `print(session.pipe.blocks)` shows what it does. model: its catalogue entry.
     prompt_cache: where encoded prompts are looked up and kept, if anywhere. fit: how it was made to fit, if it was.
-    stage_2_loras: LoRAs that are on in second stages alone, if there are any.
+    stage_2_loras: LoRAs that are on in second stages alone, if there are any. reference_downscale_factor: that of the
+    IC-LoRA in its weights, which follows references; None where it has none.
     """
 
     def __init__(
@@ -55,12 +56,14 @@ class Session(Verbs):
         prompt_cache: PromptCache | None = None,
         fit: Fit | None = None,
         stage_2_loras: SwitchedLoras | None = None,
+        reference_downscale_factor: int | None = None,
     ):
         self.pipe = pipe
         self.model = model
         self.prompt_cache = prompt_cache
         self.fit = fit
         self.stage_2_loras = stage_2_loras
+        self.reference_downscale_factor = reference_downscale_factor
         self._scheduler = pipe.scheduler
         self._running = threading.Lock()
         self._holder: int | None = None  # the thread that runs it
@@ -136,6 +139,7 @@ class Session(Verbs):
             )
         if not (on_step is None or callable(on_step)):
             raise TypeError(f"on_step is a {type(on_step).__name__}; give a function that takes a StepEvent, or None")
+        request = self._with_reference_factor(request)
         failed: list[Exception] = []
         with self.exclusively():
             self._cancel.clear()
@@ -169,6 +173,20 @@ class Session(Verbs):
             if failed:
                 raise failed[0]
             return clip
+
+    def _with_reference_factor(self, request: ClipRequest) -> ClipRequest:
+        trained, asked = self.reference_downscale_factor, request.reference_downscale_factor
+        if trained is not None and not request.references:
+            raise ValueError(
+                "this session has an IC-LoRA, which follows a reference and without one only blurs what the model "
+                "makes; give references=[video], or load the model without it"
+            )
+        if trained is not None and asked not in (None, trained):
+            raise ValueError(
+                f"reference_downscale_factor={asked} is not the {trained} that this session's IC-LoRA was trained "
+                "with; leave it out"
+            )
+        return request.replace(reference_downscale_factor=asked or trained or 1) if request.references else request
 
     def _check(self, request: ClipRequest, stages: list[Stage]) -> None:
         self._warn_of_lost_words(request.prompt)
@@ -258,6 +276,8 @@ class Session(Verbs):
             "given_frames": _tensor(given.frames),
             "given_images": [(index, torch.tensor(image), *how) for index, image, *how in given.images],
             "given_waveform": _tensor(given.waveform),
+            "references": [(torch.tensor(frames), strength) for frames, strength in given.references],
+            "reference_downscale_factor": request.reference_downscale_factor or 1,
             "sample_rate": self.sample_rate,
             "video_mask": torch.from_numpy(request.video_mask())[None, :, None],
             "audio_mask": torch.from_numpy(request.audio_mask())[None, :, None],

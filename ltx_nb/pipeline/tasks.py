@@ -6,7 +6,7 @@ What a task leaves open (size, length, frame rate) comes from the given media wh
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import sqrt
 from typing import Any, TypedDict, Unpack
@@ -17,7 +17,7 @@ from ltx_nb.checks import choice, finite_number
 from ltx_nb.clip import Clip
 from ltx_nb.media import MediaInfo, read_request_json
 from ltx_nb.pipeline.sources import only_lane, picture_source, read_sound, sound_source
-from ltx_nb.request import ClipRequest, Given, Sampling, Source, spelt_out
+from ltx_nb.request import ClipRequest, Given, Reference, Sampling, Source, spelt_out
 
 # Far below what can be heard or seen: such sound is there by rounding, if at all.
 SILENCE = 1e-4
@@ -30,6 +30,8 @@ class ClipOptions(TypedDict, total=False):
     size: a name in shapes.NAMED_SIZES, such as "1080p" or "portrait", instead of width and height; or "source", that of
     the given picture in whole latents, with no more pixels than 1080p has.
     fit: "crop", "pad" or "stretch" a given picture of other proportions.
+    references: what is looked at and no part of the clip, as IC-LoRAs follow it: a picture or a video each, from the
+    clip's first frame on, or (that, strength), or a Reference.
     """
 
     size: str | None
@@ -37,6 +39,8 @@ class ClipOptions(TypedDict, total=False):
     height: int | None
     frame_rate: float | None
     fit: str | None
+    references: Sequence[Any] | None
+    reference_downscale_factor: int | None
     seed: int | None
     negative_prompt: str | None
     sampling: Sampling | None
@@ -273,8 +277,27 @@ def _request(
         if not any(item.lane == "video" for item in fields.get("given", ())):
             raise ValueError(f"fit={fit!r} is for a given picture, and none is given here; leave it out")
         fields["given"] = tuple(replace(item, fit=fit) if item.lane == "video" else item for item in fields["given"])
+    references = chosen.pop("references", ())
     of_model = {"width": model.width, "height": model.height, "num_frames": model.num_frames}
-    return ClipRequest(prompt, **of_model | spelt_out(chosen) | fields)
+    request = ClipRequest(prompt, **of_model | spelt_out(chosen) | fields)
+    return request.replace(references=references_of(references, request)) if references else request
+
+
+def references_of(wanted: Any, request: ClipRequest) -> tuple[Reference, ...]:
+    """References of pictures and videos, each as long as it is, and no longer than the clip."""
+    if isinstance(wanted, (str, os.PathLike)) or not isinstance(wanted, Sequence):
+        raise ValueError(f"references is a {type(wanted).__name__}; give a list: references=[video]")
+    found = []
+    for item in wanted:
+        if isinstance(item, Reference):
+            found.append(item)
+            continue
+        picture, strength = item if isinstance(item, tuple) and len(item) == 2 else (item, 1.0)
+        source = picture_source(picture, request.frame_rate)
+        info = source.info()
+        usable = _whole_latents(info, {"frame_rate": request.frame_rate}) if info.frame_rate else 1
+        found.append(Reference(source, num_frames=min(usable, request.num_frames), strength=strength))
+    return tuple(found)
 
 
 def _scaled_down(info: MediaInfo) -> dict[str, int]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ltx_nb.catalogue.models import Model
 from ltx_nb.checks import choice
-from ltx_nb.request import ClipRequest, Given, Source, spelt_out
+from ltx_nb.request import ClipRequest, Given, Reference, Source, spelt_out
 
 PICTURE = Source.from_bytes(b"a picture", "image/png")
 CLIP = Source.from_bytes(b"a clip with sound", "video/mp4")
@@ -45,6 +45,7 @@ TASKS: dict[str, Callable[[ClipRequest], ClipRequest]] = {
     "audio-to-video": lambda blank: blank.replace(given=(Given("audio", CLIP, 0.0, blank.duration_s),)),
     "video-to-audio": lambda blank: blank.replace(given=(Given("video", CLIP, 0.0, blank.duration_s),)),
     "audio-only": lambda blank: blank.replace(outputs=("audio",)),
+    "reference": lambda blank: blank.replace(references=(Reference(CLIP, num_frames=blank.num_frames),)),
     "upscale": lambda blank: blank.replace(two_stage=True, first_stage=CLIP),
 }
 
@@ -64,6 +65,8 @@ def named_task(request: ClipRequest) -> str:
     """The task, by its name in TASKS, that the request's outputs and what it is given amount to."""
     if request.first_stage is not None:
         return "upscale"
+    if request.references:
+        return "reference"
     if request.outputs == ("audio",):
         return "audio-only"
     if "video" in request.frozen_lanes:

@@ -9,7 +9,7 @@ import csv
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +22,24 @@ MAX_TABLE_BYTES = 64_000_000
 
 @dataclass(frozen=True)
 class Example:
-    """One clip to learn from. audio: a sound file in place of the video's own sound; None takes that."""
+    """One clip to learn from. audio: a sound file in place of the video's own sound; None takes that.
+
+    reference: what a control LoRA is to follow to make the clip, a video or a picture.
+    """
 
     caption: str
     video: Path
     audio: Path | None = None
+    reference: Path | None = None
 
 
-def read_dataset(path: str | os.PathLike[str]) -> list[Example]:
+def read_dataset(path: str | os.PathLike[str], reference: str | None = None) -> list[Example]:
     """Return the examples of a table, or of a folder.
 
     path: a CSV, JSON (a list of objects) or JSONL file with the columns `caption`, `video` and, if wanted, `audio`,
         their paths relative to it; or a folder that holds such a table as dataset.* or metadata.*, or videos each
         with a caption in a .txt file of the same name.
+    reference: the column that names what each clip is made after, for a control LoRA.
 
     Raises FileNotFoundError for a path or a file that is not there, ValueError for rows that cannot be used, each
     with its number.
@@ -42,13 +47,17 @@ def read_dataset(path: str | os.PathLike[str]) -> list[Example]:
     path = Path(path)
     if path.is_dir():
         table = next((path / name for name in TABLES if (path / name).is_file()), None)
-        examples = _captioned_videos(path) if table is None else _read_table(table)
+        if table is None and reference is not None:
+            raise ValueError(
+                f"{path} has no table ({', '.join(TABLES)}), whose column {reference!r} names the references"
+            )
+        examples = _captioned_videos(path) if table is None else _read_table(table, reference)
     elif path.is_file():
-        examples = _read_table(path)
+        examples = _read_table(path, reference)
     else:
         raise FileNotFoundError(f"no dataset at {path}; give a folder, or a .csv, .json or .jsonl file")
     for number, example in enumerate(examples, start=1):
-        for file in (example.video, example.audio):
+        for file in (example.video, example.audio, example.reference):
             if file is not None and not file.is_file():
                 raise FileNotFoundError(f"{path}, clip {number}: no file {file}; paths are relative to the table")
     return examples
@@ -69,10 +78,10 @@ def _captioned_videos(folder: Path) -> list[Example]:
         )
     captions = [video.with_suffix(".txt").read_text(encoding="utf-8").strip() for video in videos]
     rows = [{"caption": text, "video": video.name} for text, video in zip(captions, videos, strict=True)]
-    return [_example(row, row["video"], folder) for row in rows]
+    return [_example(row, row["video"], folder, None) for row in rows]
 
 
-def _read_table(path: Path) -> list[Example]:
+def _read_table(path: Path, reference: str | None) -> list[Example]:
     if path.stat().st_size > MAX_TABLE_BYTES:
         size = path.stat().st_size
         raise ValueError(f"{path} has {size:,} bytes; a table of captions has {MAX_TABLE_BYTES:,} at most")
@@ -82,7 +91,8 @@ def _read_table(path: Path) -> list[Example]:
     rows = readers[path.suffix.lower()](path)
     if not rows:
         raise ValueError(f"{path} has no rows; one row a clip, with the columns caption and video")
-    return [_example(row, f"{path.name}, row {number}", path.parent) for number, row in enumerate(rows, start=1)]
+    where = f"{path.name}, row "
+    return [_example(row, f"{where}{number}", path.parent, reference) for number, row in enumerate(rows, start=1)]
 
 
 def _csv_rows(path: Path) -> list[Any]:
@@ -109,12 +119,13 @@ def _parsed(text: str, where: str) -> Any:
         raise ValueError(f"{where} is not JSON: {error}") from None
 
 
-def _example(row: Any, where: str, folder: Path) -> Example:
+def _example(row: Any, where: str, folder: Path, reference: str | None) -> Example:
     if not isinstance(row, Mapping):
         raise ValueError(f"{where} is a {type(row).__name__}; an object with caption and video is needed")
-    unused = [name for name in UNUSED_COLUMNS if row.get(name)]
+    unused = [name for name in UNUSED_COLUMNS if row.get(name) and name != reference]
     if unused:
-        raise ValueError(f"{where} has {', '.join(unused)}, which is not learned from here; nearest: leave it out")
+        hint = "train_lora(..., reference='reference_video')" if unused == ["reference_video"] else "leave it out"
+        raise ValueError(f"{where} has {', '.join(unused)}, which is not learned from here; nearest: {hint}")
     values = {}
     for name in COLUMNS:
         value = row.get(name)
@@ -124,4 +135,10 @@ def _example(row: Any, where: str, folder: Path) -> Example:
             raise ValueError(f"{where} has no {name}; every clip needs a caption and a video")
         values[name] = value.strip()
     audio = folder / values["audio"] if "audio" in values else None
-    return Example(values["caption"], folder / values["video"], audio)
+    example = Example(values["caption"], folder / values["video"], audio)
+    if reference is None:
+        return example
+    named = row.get(reference)
+    if not isinstance(named, str) or not named.strip():
+        raise ValueError(f"{where} has no {reference}; every clip needs the video or picture that it is made after")
+    return replace(example, reference=folder / named.strip())

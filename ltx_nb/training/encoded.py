@@ -11,7 +11,9 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from diffusers.modular_pipelines import PipelineState
 from safetensors import SafetensorError, safe_open
@@ -24,6 +26,7 @@ from ltx_nb.pipeline.encode import encode_audio, encode_video
 from ltx_nb.pipeline.prepare import pack_audio, pack_video
 from ltx_nb.pipeline.prompt_cache import fingerprint
 from ltx_nb.pipeline.session import Session
+from ltx_nb.pipeline.tasks import references_of
 from ltx_nb.request import ClipRequest, Given, Source
 from ltx_nb.shapes import VIDEO_TEMPORAL_COMPRESSION, audio_num_latents
 from ltx_nb.training.dataset import Example
@@ -36,6 +39,7 @@ TEXT = {
     "connector_audio_prompt_embeds": "audio_encoder_hidden_states",
     "connector_attention_mask": "encoder_attention_mask",
 }
+PLAIN = ("latent_shape", "frame_rate", "reference_shape", "reference_downscale_factor")  # of a LatentClip, as JSON
 
 
 def encode_dataset(
@@ -49,12 +53,14 @@ def encode_dataset(
     frame_rate: float,
     trigger: str = "",
     needs_sound: bool = True,
+    reference_downscale_factor: int = 1,
     progress: bool = True,
 ) -> list[LatentClip]:
     """Return the examples as the model sees them, from `folder` where they were encoded before.
 
     width, height: in pixels, multiples of 32, to which pictures are cropped. num_frames: 8k + 1, the most that is taken
     of a clip; a shorter one gives the largest 8k + 1 that it has. trigger: a word put before every caption.
+    reference_downscale_factor: by how much smaller than the clips references are encoded.
 
     Raises ValueError for a clip that cannot be used, with its number and name.
     """
@@ -66,11 +72,16 @@ def encode_dataset(
         caption = f"{trigger} {example.caption}" if trigger else example.caption
         key = {"caption": caption, "size": [width, height, num_frames, frame_rate], "made_by": made_by}
         key |= {"files": [_digest(file) for file in (example.video, example.audio) if file is not None]}
+        if example.reference is not None:
+            key |= {"reference": [_digest(example.reference), reference_downscale_factor]}
         path = folder / f"{hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()}.safetensors"
         clip = _read(path)
         if clip is None:
             try:
                 request = _request(example, caption, width, height, num_frames, frame_rate, needs_sound)
+                if example.reference is not None:
+                    request = request.replace(reference_downscale_factor=reference_downscale_factor)
+                    request = request.replace(references=references_of([example.reference], request))
                 clip = _encoded(session, request)
             except ValueError as error:
                 raise ValueError(f"clip {number}, {example.video.name}: {error}") from None
@@ -123,7 +134,21 @@ def _encoded(session: Session, request: ClipRequest) -> LatentClip:
         (shape.num_frames, shape.height, shape.width),
         request.frame_rate,
         _text(session, request.prompt),
+        **_reference(session, request, found.references),
     )
+
+
+def _reference(session: Session, request: ClipRequest, found: list[tuple[np.ndarray, float]]) -> dict[str, Any]:
+    """Return the fields of a LatentClip that tell its reference; none where there is none."""
+    if not found:
+        return {}
+    ((frames, _),) = found
+    latents = encode_video(session.pipe, torch.from_numpy(frames), device=session.pipe._execution_device)
+    return {
+        "reference": pack_video(latents)[0].float().cpu(),
+        "reference_shape": tuple(latents.shape[2:]),
+        "reference_downscale_factor": request.reference_downscale_factor,
+    }
 
 
 def _text(session: Session, caption: str) -> dict[str, torch.Tensor]:
@@ -141,7 +166,9 @@ def _digest(path: Path) -> str:
 
 def _write(path: Path, clip: LatentClip) -> None:
     tensors = {"video": clip.video, "audio": clip.audio, **{f"text.{name}": it for name, it in clip.text.items()}}
-    about = {"latent_shape": json.dumps(clip.latent_shape), "frame_rate": json.dumps(clip.frame_rate)}
+    if clip.reference is not None:
+        tensors["reference"] = clip.reference
+    about = {name: json.dumps(getattr(clip, name)) for name in PLAIN}
     with whole_file(path) as unfinished:
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, unfinished, about)
 
@@ -156,5 +183,6 @@ def _read(path: Path) -> LatentClip | None:
     except SafetensorError:  # cut short by a full disk, say: made anew
         return None
     text = {name.removeprefix("text."): tensor for name, tensor in tensors.items() if name.startswith("text.")}
-    shape = tuple(json.loads(about["latent_shape"]))
-    return LatentClip(tensors["video"], tensors["audio"], shape, json.loads(about["frame_rate"]), text)
+    values = {name: json.loads(about[name]) for name in PLAIN if name in about}
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    return LatentClip(tensors["video"], tensors["audio"], text=text, reference=tensors.get("reference"), **values)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
+from ltx_nb.pipeline.coords import reference_coords
 from ltx_nb.running.cross_modal import velocities
 from ltx_nb.shapes import audio_intervals_s, video_intervals_s
 
@@ -39,7 +40,8 @@ class LatentClip:
     """One encoded clip.
 
     video: [f x h x w, 128] with latent_shape (f, h, w); audio: [l, 128]; both normalised. text: embeddings after the
-    connectors by the transformer's names for them. frame_rate: of the frames.
+    connectors by the transformer's names for them. frame_rate: of the frames. reference: [r, 128] of a video of
+    reference_shape latents that is looked at, smaller than the clip by reference_downscale_factor.
     """
 
     video: torch.Tensor
@@ -47,11 +49,14 @@ class LatentClip:
     latent_shape: tuple[int, int, int]
     frame_rate: float
     text: Mapping[str, torch.Tensor]
+    reference: torch.Tensor | None = None
+    reference_shape: tuple[int, ...] = ()
+    reference_downscale_factor: int = 1
 
     @property
     def kind(self) -> tuple[object, ...]:
         """Clips of one kind can share a batch."""
-        return (*self.latent_shape, len(self.audio), self.frame_rate)
+        return (*self.latent_shape, len(self.audio), self.frame_rate, *self.reference_shape)
 
 
 def draw_sigmas(count: int, num_tokens: int, generator: torch.Generator) -> torch.Tensor:
@@ -72,7 +77,7 @@ def draw_given(rates: Mapping[str, float], clip: LatentClip, generator: torch.Ge
     rates: how often each of GIVEN is drawn; what they leave of 1 is "nothing".
     """
     names = list(rates)
-    left = max(1 - sum(rates.values()), 0.0)
+    left = max(1.0 - sum(rates.values()), 0.0)
     index = int(torch.multinomial(torch.tensor([*rates.values(), left]), 1, generator=generator))
     on_video, on_audio = GIVEN[[*names, "nothing"][index]]
     times_s = (
@@ -119,6 +124,9 @@ def batch_loss(
         inputs[f"{prefix}timestep"] = (1000 * sigma).to(device)
         inputs[f"{prefix}sigma"] = (1000 * sigma.amax(1)).to(device)  # a lane that is given whole has sigma 0
     text = {name: torch.cat([clip.text[name] for clip in clips]).to(device) for name in clips[0].text}
+    count = clean[0].shape[1]
+    if clips[0].reference is not None:
+        inputs |= _with_references(transformer, clips, inputs)
     predicted = velocities(
         transformer,
         **inputs,
@@ -130,9 +138,27 @@ def batch_loss(
         audio_num_frames=clean[1].shape[1],
     )
     found = {}
+    predicted = (predicted[0][:, :count], predicted[1])
     for lane, out, latents, drawn, mask in zip(("video", "audio"), predicted, clean, noise, new, strict=True):
         if lane in lanes:
             error = (out.float() - (drawn - latents).to(device)).square().mean(-1)
             weight = mask.to(device)
             found[lane] = (error * weight).sum() / weight.sum().clamp(min=1)
     return found
+
+
+def _with_references(
+    transformer: torch.nn.Module, clips: Sequence[LatentClip], inputs: Mapping[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """Return the video lane's inputs with the clips' references after them: clean, with timestep 0."""
+    first, device = clips[0], transformer.device
+    seen = torch.stack([clip.reference for clip in clips if clip.reference is not None])
+    rope = transformer.rope
+    coords = rope.prepare_video_coords(1, *first.latent_shape, device, fps=first.frame_rate)
+    of_seen = reference_coords(first.reference_shape, first.frame_rate, first.reference_downscale_factor)
+    timestep = inputs["timestep"]
+    return {
+        "hidden_states": torch.cat([inputs["hidden_states"], seen.to(inputs["hidden_states"])], dim=1),
+        "timestep": torch.cat([timestep, timestep.new_zeros(len(clips), seen.shape[1])], dim=1),
+        "video_coords": torch.cat([coords, of_seen.to(device)], dim=2).repeat(len(clips), 1, 1, 1),
+    }

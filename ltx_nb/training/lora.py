@@ -23,6 +23,7 @@ from tqdm.auto import tqdm
 
 from ltx_nb.checks import choice, finite_number, text, whole_number
 from ltx_nb.clip import LANES, Clip
+from ltx_nb.loading.loras import REFERENCE
 from ltx_nb.pipeline.session import Session
 from ltx_nb.request import ClipRequest
 from ltx_nb.running.one_byte import ScaledLinear
@@ -68,6 +69,8 @@ def train_lora(
     lanes: Sequence[str] = LANES,
     given: Mapping[str, float] | None = None,
     trigger: str = "",
+    reference: str | None = None,
+    reference_downscale_factor: int = 1,
     width: int | None = None,
     height: int | None = None,
     num_frames: int | None = None,
@@ -86,8 +89,11 @@ def train_lora(
     matrices; alpha is equal to it. targets: a name in TARGETS, or names of layers as peft matches them. lr: learning
     rate. lanes: what is learned, "video", "audio" or both; another lane is given whole. given: how often, of 1, each
     of GIVEN stands at the start of a clip, so that the LoRA serves those tasks too; default: the first frame, 0.1.
-    trigger: a word put before every caption. width, height, num_frames: in pixels and frames, default the model's;
-    pictures are cropped, and a shorter clip gives the largest 8k + 1 frames that it has. seed: of every draw.
+    trigger: a word put before every caption. reference: the table's column that names what each clip is made after,
+    "reference_video" in ltx-trainer's; the LoRA is then an IC-LoRA, which asks for `references` where it is used.
+    reference_downscale_factor: by how much smaller than the clips those are encoded. width, height, num_frames: in
+    pixels and frames, default the model's; pictures are cropped, and a shorter clip gives the largest 8k + 1 frames
+    that it has. seed: of every draw.
     samples, sample_every: requests made with the LoRA as it is, every so many steps. on_step: called after each with
     the number of steps done and the log; what it raises ends the training. gradient_checkpointing: less memory for
     a third more time. resume: go on from where a training to the same `out` was stopped.
@@ -107,7 +113,8 @@ def train_lora(
         choice("lanes", lane, LANES)
     rates = _checked_rates({"first_frame": 0.1} if given is None else given)
     _check_trainable(session)
-    examples = read_dataset(dataset)
+    whole_number("reference_downscale_factor", reference_downscale_factor, least=1)
+    examples = read_dataset(dataset, reference)
     if len(examples) < FEW_CLIPS:
         raise ValueError(
             f"{dataset} has {len(examples)} clip; a LoRA needs {FEW_CLIPS} at the least, and 10 to 50 do well"
@@ -123,6 +130,7 @@ def train_lora(
         frame_rate=frame_rate,
         trigger=trigger,
         needs_sound="audio" in lanes,
+        reference_downscale_factor=reference_downscale_factor,
         progress=progress,
     )
     about: dict[str, Any] = {
@@ -137,6 +145,8 @@ def train_lora(
         "seed": seed,
         "data_sha256": _data_hash(clips),
     }
+    if reference is not None:
+        about[REFERENCE] = reference_downscale_factor
     log = TrainingLog()
     transformer = session.pipe.transformer
     with _adapter(transformer, rank, about["targets"], seed, gradient_checkpointing):
@@ -251,7 +261,8 @@ def _data_hash(clips: Sequence[LatentClip]) -> str:
     """SHA-256 over everything that is learned from, in order."""
     digest = hashlib.sha256()
     for clip in clips:
-        for tensor in (clip.video, clip.audio, *(clip.text[name] for name in sorted(clip.text))):
+        seen = () if clip.reference is None else (clip.reference,)
+        for tensor in (clip.video, clip.audio, *(clip.text[name] for name in sorted(clip.text)), *seen):
             digest.update(tensor.contiguous().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
