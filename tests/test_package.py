@@ -23,6 +23,7 @@ REQUEST_SIDE = (
     "shapes",
     "source",
     "given",
+    "reference",
     "sampling",
     "request",
     "arrays",
@@ -44,7 +45,19 @@ LINES = (
     ("pipeline", "loading"),
     ("planning", "running"),
     ("catalogue", "stages", "trace", "mel"),
-    ("request", "given", "source", "sampling", "clip", "clip_files", "spans", "display", "media", "shapes"),
+    (
+        "request",
+        "given",
+        "reference",
+        "source",
+        "sampling",
+        "clip",
+        "clip_files",
+        "spans",
+        "display",
+        "media",
+        "shapes",
+    ),
     ("checks", "arrays", "whole_files", "local_files"),
 )
 
