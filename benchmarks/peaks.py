@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from ltx_nb import shapes
-from ltx_nb.catalogue.components import CONFIGS, empty_component
+from ltx_nb.catalogue.components import CONFIGS, UPSCALER_CONFIGS, empty_component
 from ltx_nb.planning import Plan, plan
 from ltx_nb.running.cross_modal import velocities
 from ltx_nb.running.lean import make_lean
@@ -118,6 +118,15 @@ def peaks() -> Iterator[dict[str, Any]]:
     upsampler = component("latent_upsampler")
     measured = peak_gb(lambda: upsampler(meta(1, 128, 16, 17, 30)))
     yield compared("upsample to 1920x1088x121", line(made, "upsample", "activations"), measured)
+    for name, (width, height, frames), before in (
+        ("spatial-x1.5", (1920, 1056, 121), (16, 22, 40)),
+        ("temporal-x2", (1280, 704, 241), (16, 22, 40)),
+    ):
+        clip = {"width": width, "height": height, "num_frames": frames}
+        made = plan(MODEL, PRESET, **clip, two_stage=True, upscaler=name)
+        upsampler = component("latent_upsampler", **UPSCALER_CONFIGS[name])
+        measured = peak_gb(lambda upsampler=upsampler, before=before: upsampler(meta(1, 128, *before)))
+        yield compared(f"{name} to {width}x{height}x{frames}", line(made, "upsample", "activations"), measured)
     connectors = component("connectors")
 
     def prompt_and_negative() -> None:

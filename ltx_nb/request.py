@@ -29,6 +29,7 @@ __all__ = ["FORMAT", "ClipRequest", "Given", "Keyframe", "Reference", "Sampling"
 FORMAT = "ltx-nb/1"
 
 MAX_SEED = 2**64 - 1
+DEFAULT_UPSCALER = "spatial-x2"
 _DRAWN_BELOW = 2**32  # of seeds that nobody chose: short enough to be read and typed
 
 # Words of other programs for what a request has, or what has it.
@@ -59,6 +60,9 @@ class ClipRequest:
 
     width, height: px, multiples of 32; of 64 with two_stage, which generates at half the size first.
     num_frames: 8k + 1, at most 20 s and 4 frames at frame_rate, which is 1..120 frames/s.
+    upscaler: the latent upscaler between two stages. "spatial-x2" starts from half the size; "spatial-x1.5" from two
+        thirds of it, so that width and height are multiples of 96; "temporal-x2" from half the frame rate, so that
+        num_frames is 16k + 1 and width and height are multiples of 32.
     seed: 0..2^64 - 1; None or -1 draws one, which the request then has.
     negative_prompt: what to steer away from where guidance_scale > 1; None is the model's own.
     model: catalogue name of the model that the clip was made with, if one was.
@@ -66,7 +70,7 @@ class ClipRequest:
     references: what is looked at and is no part of the clip, in each stage.
     reference_downscale_factor: by how much smaller than the clip references are encoded; None is what the loaded
         IC-LoRA was trained with, else 1.
-    first_stage: a clip to refine at twice its size, in place of the first of two stages.
+    first_stage: a clip to upscale and refine, in place of the first of two stages.
     outputs: the lanes that are wanted; ("audio",) asks for sound alone.
     crop_width, crop_height: px left around the centre on export, even; None keeps all.
     """
@@ -85,6 +89,7 @@ class ClipRequest:
     references: tuple[Reference, ...] = ()
     reference_downscale_factor: int | None = None
     two_stage: bool = False
+    upscaler: str = DEFAULT_UPSCALER
     first_stage: Source | None = None
     outputs: tuple[str, ...] = LANES
     crop_width: int | None = None
@@ -99,6 +104,7 @@ class ClipRequest:
             "frame_rate": shapes.checked_frame_rate(self.frame_rate),
             "seed": drawn_seed(self.seed),
             "two_stage": flag("two_stage", self.two_stage),
+            "upscaler": choice("upscaler", self.upscaler, shapes.UPSCALINGS),
             "given": items("given", self.given, Given),
             "references": items("references", self.references, Reference),
             "outputs": _outputs(self.outputs),
@@ -114,6 +120,8 @@ class ClipRequest:
             raise ValueError(f"first_stage is a {type(self.first_stage).__name__}; make it with Source.from_path(file)")
         if self.first_stage is not None and not self.two_stage:
             raise ValueError("first_stage stands in for the first of two stages; nearest: two_stage=True")
+        if self.upscaler != DEFAULT_UPSCALER and not self.two_stage:
+            raise ValueError(f"upscaler={self.upscaler!r} goes between two stages; nearest: two_stage=True")
         self._check_shape()
         self._check_references()
         check_timelines(self.given, self.num_frames, self.frame_rate)
@@ -121,10 +129,10 @@ class ClipRequest:
     def _check_shape(self) -> None:
         for name in ("width", "height"):
             side_px, crop_px = getattr(self, name), getattr(self, f"crop_{name}")
-            shapes.check_side(name, side_px, _side_multiple(self.two_stage))
+            shapes.check_side(name, side_px, self.upscaling.side_multiple_px)
             if crop_px is not None:
                 shapes.check_crop(name, crop_px, side_px)
-        shapes.check_num_frames(self.num_frames, self.frame_rate)
+        shapes.check_num_frames(self.num_frames, self.frame_rate, self.upscaling.frame_multiple)
 
     def _check_references(self) -> None:
         factor = self.reference_downscale_factor
@@ -138,7 +146,12 @@ class ClipRequest:
                     f"references[{index}] has {reference.num_frames} frames and the clip {self.num_frames}; nearest: "
                     f"num_frames={self.num_frames} of it"
                 )
-        multiple_px = _side_multiple(self.two_stage) * (factor or 1)
+        if self.references and self.upscaling.time != 1:
+            raise ValueError(
+                f"references are for clips of one frame rate, and upscaler={self.upscaler!r} begins with half of it; "
+                "nearest: upscale(clip, frame_rate=...) afterwards"
+            )
+        multiple_px = self.upscaling.side_multiple_px * (factor or 1)
         for name in ("width", "height"):
             side_px = getattr(self, name)
             if self.references and side_px % multiple_px:
@@ -160,16 +173,22 @@ class ClipRequest:
         """
         named = {name: value for name, value in (("seconds", seconds), ("size", size)) if value is not None}
         settings = spelt_out(settings | named)
+        between = _upscaling(settings)
         if "num_frames" in settings:
-            settings["num_frames"] = shapes.snap_num_frames(finite_number("num_frames", settings["num_frames"]))
-        multiple_px = _side_multiple(settings.get("two_stage") is True)
+            wanted = finite_number("num_frames", settings["num_frames"])
+            settings["num_frames"] = shapes.snap_num_frames(wanted, between.frame_multiple)
         for name in sorted({"width", "height"} & settings.keys()):
-            settings[name] = shapes.snap_side(finite_number(name, settings[name]), multiple_px)
+            settings[name] = shapes.snap_side(finite_number(name, settings[name]), between.side_multiple_px)
         return cls(prompt, **settings)
 
     def replace(self, **changes: Any) -> ClipRequest:
         """This request with other values, checked again."""
         return dataclasses.replace(self, **changes)
+
+    @property
+    def upscaling(self) -> shapes.Upscaling:
+        """Enlargement between its stages; none where there is one."""
+        return shapes.UPSCALINGS[self.upscaler] if self.two_stage else shapes.Upscaling()
 
     @property
     def duration_s(self) -> float:
@@ -343,7 +362,8 @@ def spelt_out(settings: Mapping[str, Any]) -> dict[str, Any]:
     if "seconds" in spelt:
         seconds = finite_number("seconds", spelt.pop("seconds"), least=0)
         num_frames = seconds * shapes.checked_frame_rate(spelt.get("frame_rate", ClipRequest.frame_rate))
-        spelt["num_frames"] = shapes.snap_num_frames(finite_number("num_frames", num_frames))
+        wanted = finite_number("num_frames", num_frames)
+        spelt["num_frames"] = shapes.snap_num_frames(wanted, _upscaling(spelt).frame_multiple)
     return spelt
 
 
@@ -354,8 +374,10 @@ def drawn_seed(value: object) -> int:
     return whole_number("seed", value, least=0, most=MAX_SEED)
 
 
-def _side_multiple(two_stage: bool) -> int:
-    return shapes.VIDEO_SPATIAL_COMPRESSION * (2 if two_stage else 1)
+def _upscaling(settings: Mapping[str, Any]) -> shapes.Upscaling:
+    """Enlargement between the stages of a request of these settings, which are not checked yet."""
+    name = settings.get("upscaler", DEFAULT_UPSCALER) if settings.get("two_stage") is True else None
+    return shapes.UPSCALINGS.get(name, shapes.Upscaling()) if isinstance(name, str) else shapes.Upscaling()
 
 
 def _outputs(value: object) -> tuple[str, ...]:

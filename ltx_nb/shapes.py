@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from ltx_nb.checks import choice, finite_number
 
@@ -120,6 +121,40 @@ NAMED_SIZES = {
 }
 
 
+@dataclass(frozen=True)
+class Upscaling:
+    """By how much a latent upscaler enlarges a clip's sides, and how many frames it makes of one."""
+
+    space: Fraction = Fraction(1)
+    time: int = 1
+
+    @property
+    def side_multiple_px(self) -> int:
+        """Number that divides the sides of its result, so that those it starts from are whole latents."""
+        return VIDEO_SPATIAL_COMPRESSION * self.space.numerator
+
+    @property
+    def frame_multiple(self) -> int:
+        """Number that divides the frames of its result, less one."""
+        return VIDEO_TEMPORAL_COMPRESSION * self.time
+
+    def side_before(self, side_px: int) -> int:
+        """The side that it makes `side_px` of."""
+        return side_px * self.space.denominator // self.space.numerator
+
+    def frames_before(self, num_frames: int) -> int:
+        """The frames that it makes `num_frames` of; the first latent holds one frame and is not divided."""
+        return (num_frames - 1) // self.time + 1
+
+
+# As the publisher names the files.
+UPSCALINGS = {
+    "spatial-x2": Upscaling(Fraction(2)),
+    "spatial-x1.5": Upscaling(Fraction(3, 2)),
+    "temporal-x2": Upscaling(time=2),
+}
+
+
 def latent_num_frames(num_frames: int) -> int:
     return (num_frames - 1) // VIDEO_TEMPORAL_COMPRESSION + 1
 
@@ -190,9 +225,9 @@ def max_num_frames(frame_rate: float) -> int:
     return _floor_num_frames(math.floor(MAX_SECONDS * frame_rate + MAX_EXTRA_FRAMES))
 
 
-def snap_num_frames(num_frames: float) -> int:
-    """The nearest 8k + 1, at least 1; the longer one of two as near."""
-    return max(_floor_num_frames(math.floor(num_frames + VIDEO_TEMPORAL_COMPRESSION / 2)), 1)
+def snap_num_frames(num_frames: float, multiple: int = VIDEO_TEMPORAL_COMPRESSION) -> int:
+    """The nearest `multiple` k + 1, at least 1; the longer one of two as near."""
+    return max(_floor_num_frames(math.floor(num_frames + multiple / 2), multiple), 1)
 
 
 def snap_side(side_px: float, multiple_px: int = VIDEO_SPATIAL_COMPRESSION) -> int:
@@ -205,18 +240,21 @@ def checked_frame_rate(value: object) -> float:
     return finite_number("frame_rate", value, *FRAME_RATES)
 
 
-def check_num_frames(num_frames: int, frame_rate: float | None = None) -> None:
-    """Raises ValueError unless num_frames is 8k + 1 and, where frame_rate is given, one pass makes such a length."""
+def check_num_frames(
+    num_frames: int, frame_rate: float | None = None, multiple: int = VIDEO_TEMPORAL_COMPRESSION
+) -> None:
+    """Raises ValueError unless num_frames is `multiple` k + 1 and, at frame_rate, no longer than one pass makes."""
     most = None if frame_rate is None else max_num_frames(frame_rate)
     if most is not None and frame_rate is not None and num_frames > MAX_SECONDS * frame_rate + MAX_EXTRA_FRAMES:
         raise ValueError(
             f"num_frames={num_frames} at {frame_rate:g} frames/s is {num_frames / frame_rate:.6g} s; one pass makes at "
             f"most {MAX_SECONDS} s; nearest: {most}, or a storyboard of several"
         )
-    below = _floor_num_frames(num_frames)
+    below = _floor_num_frames(num_frames, multiple)
     if num_frames < 1 or num_frames != below:
-        works = [n for n in (below, below + VIDEO_TEMPORAL_COMPRESSION) if n >= 1 and (most is None or n <= most)]
-        raise ValueError(f"num_frames={num_frames} is not 8k + 1; nearest: {', '.join(map(str, works or [1]))}")
+        works = [n for n in (below, below + multiple) if n >= 1 and (most is None or n <= most)]
+        nearest = ", ".join(map(str, works or [1]))
+        raise ValueError(f"num_frames={num_frames} is not {multiple}k + 1; nearest: {nearest}")
     if frame_rate is not None and audio_num_latents(num_frames / frame_rate) == 0:
         raise ValueError(
             f"num_frames={num_frames} at {frame_rate:g} frames/s is too short for one audio latent (1/25 s); "
@@ -226,11 +264,12 @@ def check_num_frames(num_frames: int, frame_rate: float | None = None) -> None:
 
 def check_side(name: str, side_px: int, multiple_px: int = VIDEO_SPATIAL_COMPRESSION) -> None:
     """Raises ValueError unless the side is a multiple within multiple_px .. MAX_SIDE_PX."""
-    if side_px % multiple_px or not multiple_px <= side_px <= MAX_SIDE_PX:
+    most_px = MAX_SIDE_PX // multiple_px * multiple_px
+    if side_px % multiple_px or not multiple_px <= side_px <= most_px:
         below = side_px // multiple_px * multiple_px
-        works = sorted({min(max(n, multiple_px), MAX_SIDE_PX) for n in (below, below + multiple_px)})
+        works = sorted({min(max(n, multiple_px), most_px) for n in (below, below + multiple_px)})
         raise ValueError(
-            f"{name}={side_px} is not a multiple of {multiple_px} from {multiple_px} to {MAX_SIDE_PX}; "
+            f"{name}={side_px} is not a multiple of {multiple_px} from {multiple_px} to {most_px}; "
             f"nearest: {', '.join(map(str, works))}"
         )
 
@@ -242,5 +281,5 @@ def check_crop(name: str, crop_px: int, side_px: int) -> None:
         raise ValueError(f"crop_{name}={crop_px} is not an even number from 2 to {name}={side_px}; nearest: {nearest}")
 
 
-def _floor_num_frames(num_frames: int) -> int:
-    return (num_frames - 1) // VIDEO_TEMPORAL_COMPRESSION * VIDEO_TEMPORAL_COMPRESSION + 1
+def _floor_num_frames(num_frames: int, multiple: int = VIDEO_TEMPORAL_COMPRESSION) -> int:
+    return (num_frames - 1) // multiple * multiple + 1

@@ -5,7 +5,8 @@ sizes in bytes.
 
 Two stages, after the LTX-2 reference: half the size first, x2 latent upsampler, then both lanes are renoised to the
 first of the model's stage-2 sigmas and refined at full size without guidance. Of the dev models the sound of the first
-stage is kept, as the reference's `TI2VidTwoStagesPipeline` does; the second refines it only to hear it.
+stage is kept, as the reference's `TI2VidTwoStagesPipeline` does; the second refines it only to hear it. Another
+upscaler has another size or frame rate first; the reference runs none but x2 with LTX-2.3.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from typing import Any
 
 from ltx_nb.catalogue.models import Model
 from ltx_nb.given import LANES
-from ltx_nb.request import ClipRequest, Given
+from ltx_nb.request import DEFAULT_UPSCALER, ClipRequest, Given
 from ltx_nb.sampling import UNGUIDED, Sampling
-from ltx_nb.shapes import VideoShape
+from ltx_nb.shapes import TIME_TOLERANCE_S, VideoShape
 
 # The setting that asks for each pass beside the prompt's own, by the names of diffusers' LTX2Guidance.
 SCALE_OF_PASS = {
@@ -33,14 +35,15 @@ class Stage:
     """One denoising loop and what goes before it.
 
     number: 1, or 2 for the refinement, which the latent upsampler goes before. request: at this stage's size, in one
-    stage. sampling: without None. low: of a second stage without a first, the request at half the size that is given
-    the clip to refine. lanes: those that end with this stage, and of which `decoded` are decoded after it. isolates:
-    whether the lanes do not hear each other, as where sound alone is made.
+    stage. sampling: without None. upscaler: the one that goes before. low: of a second stage without a first, the
+    request at the size before it that is given the clip to refine. lanes: those that end with this stage, and of which
+    `decoded` are decoded after it. isolates: whether the lanes do not hear each other, as where sound alone is made.
     """
 
     number: int
     request: ClipRequest
     sampling: Sampling
+    upscaler: str = ""
     low: ClipRequest | None = None
     lanes: tuple[str, ...] = LANES
     isolates: bool = False
@@ -101,7 +104,8 @@ class Stage:
     @property
     def sounds(self) -> int:
         """How many sounds the audio VAE encodes for this stage, each over the whole timeline."""
-        return int(any(item.lane == "audio" for item in self.request.given)) + (self.low is not None)
+        requests = [self.request] if self.low is None else [self.request, self.low]
+        return sum(any(item.lane == "audio" for item in request.given) for request in requests)
 
 
 def stages_of(model: Model, request: ClipRequest) -> list[Stage]:
@@ -115,12 +119,13 @@ def stages_of(model: Model, request: ClipRequest) -> list[Stage]:
         return [sound_alone(request, sampling)]
     if not request.two_stage:
         return [Stage(1, request, sampling)]
-    whole = request.replace(two_stage=False, first_stage=None)
+    whole = request.replace(two_stage=False, upscaler=DEFAULT_UPSCALER, first_stage=None)
     refining = replace(UNGUIDED, sigmas=model.stage_2_sigmas, num_inference_steps=len(model.stage_2_sigmas))
     if request.first_stage is not None:
-        return [Stage(2, whole, refining, first_stage_as_given(request))]
+        return [Stage(2, whole, refining, request.upscaler, first_stage_as_given(request))]
     first, second = (("audio",), ("video",)) if model.keeps_first_sound else ((), LANES)
-    return [Stage(1, half_size(whole), sampling, lanes=first), Stage(2, whole, refining, lanes=second)]
+    before = before_upscaling(request)
+    return [Stage(1, before, sampling, lanes=first), Stage(2, whole, refining, request.upscaler, lanes=second)]
 
 
 def sound_alone(request: ClipRequest, sampling: Sampling) -> Stage:
@@ -135,18 +140,34 @@ def sound_alone(request: ClipRequest, sampling: Sampling) -> Stage:
     return Stage(1, blind, replace(sampling, **neutral), isolates=True)
 
 
-def half_size(request: ClipRequest) -> ClipRequest:
-    """The request at half its width and height, cropped alike on export."""
-    crops = {name: getattr(request, name) for name in ("crop_width", "crop_height")}
-    even_halves = {name: crop_px and max(crop_px // 4 * 2, 2) for name, crop_px in crops.items()}
-    return request.replace(width=request.width // 2, height=request.height // 2, **even_halves)
+def before_upscaling(request: ClipRequest) -> ClipRequest:
+    """The request of the first of its two stages, cropped alike on export."""
+    upscaling = request.upscaling
+    sides = {name: upscaling.side_before(getattr(request, name)) for name in ("width", "height")}
+    crops = {f"crop_{name}": getattr(request, f"crop_{name}") for name in sides}
+    even = {name: crop_px and max(upscaling.side_before(crop_px) // 2 * 2, 2) for name, crop_px in crops.items()}
+    frames: dict[str, Any] = {}
+    if upscaling.time != 1:
+        frames["num_frames"] = upscaling.frames_before(request.num_frames)
+        frames["frame_rate"] = request.frame_rate / upscaling.time
+        # Its last frame is as much longer, and what is given to the end is given to that one.
+        end_s, beyond_s = frames["num_frames"] / frames["frame_rate"], request.duration_s - TIME_TOLERANCE_S
+        frames["given"] = tuple(
+            replace(item, end_s=end_s) if (item.end_s or 0) > beyond_s else item for item in request.given
+        )
+    single: dict[str, Any] = {"two_stage": False, "upscaler": DEFAULT_UPSCALER, "first_stage": None}
+    return request.replace(**sides | even | frames | single)
 
 
 def first_stage_as_given(request: ClipRequest) -> ClipRequest:
-    """A request at half the size that is given all of `first_stage`, to read and fit it as any given media."""
-    source = request.first_stage
-    given = tuple(Given(lane, source, 0.0, request.duration_s) for lane in ("video", "audio"))
-    return half_size(request.replace(two_stage=False, first_stage=None, given=given))
+    """A request at the size before upscaling that is given all of `first_stage`, to read and fit it as any given media.
+
+    Its sound is read where there is something of it to refine.
+    """
+    blank = before_upscaling(request.replace(given=(), references=()))
+    lanes = [lane for lane in LANES if lane == "video" or lane not in request.frozen_lanes]
+    given = tuple(Given(lane, request.first_stage, 0.0, blank.duration_s) for lane in lanes)
+    return blank.replace(given=given)
 
 
 def video_shape(request: ClipRequest) -> VideoShape:

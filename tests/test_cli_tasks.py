@@ -93,6 +93,7 @@ def test_sound_alone_and_a_request_again(tmp_path):
         (["--keyframe", "b.png"], "--keyframe 'b.png' is no TIME=PICTURE; nearest: 1.0=b.png"),
         (["--request", "none.json"], "cannot read none.json: No such file or directory"),
         (["--lora", "none.safetensors:0.8", "--frames", "9"], "none.safetensors"),
+        (["--stage-2-lora", "none-2.safetensors:0.8", "--frames", "9"], "none-2.safetensors"),
         ([], "--prompt is missing; say what to see and hear"),
     ],
 )

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from diffusers.pipelines.ltx2.latent_upsampler import LTX2LatentUpsamplerModel
 
 from ltx_nb import Sampling, shapes
 from ltx_nb.catalogue.models import TINY
@@ -96,8 +97,10 @@ def counted(session, request):
             name, _, inner = path.partition(".")
             module = getattr(session.pipe, name).get_submodule(inner)
             hooks.callback(module.register_forward_hook(count(part)).remove)
-        upsampler = session.pipe.latent_upsampler
-        hooks.callback(upsampler.register_forward_hook(lambda *_: stage.__setitem__(0, 2)).remove)
+        for upsampler in (session.pipe.latent_upsampler, *session.upscalers.values()):
+            hooks.callback(upsampler.register_forward_hook(lambda *_: stage.__setitem__(0, 2)).remove)
+        for upsampler in session.upscalers.values():
+            hooks.callback(upsampler.register_forward_hook(count("upsample")).remove)
         session.run(request, progress=False)
     return calls
 
@@ -112,6 +115,19 @@ def planned(request):
 @pytest.mark.parametrize("request_", CASES)
 def test_a_plan_counts_what_a_run_makes(session, request_):
     assert planned(request_) == counted(session, request_)
+
+
+@pytest.mark.parametrize("how", [{"factor": 1.5}, {"frame_rate": 48}], ids=["in space", "in time"])
+def test_a_plan_counts_what_another_upscaler_makes(session, monkeypatch, how):
+    kinds = {
+        "spatial-x1.5": {"rational_spatial_scale": 1.5},
+        "temporal-x2": {"spatial_upsample": False, "temporal_upsample": True},
+    }
+    small = {"mid_channels": 32, "num_blocks_per_stage": 1}
+    made = {name: LTX2LatentUpsamplerModel(**small, **kind).eval() for name, kind in kinds.items()}
+    monkeypatch.setattr(session, "upscalers", made)
+    request = tasks.upscale(TINY, media(), PROMPT, **how)
+    assert planned(request) == counted(session, request)
 
 
 def test_a_first_stage_whose_sound_is_kept_is_followed_by_its_decoding(session, monkeypatch):

@@ -207,6 +207,14 @@ def test_replace_checks_again():
         ({"seconds": 2, "frame_rate": 30}, {"num_frames": 57, "frame_rate": 30.0}),
         ({"num_frames": 120, "width": 700, "height": 500}, {"num_frames": 121, "width": 704, "height": 512}),
         ({"width": 700, "two_stage": True}, {"width": 704, "two_stage": True}),
+        (
+            {"width": 700, "height": 500, "two_stage": True, "upscaler": "spatial-x1.5"},
+            {"width": 672, "height": 480, "two_stage": True, "upscaler": "spatial-x1.5"},
+        ),
+        (
+            {"seconds": 2, "frame_rate": 48, "two_stage": True, "upscaler": "temporal-x2"},
+            {"num_frames": 97, "frame_rate": 48.0, "two_stage": True, "upscaler": "temporal-x2"},
+        ),
         ({"size": "1080p"}, {"width": 1920, "height": 1088, "crop_width": 1920, "crop_height": 1080}),
         ({"size": "portrait"}, {"width": 1088, "height": 1920, "crop_width": 1080, "crop_height": 1920}),
         ({"size": "720p"}, {"width": 1280, "height": 704}),
@@ -315,6 +323,33 @@ def test_first_stage_survives_json():
     assert ClipRequest.from_json(request.to_json()).first_stage == CLIP
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"upscaler": "spatial-x1.5"}, "upscaler='spatial-x1.5' goes between two stages; nearest: two_stage=True"),
+        ({"upscaler": "x3", "two_stage": True}, "upscaler='x3' is not one of spatial-x2, spatial-x1.5, temporal-x2"),
+        (
+            {"upscaler": "spatial-x1.5", "two_stage": True, "height": 544},
+            "height=544 is not a multiple of 96 from 96 to 4032; nearest: 480, 576",
+        ),
+        (
+            {"upscaler": "temporal-x2", "two_stage": True, "frame_rate": 48, "num_frames": 121},
+            "num_frames=121 is not 16k + 1; nearest: 113, 129",
+        ),
+    ],
+)
+def test_an_upscaler_has_sizes_and_lengths_of_its_own(settings, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        ClipRequest("a ball", **settings)
+
+
+def test_an_upscaler_survives_json():
+    temporal = {"two_stage": True, "upscaler": "temporal-x2", "frame_rate": 48, "num_frames": 129}
+    spatial = {"two_stage": True, "upscaler": "spatial-x1.5", "width": 1152, "height": 768}
+    for request in (ClipRequest("a ball", **temporal), ClipRequest("a ball", **spatial)):
+        assert ClipRequest.from_json(request.to_json()) == request
+
+
 GOOD = {
     "prompt": ["", "a ball", "☂"],
     "width": [32, 128, 768],
@@ -329,6 +364,7 @@ GOOD = {
     "references": [(), (), [Reference(IMAGE)], [Reference(CLIP, num_frames=9)]],
     "reference_downscale_factor": [None, None, 1, 2],
     "two_stage": [True, False],
+    "upscaler": ["spatial-x2"],
     "first_stage": [None, None, CLIP],
     "outputs": [("video", "audio"), ["audio"]],
     "crop_width": [None, 32],

@@ -116,6 +116,14 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "latent_upsampler": {"in_channels": 128, "mid_channels": 1024, "dims": 3, "use_rational_resampler": False},
 }
 
+# Of each published upscaler: the others are told from x2 by the sizes of their files, 1,090,125,794 and 262 million
+# bytes, which these have and no other that was tried.
+UPSCALER_CONFIGS = {
+    "spatial-x2": CONFIGS["latent_upsampler"],
+    "spatial-x1.5": CONFIGS["latent_upsampler"] | {"use_rational_resampler": True, "rational_spatial_scale": 1.5},
+    "temporal-x2": CONFIGS["latent_upsampler"]
+    | {"mid_channels": 512, "spatial_upsample": False, "temporal_upsample": True},
+}
 
 # Fields of a config that diffusers' class does not know and would warn of: see `ltx_nb.running.cross_modal`.
 OWN_FIELDS = {"transformer": ("use_cross_timestep",)}

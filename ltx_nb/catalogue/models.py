@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from ltx_nb.checks import choice
 from ltx_nb.sampling import UNGUIDED, Sampling
@@ -51,6 +52,8 @@ class Model:
     keeps_first_sound: whether two stages end with the sound of the first, the second refining the picture alone.
     text_encoder: repository of the text encoder, and its file there, or None for a folder; None where the model's own
         folder has it.
+    upscalers: published latent upscalers that are made for its latents, by their names in UPSCALERS.
+    about_file: what a reader of the file's name may take it for and it is not.
     negative_prompt: what a request without one is steered away from, where there is guidance.
     image_crf: H.264 quality at which given images are compressed first, as in training; 0 leaves them as they are.
     """
@@ -71,6 +74,8 @@ class Model:
     keeps_first_sound: bool = False
     file: str | None = None
     text_encoder: tuple[str, str | None] | None = None
+    upscalers: tuple[str, ...] = ()
+    about_file: str = ""
 
     @property
     def is_fp8(self) -> bool:
@@ -146,6 +151,21 @@ DISTILLED_LORA = ("Lightricks/LTX-2.3", "ltx-2.3-22b-distilled-lora-384-1.1.safe
 TEXT_ENCODER = "Lightricks/gemma-3-12b-it-qat-q4_0-unquantized"
 TEXT_ENCODER_FP8 = ("Comfy-Org/ltx-2", "split_files/text_encoders/gemma_3_12B_it_fp8_scaled.safetensors")
 
+
+class UpscalerFile(NamedTuple):
+    repository: str
+    file: str
+
+
+# Latent upscalers of LTX-2.3, by their names in `shapes.UPSCALINGS`. Two stages are run with x2; the others are had for
+# the asking.
+UPSCALERS = {
+    "spatial-x2": UpscalerFile("Lightricks/LTX-2.3", "ltx-2.3-spatial-upscaler-x2-1.1.safetensors"),
+    "spatial-x1.5": UpscalerFile("Lightricks/LTX-2.3", "ltx-2.3-spatial-upscaler-x1.5-1.0.safetensors"),
+    "temporal-x2": UpscalerFile("Lightricks/LTX-2.3", "ltx-2.3-temporal-upscaler-x2-1.0.safetensors"),
+}
+UPSCALER = UPSCALERS["spatial-x2"]
+
 # Guidance, steps and CRF: the LTX-2 reference's LTX_2_3_PARAMS.
 DEV = Model(
     name="2.3-dev",
@@ -172,6 +192,7 @@ DEV = Model(
     stage_2_lora=DISTILLED_LORA,
     keeps_first_sound=True,
     text_encoder=(TEXT_ENCODER, None),
+    upscalers=tuple(UPSCALERS),
 )
 
 DISTILLED = replace(
@@ -192,8 +213,9 @@ DEV_2_0 = replace(
     weights="Lightricks/LTX-2",
     sampling=replace(UNGUIDED, num_inference_steps=40, guidance_scale=4.0, audio_guidance_scale=4.0),
     stage_2_lora=None,
+    upscalers=(),
 )
-DISTILLED_2_0 = replace(DISTILLED, name="2.0-distilled", weights=DEV_2_0.weights)
+DISTILLED_2_0 = replace(DISTILLED, name="2.0-distilled", weights=DEV_2_0.weights, upscalers=())
 
 # The official files, in the dtype they were published in: bf16, or fp8 with scales.
 DEV_OFFICIAL = replace(DEV, name="2.3-dev-official", weights="Lightricks/LTX-2.3", file="ltx-2.3-22b-dev.safetensors")
@@ -210,17 +232,14 @@ DEV_OFFICIAL_FP8 = replace(
     file="ltx-2.3-22b-dev-fp8.safetensors",
     text_encoder=TEXT_ENCODER_FP8,
 )
-# The publisher's fp8 file is of the first distilled model; of 1.1, which DISTILLED_OFFICIAL is, there is none.
 DISTILLED_OFFICIAL_FP8 = replace(
     DISTILLED,
     name="2.3-distilled-official-fp8",
     weights="Lightricks/LTX-2.3-fp8",
     file="ltx-2.3-22b-distilled-fp8.safetensors",
     text_encoder=TEXT_ENCODER_FP8,
+    about_file="of the first distilled model; of 1.1 there is no fp8",
 )
-
-# The x2 spatial upscaler that the two-stage tasks use, in the repository of the bf16 files.
-UPSCALER = ("Lightricks/LTX-2.3", "ltx-2.3-spatial-upscaler-x2-1.1.safetensors")
 
 MODELS = {
     model.name: model
@@ -253,7 +272,8 @@ def published_names() -> list[str]:
     """Names of the published files, and of the text encoder's folder, as they lie in a folder of models."""
     files = [model.file for model in MODELS.values() if model.file is not None]
     encoders = [TEXT_ENCODER.rpartition("/")[2], TEXT_ENCODER_FP8[1].rpartition("/")[2]]
-    return [*files, UPSCALER[1], DISTILLED_LORA[1], *encoders]
+    upscalers = [upscaler.file for upscaler in UPSCALERS.values()]
+    return [*files, *upscalers, DISTILLED_LORA[1], *encoders]
 
 
 def named_model(name: str) -> Model:

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ltx_nb.catalogue.components import CLASSES, CONFIGS, empty_component
+from ltx_nb.catalogue.components import CLASSES, CONFIGS, UPSCALER_CONFIGS, empty_component
 from ltx_nb.catalogue.models import Model, named_model
 
 if TYPE_CHECKING:
@@ -85,6 +85,12 @@ def _counts_of(model: Model) -> ParameterCounts:
 @cache
 def _published_counts() -> ParameterCounts:
     return _counted(CONFIGS, GEMMA)
+
+
+@cache
+def upscaler_parameters(name: str) -> int:
+    """Count the parameters of a published latent upscaler, by its name in `catalogue.models.UPSCALERS`."""
+    return _count(empty_component("latent_upsampler", UPSCALER_CONFIGS[name]))
 
 
 def _counted(configs: Mapping[str, Mapping[str, Any]], text: Mapping[str, int]) -> ParameterCounts:

@@ -104,6 +104,9 @@ def plan(
     frames: Annotated[int | None, typer.Option(help="Length in frames, 8k + 1; default: the model's.")] = None,
     frame_rate: Annotated[float, typer.Option(help="Frames a second.")] = 24.0,
     two_stage: Annotated[bool, typer.Option(help="Half the size first, then the upsampler and a short stage.")] = False,
+    upscaler: Annotated[
+        str | None, typer.Option(help="Of two stages and of upscale: spatial-x2, spatial-x1.5 or temporal-x2.")
+    ] = None,
     task: Annotated[str, typer.Option(help="text-to-video, image-to-video, extend, ...")] = "text-to-video",
     steps: Annotated[int | None, typer.Option(help="Denoising steps; default: the model's.")] = None,
     as_json: AsJson = False,
@@ -119,6 +122,8 @@ def plan(
         width, height = (entry.width, entry.height) if size is None else parsed_size(size)
         clip: dict[str, Any] = {"width": width, "height": height, "frame_rate": frame_rate, "two_stage": two_stage}
         clip["num_frames"] = entry.num_frames if frames is None else frames
+        if upscaler is not None:
+            clip |= {"upscaler": upscaler, "two_stage": True}
         request = example_of(task, entry, **clip, sampling=Sampling(num_inference_steps=steps))
         made = planned(entry, preset, request, machine)
         outcome.data, outcome.text = made.to_dict(), made.text()

@@ -41,6 +41,14 @@ def in_short(made: Plan) -> str:
     return f"{made.preset} with {made.model}: {stay}{others}"
 
 
+def upscalers_for(model: Model, request: ClipRequest) -> tuple[str, ...]:
+    """Name the published upscalers that a request takes beside the one that every model comes with."""
+    from ltx_nb.request import DEFAULT_UPSCALER
+
+    is_wanted = request.upscaler != DEFAULT_UPSCALER and request.upscaler in model.upscalers
+    return (request.upscaler,) if is_wanted else ()
+
+
 def check_before_run(model: Model, request: ClipRequest, preset: str, text_encoder: str | None, yes: bool) -> None:
     """Refuse what has no room here, and, unless `yes`, what would be downloaded, before the hub is asked for anything.
 
@@ -54,10 +62,11 @@ def check_before_run(model: Model, request: ClipRequest, preset: str, text_encod
 
     machine = this_machine()
     chosen = chosen_preset(preset, parameter_counts(model), machine)
-    files = files_of(to_download(model, chosen.weight_bytes), text_encoder)
+    upscalers = upscalers_for(model, request)
+    files = files_of(to_download(model, chosen.weight_bytes), text_encoder, (), upscalers)
     if machine.disk_free_gb is not None:  # what has been downloaded of it needs no room any more
         machine = replace(machine, disk_free_gb=machine.disk_free_gb + begun_gb(files))
-    made = plan_with_files(model, preset, request, machine, lambda model: is_downloaded(model, text_encoder))
+    made = plan_with_files(model, preset, request, machine, lambda model: is_downloaded(model, text_encoder, upscalers))
     if not made.fits:
         raise DoesNotFit(made)
     with naming(made.download):

@@ -11,7 +11,7 @@ import typer
 
 from ltx_nb.cli.commands import AsJson, app
 from ltx_nb.cli.outcome import Outcome, outcome_of_command
-from ltx_nb.cli.room import check_before_run
+from ltx_nb.cli.room import check_before_run, upscalers_for
 
 if TYPE_CHECKING:
     from ltx_nb import Clip, ClipRequest, Session
@@ -57,7 +57,10 @@ def run(
     end: Annotated[float | None, typer.Option(help="Where the retake ends, in s.")] = None,
     keep: Annotated[str | None, typer.Option(help="Of a retake: keep all of the video, or of the audio.")] = None,
     foley: Annotated[Path | None, typer.Option(help="A clip to make sound for.")] = None,
-    upscale: Annotated[Path | None, typer.Option(help="A clip to make at twice its size.")] = None,
+    upscale: Annotated[
+        Path | None, typer.Option(help="A clip to make at twice its size; with --frame-rate, at twice its rate.")
+    ] = None,
+    factor: Annotated[float | None, typer.Option(help="Of --upscale: 2, or 1.5.")] = None,
     audio: Annotated[Path | None, typer.Option(help="Sound to follow; with --extend, of what is added.")] = None,
     audio_only: Annotated[bool, typer.Option("--audio-only", help="Make sound alone.")] = False,
     strength: Annotated[float, typer.Option(help="How firmly --image is kept, 0 to 1.")] = 1.0,
@@ -70,6 +73,9 @@ def run(
     preset: Annotated[str, typer.Option(help="Name of a memory preset, or auto for what is free here.")] = "auto",
     offload: Annotated[str | None, typer.Option(help="Where blocks wait: none, ram or disk.")] = None,
     lora: Annotated[list[str] | None, typer.Option(help="FILE or FILE:SCALE, such as a.safetensors:0.8.")] = None,
+    stage_2_lora: Annotated[
+        list[str] | None, typer.Option(help="The same, on in second stages alone; none for none at all.")
+    ] = None,
     text_encoder: Annotated[
         str | None, typer.Option(help="For an official file: a folder with Gemma 3, or a hub repository.")
     ] = None,
@@ -134,7 +140,7 @@ def run(
             wanted = _tasks().video_to_audio(entry, foley, prompt, **settings)
         elif task == "upscale":
             settings.pop("two_stage", None)
-            wanted = _tasks().upscale(entry, upscale, prompt, **settings)
+            wanted = _tasks().upscale(entry, upscale, prompt, factor, **settings)
         else:
             if prompt is None:
                 raise ValueError("--prompt is missing; say what to see and hear")
@@ -155,6 +161,8 @@ def run(
             "offload": offload,
             "loras": _weighted(lora or []),
         }
+        if stage_2_lora:
+            loaded["stage_2_loras"] = [] if stage_2_lora == ["none"] else _weighted(stage_2_lora)
         _make(outcome, out, entry, model, wanted, yes=yes, make=make, embed=embed, **loaded)
 
 
@@ -250,7 +258,8 @@ def _make(
     import ltx_nb
 
     check_before_run(entry, wanted, preset, text_encoder, yes)
-    session = ltx_nb.load(model, preset, text_encoder=text_encoder, **loaded)
+    upscalers = upscalers_for(entry, wanted)
+    session = ltx_nb.load(model, preset, text_encoder=text_encoder, upscalers=upscalers, **loaded)
     load_s = perf_counter() - start_s
     clip = session.run(wanted) if make is None else make(session)
     clip.save(out, embed=embed)

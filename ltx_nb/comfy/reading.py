@@ -15,7 +15,7 @@ from typing import Any
 from ltx_nb import shapes
 from ltx_nb.catalogue.models import STAGE_2_SIGMAS
 from ltx_nb.comfy.graph import Graph, Node, nearest, plain, read_graph, upstream
-from ltx_nb.request import ClipRequest, Given, Source
+from ltx_nb.request import DEFAULT_UPSCALER, ClipRequest, Given, Source
 from ltx_nb.sampling import UNGUIDED, Sampling
 
 SAMPLER = "SamplerCustomAdvanced"
@@ -109,20 +109,23 @@ class _Reader:
 
     def read(self) -> Imported:
         saver, last = self._what_is_saved()
-        first, is_second = self._first_stage(last)
+        first, upscaler = self._first_stage(last)
+        scale = shapes.Upscaling() if upscaler is None else shapes.UPSCALINGS[upscaler]
         guider = nearest(self.graph, first.inputs.get("guider"), "CFGGuider", "MultimodalGuider")
         if guider is None:
             raise ValueError("its sampler has no CFGGuider and no MultimodalGuider; other guiders are not known")
         settings: dict[str, Any] = {
-            **self._shape(first, 2 if is_second else 1),
+            **self._shape(first, scale),
             "frame_rate": self._frame_rate(saver, guider),
             "seed": self._number(nearest(self.graph, first.inputs.get("noise"), "RandomNoise"), "noise_seed", 0),
             "negative_prompt": self._text(guider, "negative"),
             "sampling": self._sampling(first, guider),
-            "two_stage": is_second,
+            "two_stage": upscaler is not None,
         }
+        if upscaler is not None:
+            settings["upscaler"] = upscaler
         settings["outputs"] = ("audio",) if saver.type in SAVERS[2:] else ("video", "audio")
-        self._snap(settings)
+        self._snap(settings, scale)
         settings["given"] = tuple(self._given(first, settings))
         loras = tuple(self._loras(guider))
         checkpoint = plain(self.graph, nearest(self.graph, guider, "CheckpointLoaderSimple"), "ckpt_name")
@@ -144,23 +147,28 @@ class _Reader:
             self.left_out.append(f"what is saved as {name!r}: a request makes one clip")
         return found[0]
 
-    def _first_stage(self, last: Node) -> tuple[Node, bool]:
-        """The sampler at the workflow's first size, and whether `last` refines what that made at twice the size."""
+    def _first_stage(self, last: Node) -> tuple[Node, str | None]:
+        """The sampler at the workflow's first size, and the upscaler of what `last` refines, if it refines anything."""
         upsampler = nearest(self.graph, last.inputs.get("latent_image"), "LTXVLatentUpsampler")
         first = None if upsampler is None else nearest(self.graph, upsampler, SAMPLER)
         if first is None:
-            return last, False
+            return last, None
         sigmas = self._sigmas(last)
         if sigmas and sigmas != STAGE_2_SIGMAS:
             told = ", ".join(f"{sigma:g}" for sigma in sigmas)
             self.left_out.append(f"the second stage's sigmas {told}: a request has the model's own")
-        return first, True
+        file = str(plain(self.graph, nearest(self.graph, upsampler, "LatentUpscaleModelLoader"), "model_name"))
+        if "temporal" in file:
+            self.left_out.append(f"the refinement after {file}: session.upscale(clip, frame_rate=...) makes it")
+            return first, None
+        return first, "spatial-x1.5" if "x1.5" in file else DEFAULT_UPSCALER
 
-    def _shape(self, sampler: Node, scale: int) -> dict[str, int]:
-        """width, height and num_frames of what a sampler begins with, its sides times `scale`."""
+    def _shape(self, sampler: Node, scale: shapes.Upscaling) -> dict[str, int]:
+        """width, height and num_frames of what a sampler begins with, its sides once upscaled."""
         start = sampler.inputs.get("latent_image")
         video = nearest(self.graph, start, "EmptyLTXVLatentVideo", "LTXVImgToVideo")
-        sides = {name: scale * self._number(video, name, default) for name, default in DEFAULT_SIDES.items()}
+        sides = {name: self._number(video, name, default) for name, default in DEFAULT_SIDES.items()}
+        sides = {name: int(side_px * scale.space) for name, side_px in sides.items()}
         if video is not None:
             return sides | {"num_frames": self._number(video, "length", DEFAULT_FRAMES)}
         sound = nearest(self.graph, start, "LTXVEmptyLatentAudio")
@@ -235,10 +243,9 @@ class _Reader:
             settings["spatio_temporal_guidance_blocks"] = tuple(int(block) for block in blocks)
         return Sampling(**settings)
 
-    def _snap(self, settings: dict[str, Any]) -> None:
+    def _snap(self, settings: dict[str, Any], scale: shapes.Upscaling) -> None:
         """ComfyUI floors what is no multiple; a request says so instead."""
-        multiple_px = shapes.VIDEO_SPATIAL_COMPRESSION * (2 if settings["two_stage"] else 1)
-        legal = {name: shapes.snap_side(settings[name], multiple_px) for name in ("width", "height")}
+        legal = {name: shapes.snap_side(settings[name], scale.side_multiple_px) for name in ("width", "height")}
         legal["num_frames"] = shapes.snap_num_frames(settings["num_frames"])
         for name, value in legal.items():
             if settings[name] != value:

@@ -13,15 +13,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ltx_nb.catalogue.models import DISTILLED, Model
+from ltx_nb.catalogue.models import DISTILLED, UPSCALERS, Model
 from ltx_nb.request import ClipRequest
 from ltx_nb.sampling import UNGUIDED, Sampling
-from ltx_nb.stages import half_size, stages_of
+from ltx_nb.stages import before_upscaling, stages_of
 from ltx_nb.whole_files import whole_file
 
 CHECKPOINT = "ltx-2.3-22b-distilled-1.1.safetensors"
 TEXT_ENCODER = "comfy_gemma_3_12B_it.safetensors"
-UPSCALER = "ltx-2.3-spatial-upscaler-x2-1.1.safetensors"
 
 
 def to_comfyui(
@@ -31,7 +30,7 @@ def to_comfyui(
     model: Model = DISTILLED,
     checkpoint: str = CHECKPOINT,
     text_encoder: str = TEXT_ENCODER,
-    upscaler: str = UPSCALER,
+    upscaler: str | None = None,
     loras: Sequence[tuple[str, float]] = (),
 ) -> list[Path]:
     """Write the request as a workflow; return that path, and those of the given files, which lie beside it.
@@ -46,7 +45,7 @@ def to_comfyui(
         raise ValueError(f"{path.name} is no workflow's name; nearest: {path.with_suffix('.json').name}")
     _check(request)
     graph = _Graph(request, model, path)
-    graph.build(checkpoint, text_encoder, upscaler, loras)
+    graph.build(checkpoint, text_encoder, upscaler or UPSCALERS[request.upscaler].file, loras)
     with whole_file(path) as unfinished:
         unfinished.write_text(json.dumps(graph.nodes, indent=2) + "\n", encoding="utf-8")
     return [path, *graph.files]
@@ -65,6 +64,8 @@ def _check(request: ClipRequest) -> None:
         refused.append("a clip to refine (first_stage)")
     if request.references:
         refused.append("references")
+    if request.upscaling.time != 1:
+        refused.append(f"two frame rates (upscaler={request.upscaler!r})")
     if request.outputs != ("video", "audio"):
         refused.append(f"outputs={request.outputs}")
     if refused:
@@ -101,7 +102,7 @@ class _Graph:
         texts = [[self.add("CLIPTextEncode", clip=clip, text=text), 0] for text in (request.prompt, negative)]
         conditioning = self.add("LTXVConditioning", positive=texts[0], negative=texts[1], frame_rate=request.frame_rate)
         stages = stages_of(self.model, request)
-        first = half_size(request.replace(two_stage=False)) if request.two_stage else request
+        first = before_upscaling(request) if request.two_stage else request
         empty = self.add(
             "EmptyLTXVLatentVideo", width=first.width, height=first.height, length=request.num_frames, batch_size=1
         )

@@ -7,7 +7,7 @@ Puts the steps in their order; each is a module of its own: which files (`files`
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +26,7 @@ from ltx_nb.loading.download import naming
 from ltx_nb.loading.folder import read_folder, write_folder
 from ltx_nb.loading.loras import LoraSource, listed, parameters_of_loras, reference_factor, switched_loras
 from ltx_nb.loading.model_files import Located, converted_folder, files_of, located, stage_2_lora_of, to_download
+from ltx_nb.loading.official import read_upscalers
 from ltx_nb.loading.place import change_weights, place
 from ltx_nb.loading.single_file import single_file_components
 from ltx_nb.loading.text_encoder import read_text_encoder
@@ -38,6 +39,7 @@ from ltx_nb.planning.fitting import lacks, on_machine
 from ltx_nb.planning.planner import chosen_preset, plan_to_load
 from ltx_nb.planning.presets import ALL_BLOCKS, COMPUTES, Preset
 from ltx_nb.planning.storage import needs_int8_files
+from ltx_nb.request import DEFAULT_UPSCALER
 from ltx_nb.running.products import can_multiply
 
 OFFLOADS = ("none", "ram", "disk")
@@ -58,6 +60,7 @@ def load(
     text: str | None = None,
     loras: LoraSource | Sequence[LoraSource] = (),
     stage_2_loras: LoraSource | Sequence[LoraSource] | None = None,
+    upscalers: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
     folder: str | os.PathLike[str] | None = None,
     parts: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
     text_encoder: str | os.PathLike[str] | None = None,
@@ -83,6 +86,8 @@ def load(
         its metadata; its session asks for `references`.
     stage_2_loras: the same, on in second stages alone and kept beside the weights. By default the one that the model's
         second stage is made for, where it lies beside the model's file or in the hub's cache; () for none.
+    upscalers: latent upscalers beside x2: "spatial-x1.5", "temporal-x2", or files of such. Where these lie beside the
+        model's file, or where others of its files are looked for, they come along unasked.
     folder: where the files of a model in the catalogue lie, instead of its repository.
     parts: further files of a model that is split; what none of them has is taken from the catalogue's folder.
     text_encoder: Gemma 3 instead of the catalogue's: a folder, a safetensors or GGUF file, or a hub repository.
@@ -101,6 +106,7 @@ def load(
     if folder is not None:
         entry = replace(entry, weights=os.path.abspath(folder))
     parts = (parts,) if isinstance(parts, (str, os.PathLike)) else tuple(parts)
+    upscalers = (upscalers,) if isinstance(upscalers, (str, os.PathLike)) else tuple(upscalers)
     if text_encoder is not None and entry.file is None and entry.text_encoder is None:
         raise ValueError(f"text_encoder is for official single files; the folder of {entry.name!r} has its own")
     if parts and entry.file is None:
@@ -129,13 +135,15 @@ def load(
         return (replace(chosen, offload=made.offload) if made.offload in BLOCK_SOURCES else chosen), made
 
     wanted: Sequence[Any] = ()
-    if files_of(entry, text_encoder, parts):  # before anything is downloaded, by the catalogue's sizes
+    if files_of(entry, text_encoder, parts, upscalers):  # before anything is downloaded, by the catalogue's sizes
         fits, made = planned(parameter_counts(entry))
         entry, wanted = to_download(entry, fits.weight_bytes), made.download
     with _quiet_libraries():
         with naming(wanted):
-            found = located(entry, text_encoder, parts)
-        components = _read(entry, found, parts)
+            found = located(entry, text_encoder, parts, upscalers)
+        components, others = _read(entry, found, parts), read_upscalers(found.upscalers)
+        if DEFAULT_UPSCALER in others:
+            components["latent_upsampler"] = others.pop(DEFAULT_UPSCALER)
         counts = counts_of_parts(components, text_dimensions(components["text_encoder"].config.text_config))
         chosen, plan = planned(counts)
         refining = stage_2_lora_of(entry) if stage_2_loras is None else listed(stage_2_loras)
@@ -161,6 +169,7 @@ def load(
             prompt_cache=prompt_cache,
             stage_2_loras=refining,
             reference_downscale_factor=follows,
+            upscalers=others,
         )
 
 
@@ -175,6 +184,7 @@ def session_of(
     prompt_cache: str | os.PathLike[str] | None = None,
     stage_2_loras: Sequence[LoraSource] = (),
     reference_downscale_factor: int | None = None,
+    upscalers: Mapping[str, torch.nn.Module] | None = None,
 ) -> Session:
     """A Session of components that have their final form already, brought to where they run.
 
@@ -187,8 +197,9 @@ def session_of(
         cache = PromptCache(prompt_cache or KEPT / "prompts", fingerprint([pipe.text_encoder, pipe.connectors]))
     preset = fit.preset
     switched = switched_loras(pipe.transformer, stage_2_loras) if stage_2_loras else None
-    place(pipe, preset, resident=fit.resident, device=device, dtype=dtype, text=text, block_source=preset.offload)
-    return Session(pipe, entry, cache, fit, switched, reference_downscale_factor)
+    how = {"device": device, "dtype": dtype, "text": text, "block_source": preset.offload}
+    place(pipe, preset, resident=fit.resident, upscalers=(upscalers or {}).values(), **how)
+    return Session(pipe, entry, cache, fit, switched, reference_downscale_factor, upscalers)
 
 
 def with_loras(counts: ParameterCounts, added: int, preset: Preset) -> ParameterCounts:

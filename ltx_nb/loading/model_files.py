@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ltx_nb.catalogue.components import CLASSES
-from ltx_nb.catalogue.models import DEV, DISTILLED, TEXT_ENCODER, UPSCALER, Model, with_weight_bytes
+from ltx_nb.catalogue.models import DEV, DISTILLED, TEXT_ENCODER, UPSCALER, UPSCALERS, Model, with_weight_bytes
+from ltx_nb.checks import choice
 from ltx_nb.loading.download import Files, fetch, local_snapshot, missing_downloads, summary
 from ltx_nb.loading.found import find
 from ltx_nb.loading.loras import LoraSource, path_and_scale
 from ltx_nb.loading.official import whole_parts
 from ltx_nb.loading.weight_files import READERS, opened
 from ltx_nb.planning.presets import Preset
+from ltx_nb.request import DEFAULT_UPSCALER
 
 TEXT_PARTS = ("text_encoder", "tokenizer")
 # What is read of a repository in diffusers' layout, of one with a text encoder alone, and of that the tokenizer.
@@ -39,7 +41,7 @@ class Located:
     """model: a folder in diffusers' layout, or an official single file, which may have an upscaler's file beside it.
 
     text_encoder: a folder or a file. tokenizer: a folder. rest: a folder in diffusers' layout with the components that
-    a file of the transformer alone lacks.
+    a file of the transformer alone lacks. upscalers: files of further latent upscalers.
     """
 
     model: Path
@@ -47,6 +49,7 @@ class Located:
     text_encoder: Path
     tokenizer: Path
     rest: Path | None = None
+    upscalers: tuple[Path, ...] = ()
 
 
 class _Wanted(NamedTuple):
@@ -57,19 +60,27 @@ class _Wanted(NamedTuple):
 
 
 def files_of(
-    model: Model, text_encoder: str | os.PathLike[str] | None = None, parts: Sequence[str | os.PathLike[str]] = ()
+    model: Model,
+    text_encoder: str | os.PathLike[str] | None = None,
+    parts: Sequence[str | os.PathLike[str]] = (),
+    upscalers: Sequence[str | os.PathLike[str]] = (),
 ) -> list[Files]:
     """Files that `located` needs of the hub: none where everything lies here.
 
     Raises FileNotFoundError for a model whose place is here and whose file is not, WeightsError where that is none that
     can be read: before anything else is downloaded for it.
     """
-    return [place.files for place in _places(model, text_encoder, parts).values() if isinstance(place, _Wanted)]
+    places = [*_places(model, text_encoder, parts).values(), *_upscaler_places(model, upscalers)]
+    return [place.files for place in places if isinstance(place, _Wanted)]
 
 
-def is_downloaded(model: Model, text_encoder: str | os.PathLike[str] | None = None) -> bool:
+def is_downloaded(
+    model: Model,
+    text_encoder: str | os.PathLike[str] | None = None,
+    upscalers: Sequence[str | os.PathLike[str]] = (),
+) -> bool:
     """Whether all that a model needs of the hub lies in its cache; no request is made."""
-    return not any(local_snapshot(files) is None for files in files_of(model, text_encoder))
+    return not any(local_snapshot(files) is None for files in files_of(model, text_encoder, (), upscalers))
 
 
 def to_download(model: Model, weight_bytes: int) -> Model:
@@ -84,14 +95,23 @@ def missing_files(model: Model, text_encoder: str | os.PathLike[str] | None = No
 
 
 def located(
-    model: Model, text_encoder: str | os.PathLike[str] | None = None, parts: Sequence[str | os.PathLike[str]] = ()
+    model: Model,
+    text_encoder: str | os.PathLike[str] | None = None,
+    parts: Sequence[str | os.PathLike[str]] = (),
+    upscalers: Sequence[str | os.PathLike[str]] = (),
 ) -> Located:
-    """Where everything is, once it has been downloaded if need be. Raises as `fetch`."""
-    places = _places(model, text_encoder, parts)
-    wanted = {name: place for name, place in places.items() if isinstance(place, _Wanted)}
+    """Where everything is, once it has been downloaded if need be.
+
+    upscalers: files, or names in the catalogue; those of the model that lie here come along unasked. Raises as `fetch`,
+    and ValueError for an upscaler that is not made for the model.
+    """
+    places: dict[str, Any] = dict(_places(model, text_encoder, parts))
+    further = dict(enumerate(_upscaler_places(model, upscalers)))
+    wanted = {name: place for name, place in (places | further).items() if isinstance(place, _Wanted)}
     folders = fetch([place.files for place in wanted.values()])
-    found: dict[str, Any] = dict(places)
-    found |= {name: folder / wanted[name].path for name, folder in zip(wanted, folders, strict=True)}
+    had = {name: folder / wanted[name].path for name, folder in zip(wanted, folders, strict=True)}
+    found = {name: had.get(name, place) for name, place in places.items()}
+    found["upscalers"] = tuple(had.get(index, place) for index, place in further.items())
     if (found["text_encoder"] / "text_encoder").is_dir():  # a whole model's folder, its own or instead of one
         found |= {name: found["text_encoder"] / name for name in TEXT_PARTS}
     return Located(**found)
@@ -147,6 +167,32 @@ def _text_places(source: str | os.PathLike[str] | tuple[str, str | None]) -> dic
         here = [folder for folder in beside if (folder / "tokenizer_config.json").is_file()]
         return {"text_encoder": path, "tokenizer": here[0] if here else tokenizer}
     return dict.fromkeys(TEXT_PARTS, _Wanted(Files(os.fspath(source), TEXT_PATTERNS)))
+
+
+def _upscaler_places(model: Model, asked: Sequence[str | os.PathLike[str]]) -> list[Path | _Wanted]:
+    """Place each latent upscaler that is asked for, and those of the model that lie here, but for the one it has."""
+    places: dict[str, Path | _Wanted] = {}
+    for item in asked:
+        name = os.fspath(item)
+        if name not in UPSCALERS:
+            if not Path(name).is_file():
+                choice("upscalers", name, UPSCALERS)
+            places[name] = Path(name)
+        elif name not in model.upscalers:
+            raise ValueError(
+                f"the upscaler {name!r} is made for the latents of LTX-2.3, and {model.name!r} has others; nearest: the"
+                " path of one that is made for it"
+            )
+    for name in model.upscalers:
+        repository, file = UPSCALERS[name]
+        if name == DEFAULT_UPSCALER and name not in asked:
+            continue
+        beside = Path(model.weights) / file if _is_here(model) else None
+        wanted = _Wanted(Files(repository, (file,)), file)
+        found = beside if beside is not None and beside.is_file() else find(file)
+        if found is not None or name in asked or local_snapshot(wanted.files) is not None:
+            places[name] = found or wanted
+    return list(places.values())
 
 
 def stage_2_lora_of(model: Model) -> tuple[LoraSource, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from ltx_nb.catalogue.components import empty_component
 from ltx_nb.loading.folder import stored_component
 from ltx_nb.loading.forms import tensors_with_marks
 from ltx_nb.loading.keys import diffusers_name, is_of_lora, official_keys
-from ltx_nb.loading.official_config import component_configs, latent_upsampler_config
+from ltx_nb.loading.official_config import component_configs, latent_upsampler_config, upscaler_named
 from ltx_nb.loading.stored import Stored, TensorFile, WeightsError, shown
 from ltx_nb.loading.tensors import fill
 from ltx_nb.loading.weight_files import opened
@@ -73,6 +73,16 @@ def read_latent_upsampler(path: str | os.PathLike[str]) -> torch.nn.Module:
             model = empty_component("latent_upsampler", latent_upsampler_config(_config(path, file)))
         fill(path, {"latent_upsampler": model}, {"latent_upsampler": tensors_with_marks(file)})
         return model
+
+
+def read_upscalers(paths: Iterable[str | os.PathLike[str]]) -> dict[str, torch.nn.Module]:
+    """Latent upscalers by their names in `shapes.UPSCALINGS`. Raises as `read_components`, and for another kind."""
+    found = {}
+    for path in paths:
+        model = read_latent_upsampler(path)
+        with _named_config(path):
+            found[upscaler_named(model.config)] = model
+    return found
 
 
 def _empty_models(

@@ -8,11 +8,13 @@ generation is refused. Knows no tensors. Field names of the official config: the
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fractions import Fraction
 from itertools import accumulate
 from operator import mul
 from typing import Any
 
 from ltx_nb.catalogue.components import CONFIGS
+from ltx_nb.shapes import UPSCALINGS, Upscaling
 
 # What makes a file LTX-2.3's rather than 2.0's or 2.5's, what the reference's own configurators insist on, and what
 # diffusers' classes take for granted.
@@ -147,7 +149,23 @@ def component_configs(official: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def latent_upsampler_config(official: Mapping[str, Any]) -> dict[str, Any]:
-    return CONFIGS["latent_upsampler"] | _taken(_LATENT_UPSAMPLER, official)
+    # What a file leaves open is 512 channels to the reference's LatentUpsamplerConfigurator.
+    return CONFIGS["latent_upsampler"] | {"mid_channels": 512} | _taken(_LATENT_UPSAMPLER, official)
+
+
+def upscaler_named(config: Mapping[str, Any]) -> str:
+    """The name in `shapes.UPSCALINGS` of an upscaler, by diffusers' config. Raises ValueError for another kind."""
+    in_space = Fraction(1)
+    if config["spatial_upsample"]:
+        in_space = Fraction(config["rational_spatial_scale"] if config["use_rational_resampler"] else 2)
+    scale = Upscaling(in_space, 2 if config["temporal_upsample"] else 1)
+    for name, known in UPSCALINGS.items():
+        if scale == known:
+            return name
+    raise ValueError(
+        f"it enlarges {float(in_space):g} times in space and {scale.time} in time; what is used here is "
+        + ", ".join(UPSCALINGS)
+    )
 
 
 def _check(section: str, config: Mapping[str, Any], expected: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@ and devices; no files and no requests.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -51,11 +51,12 @@ def place(
     dtype: torch.dtype,
     text: str,
     block_source: str,
+    upscalers: Iterable[nn.Module] = (),
 ) -> None:
     """Bring a pipeline to where it runs.
 
     resident: blocks that stay there. block_source: of the others, "ram" or "disk". text: "resident" to keep the text
-    encoder and the connectors there too, else they stream.
+    encoder and the connectors there too, else they stream. upscalers: beside the pipeline's own.
     """
     dtypes = dict.fromkeys(FP32_COMPONENTS, torch.float32)
     if text == "resident":
@@ -91,6 +92,13 @@ def place(
         source = "ram" if name == "vae" and preset.kind == "cuda" else "disk"
         for part in _runnable_parts(component):
             stream_parts(part, device, source=source, dtype=own_dtype)
+    for upscaler in upscalers:  # each runs once in a clip that asks for it, so that none stays but in one memory
+        for buffer in upscaler.buffers():  # x1.5's blur, which streaming leaves as it is
+            buffer.data = buffer.data.to(dtype)
+        if preset.kind == "mps":
+            upscaler.to(device=device, dtype=dtype)
+        else:
+            stream_parts(upscaler, device, source="disk", dtype=dtype)
 
 
 class OneRowAtATime(ModelHook):

@@ -239,7 +239,8 @@ class EncodeAudioStep(ModularPipelineBlocks):
             return pack_audio(encode_audio(components, waveform, block_state.sample_rate, num_latents, device))
 
         if block_state.initial_audio_latents is not None:
-            latents = pack_audio(block_state.initial_audio_latents)
+            # Of half the frame rate the first stage is longer by half a frame of its own.
+            latents = pack_audio(block_state.initial_audio_latents)[:, :num_latents]
         elif block_state.initial_waveform is not None:
             latents = encoded(block_state.initial_waveform)
         block_state.start_audio_latents = latents

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -28,7 +28,7 @@ from ltx_nb.pipeline.prepare import unpack_audio, unpack_video
 from ltx_nb.pipeline.prompt_cache import EMBEDDINGS, PromptCache
 from ltx_nb.pipeline.tokens import Tokens
 from ltx_nb.pipeline.verbs import Verbs
-from ltx_nb.request import ClipRequest
+from ltx_nb.request import DEFAULT_UPSCALER, ClipRequest
 from ltx_nb.running.switched_loras import SwitchedLoras
 from ltx_nb.stages import Stage, stages_of
 from ltx_nb.trace import Cancelled, StepEvent, Trace, stop_if_cancelled
@@ -46,7 +46,8 @@ class Session(Verbs):
     pipe: the LTX2ModularPipeline; `print(session.pipe.blocks)` shows what it does. model: its catalogue entry.
     prompt_cache: where encoded prompts are looked up and kept, if anywhere. fit: how it was made to fit, if it was.
     stage_2_loras: LoRAs that are on in second stages alone, if there are any. reference_downscale_factor: that of the
-    IC-LoRA in its weights, which follows references; None where it has none.
+    IC-LoRA in its weights, which follows references; None where it has none. upscalers: latent upscalers beside the
+    pipe's own, by their names in `shapes.UPSCALINGS`.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Session(Verbs):
         fit: Fit | None = None,
         stage_2_loras: SwitchedLoras | None = None,
         reference_downscale_factor: int | None = None,
+        upscalers: Mapping[str, torch.nn.Module] | None = None,
     ):
         self.pipe = pipe
         self.model = model
@@ -64,6 +66,7 @@ class Session(Verbs):
         self.fit = fit
         self.stage_2_loras = stage_2_loras
         self.reference_downscale_factor = reference_downscale_factor
+        self.upscalers = dict(upscalers or {})
         self._scheduler = pipe.scheduler
         self._running = threading.Lock()
         self._holder: int | None = None  # the thread that runs it
@@ -191,11 +194,13 @@ class Session(Verbs):
     def _check(self, request: ClipRequest, stages: list[Stage]) -> None:
         self._warn_of_lost_words(request.prompt)
         self._warn_of_the_unseen(request.prompt, stages)
-        if request.two_stage and self.pipe.latent_upsampler is None:
+        if request.two_stage and request.upscaler == DEFAULT_UPSCALER and self.pipe.latent_upsampler is None:
             raise ValueError(
                 f"two_stage=True needs a latent upsampler, and {self.model.name} was loaded without one; "
                 "nearest: two_stage=False"
             )
+        if request.upscaler != DEFAULT_UPSCALER and request.upscaler not in self.upscalers:
+            raise ValueError(self._without_upscaler(request.upscaler))
         if request.two_stage and self.model.stage_2_lora is not None and self.stage_2_loras is None:
             warnings.warn(_WITHOUT_LORA.format(self.model.name, self.model.stage_2_lora[1]), stacklevel=4)
 
@@ -215,7 +220,7 @@ class Session(Verbs):
                 scheduler=_scheduler_for(self._scheduler),
                 **guiders_of(stage.sampling, stage.request.frozen_lanes),
             )
-            with self._loras_of(stage):
+            with self._loras_of(stage), self._upscaler_of(stage):
                 state = self.pipe(
                     **self._block_inputs(stage, given),
                     **carried,
@@ -237,6 +242,26 @@ class Session(Verbs):
 
     def _loras_of(self, stage: Stage) -> AbstractContextManager[None]:
         return self.stage_2_loras.on() if self.stage_2_loras and stage.number == 2 else nullcontext()
+
+    @contextmanager
+    def _upscaler_of(self, stage: Stage) -> Iterator[None]:
+        """Put the stage's upscaler in the place of the pipe's own, as long as the block lasts."""
+        own, other = self.pipe.latent_upsampler, self.upscalers.get(stage.upscaler)
+        if other is None:
+            yield
+            return
+        self.pipe.update_components(latent_upsampler=other)
+        try:
+            yield
+        finally:
+            self.pipe.update_components(latent_upsampler=own)
+
+    def _without_upscaler(self, name: str) -> str:
+        own = [DEFAULT_UPSCALER] if self.pipe.latent_upsampler is not None else []
+        has = " and ".join(map(repr, [*own, *self.upscalers])) or "none"
+        can_be_had = name in self.model.upscalers
+        nearest = f"load(model, upscalers={name!r})" if can_be_had else f"upscaler={DEFAULT_UPSCALER!r}, factor=2"
+        return f"this takes the latent upscaler {name!r}, and {self.model.name} has {has}; nearest: {nearest}"
 
     def text_inputs(self, request: ClipRequest) -> dict[str, Any]:
         """Return what the text blocks take of a request."""

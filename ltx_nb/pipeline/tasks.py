@@ -45,6 +45,7 @@ class ClipOptions(TypedDict, total=False):
     negative_prompt: str | None
     sampling: Sampling | None
     two_stage: bool
+    upscaler: str | None
 
 
 class RequestOptions(ClipOptions, total=False):
@@ -247,16 +248,52 @@ def video_to_audio(model: Model, video: Any, prompt: str | None = None, **option
     return _like(model, video, info, prompt, options, num_frames=num_frames, given=given)
 
 
-def upscale(model: Model, clip: Any, prompt: str | None = None, **options: Unpack[ClipOptions]) -> ClipRequest:
-    """The clip at twice its size: its latents doubled, both lanes renoised and refined."""
+def upscale(
+    model: Model,
+    clip: Any,
+    prompt: str | None = None,
+    factor: float | None = None,
+    **options: Unpack[ClipOptions],
+) -> ClipRequest:
+    """The clip with its latents enlarged, then renoised and refined.
+
+    factor: 2, the default, or 1.5 times its size, both lanes refined. frame_rate: twice the clip's own instead, at the
+    same size; the sound stays as it is, as in the temporal rounds of the reference's `DFRPipeline`.
+    """
     source = picture_source(clip, options.get("frame_rate"))
     info = _moving(source)
     if not info.has_audio:
         raise ValueError("the given clip has no sound to refine with the picture; nearest: video_to_audio first")
-    doubled = {name: 2 * side_px for name, side_px in _size_of(clip, info).items()}
-    num_frames = _whole_latents(info, options)
-    refined = doubled | {"num_frames": num_frames, "two_stage": True, "first_stage": source}
-    return _like(model, clip, info, prompt, options, **refined)
+    upscaler = _upscaler_for(info, factor, options)
+    scale = shapes.UPSCALINGS[upscaler]
+    before_px = scale.side_multiple_px * scale.space.denominator // scale.space.numerator
+    sides_px = {name: int(side_px * scale.space) for name, side_px in _size_of(clip, info, before_px).items()}
+    refined: dict[str, Any] = {name: side_px // 2 * 2 for name, side_px in sides_px.items()}
+    refined |= {"two_stage": True, "upscaler": upscaler, "first_stage": source}
+    refined["num_frames"] = scale.time * (_whole_latents(info) - 1) + 1
+    refined["frame_rate"] = scale.time * info.frame_rate
+    if scale.time != 1:
+        end_s = refined["num_frames"] / refined["frame_rate"]
+        refined["given"] = (Given("audio", only_lane(source, "audio"), 0.0, end_s),)
+    return _like(model, clip, info, prompt, {**options, "frame_rate": None}, **refined)
+
+
+def _upscaler_for(info: MediaInfo, factor: float | None, options: ClipOptions) -> str:
+    """The name of the upscaler for a factor or for the frame rate that the options ask for."""
+    frame_rate = options.get("frame_rate")
+    if frame_rate is None or frame_rate == info.frame_rate:
+        factor = finite_number("factor", 2 if factor is None else factor)
+        by_factor = {float(scale.space): name for name, scale in shapes.UPSCALINGS.items() if scale.time == 1}
+        if factor not in by_factor:
+            nearest = min(by_factor, key=lambda known: abs(known - factor))
+            raise ValueError(f"factor={factor:g} is that of no latent upscaler; nearest: {nearest:g}")
+        return by_factor[factor]
+    if factor is not None:
+        raise ValueError("factor and frame_rate are both given; upscale twice, with one of them each time")
+    doubled = 2 * info.frame_rate
+    if abs(finite_number("frame_rate", frame_rate) - doubled) > 1e-3:
+        raise ValueError(f"frame_rate={frame_rate:g} is not twice the clip's {info.frame_rate:g}; nearest: {doubled:g}")
+    return "temporal-x2"
 
 
 def _request(
@@ -337,14 +374,17 @@ def _own_prompt(clip: Any) -> str:
     return request.prompt
 
 
-def _size_of(clip: Any, info: MediaInfo) -> dict[str, int]:
+def _size_of(clip: Any, info: MediaInfo, multiple_px: int = shapes.VIDEO_SPATIAL_COMPRESSION) -> dict[str, int]:
     """The given clip's sides in whole latents, and what export is to leave of them: what its own does, or no more than
     the clip has."""
     given = {"width": info.width, "height": info.height}
-    size = {name: shapes.snap_side(side_px) for name, side_px in given.items()}
+    size = {name: shapes.snap_side(side_px, multiple_px) for name, side_px in given.items()}
     crops = {f"crop_{name}": px if px < size[name] and px % 2 == 0 else None for name, px in given.items()}
     request = clip.request if isinstance(clip, Clip) else None
-    if request is not None and size == {"width": request.width, "height": request.height}:
+    if request is not None and {name: shapes.snap_side(side_px) for name, side_px in given.items()} == {
+        "width": request.width,
+        "height": request.height,
+    }:
         crops = {name: getattr(request, name) or crop_px for name, crop_px in crops.items()}
     return size | _set(crops)
 
@@ -363,12 +403,12 @@ def _moving(source: Source) -> MediaInfo:
     return info
 
 
-def _frame_rate(info: MediaInfo, options: Mapping[str, Any]) -> float:
+def _frame_rate(info: MediaInfo, options: Mapping[str, Any] | None = None) -> float:
     """Frame rate of the clip that is asked for: the given media's, where the options name no other."""
-    return shapes.checked_frame_rate(_set(options).get("frame_rate", info.frame_rate))
+    return shapes.checked_frame_rate(_set(options or {}).get("frame_rate", info.frame_rate))
 
 
-def _whole_latents(info: MediaInfo, options: Mapping[str, Any]) -> int:
+def _whole_latents(info: MediaInfo, options: Mapping[str, Any] | None = None) -> int:
     """The most frames, 8k + 1, that the source fills."""
     num_frames = int(info.num_frames / info.frame_rate * _frame_rate(info, options) + shapes.TIME_TOLERANCE_S)
     temporal = shapes.VIDEO_TEMPORAL_COMPRESSION

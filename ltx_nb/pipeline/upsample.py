@@ -1,4 +1,4 @@
-"""The step between two stages: the first one's video latents at twice their height and width, or a given clip's.
+"""The step between two stages: the first one's video latents, or a given clip's, enlarged in space or in time.
 
 Which stages there are, and what each is made of, is said by `ltx_nb.stages`.
 """
@@ -19,7 +19,7 @@ class UpsampleLatentsStep(ModularPipelineBlocks):
 
     @property
     def description(self) -> str:
-        return "Doubles height and width of a first stage's video latents, or of frames in its place, for refinement."
+        return "Enlarges a first stage's video latents, or those of frames in its place, in space or in time."
 
     @property
     def expected_components(self) -> list[ComponentSpec]:
@@ -38,7 +38,7 @@ class UpsampleLatentsStep(ModularPipelineBlocks):
 
     @property
     def intermediate_outputs(self) -> list[OutputParam]:
-        return [OutputParam("initial_latents", description="Normalised [1, C, F, 2H, 2W] to refine.")]
+        return [OutputParam("initial_latents", description="Normalised latents at the size of this stage, to refine.")]
 
     @torch.no_grad()
     def __call__(self, components, state):
@@ -49,8 +49,8 @@ class UpsampleLatentsStep(ModularPipelineBlocks):
         # The upsampler works on the VAE's own scale, as in diffusers' LTX2LatentUpsamplePipeline.
         mean, std = video_statistics(components, latents)
         upsampler = components.latent_upsampler
-        doubled = upsampler((latents * std + mean).to(upsampler.dtype)).float()
-        block_state.initial_latents = (doubled - mean) / std
+        enlarged = upsampler((latents * std + mean).to(upsampler.dtype)).float()
+        block_state.initial_latents = (enlarged - mean) / std
         self.set_block_state(state, block_state)
         return components, state
 

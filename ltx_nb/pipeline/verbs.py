@@ -1,8 +1,8 @@
 """The tasks as methods of a Session: each builds its request in `tasks` and runs it.
 
-Every verb also takes `tasks.ClipOptions` (size, width, height, frame_rate, seed, negative_prompt, sampling, two_stage),
-seconds or num_frames where no given clip has a length, and the arguments of `Session.run` (trace, trace_budget_mb,
-on_step, progress).
+Every verb also takes `tasks.ClipOptions` (size, width, height, frame_rate, seed, negative_prompt, sampling, two_stage,
+upscaler), seconds or num_frames where no given clip has a length, and the arguments of `Session.run` (trace,
+trace_budget_mb, on_step, progress).
 """
 
 from __future__ import annotations
@@ -132,9 +132,15 @@ class Verbs:
         """Sound to pictures (a Clip, a path, or uint8 [F, H, W, 3] at frame_rate), which stay as they are: foley."""
         return self._make(tasks.video_to_audio, video, prompt, **options)
 
-    def upscale(self, clip: Any, prompt: str | None = None, **options: Unpack[OptionsWithClip]) -> Clip:
-        """The clip at twice its size, both lanes refined."""
-        return self._make(tasks.upscale, clip, prompt, **options)
+    def upscale(
+        self, clip: Any, prompt: str | None = None, factor: float | None = None, **options: Unpack[OptionsWithClip]
+    ) -> Clip:
+        """The clip at twice its size, or 1.5 times (factor=1.5), both lanes refined.
+
+        frame_rate: twice the clip's own, at the size it has; its sound stays as it is. That and 1.5 take upscalers of
+        their own: `load(model, upscalers=...)`, where they do not lie beside the model's file.
+        """
+        return self._make(tasks.upscale, clip, prompt, factor, **options)
 
     def storyboard(self, shots: Sequence[Any], context_s: float = 2.0, **options: Unpack[Options]) -> Clip:
         """Shots one after the other, each going on from the last `context_s` of the clip so far; past 20 s too.

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ltx_nb.catalogue.models import Model
-from ltx_nb.catalogue.parameters import ParameterCounts
+from ltx_nb.catalogue.parameters import ParameterCounts, upscaler_parameters
 from ltx_nb.planning.plans import Line, Part
 from ltx_nb.planning.presets import Preset
-from ltx_nb.request import ClipRequest
+from ltx_nb.request import DEFAULT_UPSCALER, ClipRequest
 from ltx_nb.running import tiles
-from ltx_nb.shapes import VideoShape
+from ltx_nb.shapes import UPSCALINGS, VideoShape
 from ltx_nb.stages import Stage, stages_of, video_shape
 
 GB = 1e9
@@ -34,8 +34,13 @@ HIDDEN_STATES_GB, CONNECTOR_ACTIVATIONS_GB = 0.385, 1.303
 # Of one tile, or of a picture, which a causal convolution sees as a clip.
 DECODE_GB_PER_PX, ENCODE_GB_PER_PX, ENCODE_IMAGE_GB_PER_PX = 72.8e-9, 86.5e-9, 182e-9
 # Summed over the convolutions, for each latent position and each token of the upsampler's input.
-DECODE_TFLOP, ENCODE_TFLOP, UPSAMPLER_TFLOP = 20.11e-3, 19.48e-3, 2.376e-3
-UPSAMPLER_CHANNELS, UPSAMPLER_LIVE_TENSORS = 1024, 4
+DECODE_TFLOP, ENCODE_TFLOP = 20.11e-3, 19.48e-3
+# Channels; tensors of so many, and of the tokens that it ends with, that are alive at once; TFLOP a token before.
+UPSAMPLERS = {
+    "spatial-x2": (1024, 4, 2.376e-3),
+    "spatial-x1.5": (1024, 8.45, 1.665e-3),
+    "temporal-x2": (512, 4.1, 0.371e-3),
+}
 VOCODER_GB_PER_SECOND, AUDIO_ENCODER_GB_PER_SECOND = 0.0432, 0.0133
 SOUND_S_PER_SECOND, SOUND_SPEED = 10, "ten seconds of sound a second"
 
@@ -178,12 +183,19 @@ class Budget:
         return tuple(lines)
 
     def _upsample(self, resident: int, stage: Stage) -> Part:
-        tokens = stage.request.video_tokens
-        compute = self.preset.compute_bytes
-        lines = [*self._stays(resident), *self._own("latent upsampler", compute * self.counts.latent_upsampler / GB)]
-        live = UPSAMPLER_LIVE_TENSORS * UPSAMPLER_CHANNELS * tokens * compute / GB
-        lines.append(Line("activations", live, "four tensors of 1,024 channels"))
-        tflop = tokens / 4 * UPSAMPLER_TFLOP
+        """Price the upscaler that goes before a stage, by the tokens that it begins with."""
+        scale, compute = UPSCALINGS[stage.upscaler], self.preset.compute_bytes
+        after = stage.request.video_latent_shape
+        begins_with = int(after.tokens_per_frame / scale.space**2) * scale.frames_before(after.num_frames)
+        channels, live, tflop_per_token = UPSAMPLERS[stage.upscaler]
+        lines = self._stays(resident)
+        if stage.upscaler == DEFAULT_UPSCALER:
+            lines += self._own("latent upsampler", compute * self.counts.latent_upsampler / GB)
+        else:
+            lines.append(Line(f"{stage.upscaler} upscaler", compute * upscaler_parameters(stage.upscaler) / GB))
+        why = f"{live:g} tensors of {channels:,} channels"
+        lines.append(Line("activations", live * channels * after.tokens * compute / GB, why))
+        tflop = begins_with * tflop_per_token
         return Part("upsample", tuple(lines), tflop / self.preset.tflops, self._speed(), calls=1)
 
     def _decode(self, resident: int) -> Part:

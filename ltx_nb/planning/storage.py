@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from ltx_nb.catalogue.models import Model, with_weight_bytes
-from ltx_nb.catalogue.parameters import GEMMA, ParameterCounts
+from ltx_nb.catalogue.models import UPSCALERS, Model, with_weight_bytes
+from ltx_nb.catalogue.parameters import GEMMA, ParameterCounts, upscaler_parameters
 from ltx_nb.planning.budget import GB, Budget
 from ltx_nb.planning.plans import Line, Part
 from ltx_nb.planning.presets import Preset
+from ltx_nb.request import DEFAULT_UPSCALER, ClipRequest
 from ltx_nb.running import tiles
 from ltx_nb.stages import video_shape
 
@@ -63,11 +64,19 @@ def disk_lines(budget: Budget, resident: int) -> tuple[Line, ...]:
     in_bf16 = 5 if model.is_fp8 else counts.blocks  # four or five blocks of the fp8 files are
     weights = 2 * (rest + in_bf16 * counts.block) + (counts.blocks - in_bf16) * counts.block
     return (
-        Line(model.file or f"{model.weights} without its text encoder", weights / GB),
+        Line(model.file or f"{model.weights} without its text encoder", weights / GB, model.about_file),
         Line("spatial upscaler", 2 * counts.latent_upsampler / GB, "bf16"),
+        *_further_upscaler(budget.request),
         text,
         *copies,
     )
+
+
+def _further_upscaler(request: ClipRequest) -> tuple[Line, ...]:
+    """List the upscaler that a request takes, unless it is the one that every model comes with."""
+    if request.upscaler == DEFAULT_UPSCALER:
+        return ()
+    return (Line(UPSCALERS[request.upscaler].file, 2 * upscaler_parameters(request.upscaler) / GB, "bf16"),)
 
 
 def _text_line(model: Model, counts: ParameterCounts) -> Line:
