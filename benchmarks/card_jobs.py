@@ -18,8 +18,9 @@ import psutil
 import torch
 from card_forwards import decode_rows, forward_rows
 from card_memory import DEVICE, cap_at, context_gb, memory_since
+from card_products import product_rows
 from diffusers.modular_pipelines import ModularPipelineBlocks, PipelineState
-from random_weights import components
+from random_weights import bytes_of, components
 
 from ltx_nb import ClipRequest, Given, Sampling, Source
 from ltx_nb.catalogue.models import DISTILLED, TINY
@@ -53,6 +54,8 @@ def main(job: dict[str, Any]) -> None:
     elif "decode" in job:
         cap_at(PRESETS[job["decode"]].vram_gb)
         rows = decode_rows(shapes[LARGE], streams=not PRESETS[job["decode"]].keeps_all, rehearses=rehearses)
+    elif "products" in job:
+        rows = product_rows(rehearses)
     else:
         cap_at(job["vram_gb"])
         rows = forward_rows(job["forwards"], job["do"], shapes, rehearses)
@@ -70,9 +73,7 @@ def placed_session(card: str, weights: str, rehearses: bool) -> tuple[Session, f
         counts = counts_of_parts(parts, text_dimensions(parts["text_encoder"].config.text_config))
     preset = PRESETS[card]
     mapped = ["text_encoder"] if preset.keeps_all else ["text_encoder", "connectors", "vocoder", "latent_upsampler"]
-    tensors = [tensor for name in mapped for tensor in parts[name].parameters() if not tensor.is_meta]
-    mapped_gb = sum(tensor.nbytes for tensor in tensors) / GB
-    del tensors
+    mapped_gb = sum(num_bytes for name in mapped for num_bytes in bytes_of(parts[name]).values()) / GB
     fit = Fit(preset, counts, 2 if rehearses else plan_to_load(model, preset, counts).resident_blocks)
     session = session_of(model, parts, fit, device=DEVICE, dtype=torch.bfloat16, text="stream")
     return session, mapped_gb
@@ -185,4 +186,5 @@ class Measured:
 
 
 if __name__ == "__main__":
+    sys.stdin.readline()  # all is imported: begin when told to
     main(json.loads(sys.argv[1]))

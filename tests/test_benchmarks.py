@@ -82,7 +82,10 @@ def test_every_stage_of_a_run_is_measured_beside_its_plan(session, task):
     assert not isinstance(session.pipe.blocks.sub_blocks["text"], card_jobs.Measured)
 
 
-@pytest.mark.parametrize("number", [0, 1, 2, 4, 7], ids=["whole", "forwards", "diffusers", "smallest cap", "decode"])
+KINDS_OF_JOBS = {"forwards": 0, "products": 1, "fp8": 3, "decode": 4, "whole": 5, "smallest cap": 6, "diffusers": 8}
+
+
+@pytest.mark.parametrize("number", KINDS_OF_JOBS.values(), ids=KINDS_OF_JOBS)
 def test_every_kind_of_job_is_rehearsed_without_a_card(number, capsys):
     card_jobs.main(cards.JOBS[number] | {"rehearses": True})
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
@@ -94,7 +97,7 @@ import sys
 sys.modules |= dict.fromkeys(("av", "librosa", "pyloudnorm", "soundfile", "soxr", "matplotlib", "IPython"), None)
 sys.path.insert(0, {str(Path(presets.__file__).parent)!r})
 import card_jobs, cards
-card_jobs.main(cards.JOBS[0] | {{"rehearses": True}})
+card_jobs.main(cards.JOBS[5] | {{"rehearses": True}})
 """
 
 
@@ -107,7 +110,7 @@ def test_a_job_that_was_cut_off_is_done_anew_and_others_are_not(monkeypatch):
     jobs = [{"card": name} for name in ("first", "second", "third")]
     monkeypatch.setattr(cards, "JOBS", tuple(jobs))
     found = [{"job": jobs[0], "rows": [], "ended": "done"}, {"job": jobs[1], "rows": [{"shape": "half"}]}]
-    monkeypatch.setattr(cards, "rows_of", lambda job, seconds: iter([{"shape": job["card"]}, {"ended": "done"}]))
+    monkeypatch.setattr(cards, "rows_of", lambda job, seconds, *_: iter([{"shape": job["card"]}, {"ended": "done"}]))
     saves = []
     cards.measure_cards(found, lambda: saves.append(len(found)), 1e6)
     assert [record["job"] for record in found] == jobs

@@ -200,7 +200,7 @@ def test_auto_streams_from_the_disk_where_ram_is_short():
 def test_a_preset_that_lacks_ram_takes_its_blocks_from_the_disk():
     made = plan("2.3-distilled-official", replace(PRESETS["8gb"], ram_gb=16), **FHD, num_frames=121)
     assert made.fits and made.offload == "disk" and made.ram_gb < 14.4
-    assert made.reasons[-2] == "RAM has no room for them: 24.4 GB would be needed, 14.4 GB can be used."
+    assert made.reasons[-2] == "RAM has no room for them: 22.9 GB would be needed, 14.4 GB can be used."
     assert any("int8 copy" in line.what for line in made.download)
 
 
@@ -257,8 +257,8 @@ def test_auto_takes_the_form_that_the_card_can_use(name, capability, total_gb, w
 
 
 def test_presets_that_fit_are_those_that_the_card_can_hold_and_use():
-    assert fitting_presets(machine_with("RTX 3070", (8, 6), 8.2, 7.9)) == ["8gb"]
-    assert fitting_presets(machine_with("Tesla T4", (7, 5), 15.67, 15.5)) == ["colab-t4"]
+    assert fitting_presets(machine_with("RTX 3070", (8, 6), 8.2, 7.9)) == ["8gb", "cpu"]
+    assert fitting_presets(machine_with("Tesla T4", (7, 5), 15.67, 15.5)) == ["colab-t4", "cpu"]
     assert fitting_presets(machine_with("H100", (9, 0), 85, 84, ram_free_gb=180)) == [*list(PRESETS)[:6], "cpu"]
 
 

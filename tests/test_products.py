@@ -125,3 +125,14 @@ def test_where_the_compiler_fails_steps_run_as_they_are_written(monkeypatch, cap
     with fused.compiling(True):
         assert [int(plus_one(torch.tensor(1))) for _ in range(2)] == [2, 2]
     assert caplog.messages == ["steps run uncompiled, which is slower: no C++ compiler"]
+
+
+def test_what_a_device_does_not_do_is_said_once_and_done_without(monkeypatch, caplog):
+    products._works.cache_clear()
+    cpu = torch.device("cpu")
+    assert products._works("int8", cpu) and products._works("fp8", cpu)
+    monkeypatch.setattr(products, "_by_kernel", lambda *_: torch.zeros(1))  # wrong, as a broken compiler's would be
+    assert [products._works("int8 kernel", cpu) for _ in range(2)] == [False, False]
+    (said,) = caplog.messages
+    assert said == "the kernel of int8 products does not work on this device, and is done without: off by 100.0%"
+    products._works.cache_clear()

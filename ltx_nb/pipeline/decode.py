@@ -1,6 +1,7 @@
 """Video latents to frames, in tiles of space and time, each range of frames as soon as it is finished.
 
-Memory on the device is bounded by a tile, whatever the size of the clip; what fits into one tile is decoded in one.
+Memory on the device is bounded by a tile and six bytes for each pixel of the frames that it is part of, whatever the
+length of the clip; what fits into one tile is decoded in one.
 In place of diffusers' own tiling, which keeps all tiles, and all frames in float32, until the end. Knows no request and
 no file; which tiles there are is `ltx_nb.running.tiles`'.
 """
@@ -28,7 +29,7 @@ def decoded_frames(
     """uint8 [n, 32 H, 32 W, 3] on the CPU, range after range, of 8 (F - 1) + 1 frames in all.
 
     latents: denormalised, [1, C, F, H, W], on the VAE's device. before_tile: called before each; what it raises ends
-    the decoding. Host memory: 6 bytes a pixel of the frames of one tile, beside what is handed out.
+    the decoding.
     """
     in_time, rows, columns = tiles_of(VideoLatentShape(*latents.shape[2:]))
 
@@ -51,7 +52,7 @@ def decoded_frames(
 def _blended_in_space(
     decode: Callable[[torch.Tensor], torch.Tensor], latents: torch.Tensor, rows: list[Tile], columns: list[Tile]
 ) -> torch.Tensor:
-    """[n, 32 H, 32 W, 3] in -1..1. Several tiles are added up in host memory, in float16: a 30th of a level of 256."""
+    """[n, 32 H, 32 W, 3] in -1..1. Several tiles are added up where they are, in float16: a 30th of a level of 256."""
     if len(rows) == len(columns) == 1:
         return decode(latents)
     whole = None
@@ -61,8 +62,8 @@ def _blended_in_space(
             tile = tile * _tensor(np.outer(row.pixel_weights, column.pixel_weights), tile)[..., None]
             if whole is None:
                 size = (rows[-1].pixels.stop, columns[-1].pixels.stop)
-                whole = torch.zeros(len(tile), *size, 3, dtype=torch.float16)
-            whole[:, row.pixels, column.pixels] += tile.to("cpu", torch.float16)
+                whole = torch.zeros(len(tile), *size, 3, dtype=torch.float16, device=tile.device)
+            whole[:, row.pixels, column.pixels] += tile.to(torch.float16)
     return whole
 
 
@@ -72,10 +73,10 @@ def _tensor(weights: np.ndarray, like: torch.Tensor) -> torch.Tensor:
 
 def _pixels(frames: torch.Tensor) -> np.ndarray:
     """uint8 of -1..1, frame by frame, so that there is one frame in float32."""
-    pixels = np.empty(frames.shape, np.uint8)
+    pixels = torch.empty(frames.shape, dtype=torch.uint8)
     for frame, values in zip(pixels, frames, strict=True):
-        frame[:] = ((values.float() * 0.5 + 0.5).clamp(0, 1) * 255).round().to("cpu", torch.uint8).numpy()
-    return pixels
+        frame.copy_(((values.float() * 0.5 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8))
+    return pixels.numpy()
 
 
 class DecodeVideoStep(ModularPipelineBlocks):

@@ -8,7 +8,7 @@ are the formulas, fitted to full-size models on the meta device, for a forward t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ltx_nb.catalogue.models import Model
@@ -33,6 +33,7 @@ PROMPT_TOKENS = 1024
 HIDDEN_STATES_GB, CONNECTOR_ACTIVATIONS_GB = 0.385, 1.303
 # Of one tile, or of a picture, which a causal convolution sees as a clip.
 DECODE_GB_PER_PX, ENCODE_GB_PER_PX, ENCODE_IMAGE_GB_PER_PX = 72.8e-9, 86.5e-9, 182e-9
+BLEND_BYTES_PER_PX = 6
 # Summed over the convolutions, for each latent position and each token of the upsampler's input.
 DECODE_TFLOP, ENCODE_TFLOP = 20.11e-3, 19.48e-3
 # Channels; tensors of so many, and of the tokens that it ends with, that are alive at once; TFLOP a token before.
@@ -200,9 +201,15 @@ class Budget:
 
     def _decode(self, resident: int) -> Part:
         whole = video_shape(self.request)
-        return self._in_tiles(
+        made = self._in_tiles(
             "decode", resident, self.counts.vae_decoder, [whole], whole, DECODE_GB_PER_PX, DECODE_TFLOP
         )
+        if made.calls == 1:
+            return made
+        frames = tiles.tile_shape(whole.latent).pixel.num_frames
+        # In float16; where there are tiles in time too, some frames wait for those that they overlap with.
+        gb = BLEND_BYTES_PER_PX * frames * whole.height * whole.width / GB * (1.5 if frames < whole.num_frames else 1)
+        return replace(made, lines=(*made.lines, Line(f"{frames} frames while they are blended", gb, "float16")))
 
     def _in_tiles(
         self,

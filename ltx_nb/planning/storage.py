@@ -31,7 +31,7 @@ def ram_lines(budget: Budget, resident: int, parts: Sequence[Part]) -> tuple[Lin
     if "video" in request.outputs:
         tile_frames = tiles.tile_shape(request.video_latent_shape).pixel.num_frames
         lines.append(Line("the clip's frames", 3 * frame_gb * request.num_frames, "uint8"))
-        lines.append(Line(f"{tile_frames} frames while they are blended", 9 * frame_gb * tile_frames))
+        lines.append(Line(f"{tile_frames} frames on their way there", 3 * frame_gb * tile_frames, "uint8"))
     given = [picture for stage in budget.stages for picture in stage.pictures]
     given += [video_shape(stage.low) for stage in budget.stages if stage.low is not None]
     if given:

@@ -7,23 +7,28 @@ the result against two: on an RTX 3070 (448 GB/s, 162 TOPS by its datasheet) 1.5
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import triton
 import triton.language as tl
+from triton.runtime.errors import OutOfResources
 
 GROUP_ROWS = 8  # tiles of as many rows of tokens share the weights that lie in the cache
-TILES = [
-    triton.Config({"ROWS": rows, "COLUMNS": columns, "DEPTH": depth}, num_warps=warps, num_stages=stages)
+TILES = tuple(
+    {"ROWS": rows, "COLUMNS": columns, "DEPTH": depth, "num_warps": warps, "num_stages": stages}
     for rows, columns, depth, warps, stages in (
         (128, 256, 64, 8, 3),
+        (128, 256, 128, 8, 3),
         (128, 128, 128, 8, 3),
         (128, 128, 64, 4, 4),
         (64, 128, 64, 4, 4),
     )
-]
+)
+TRIES = 3  # of each tile, to find the fastest
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["num_tokens"])  # else compiled anew where their number is no multiple of 16
 def _kernel(
     values,
     weight,
@@ -74,9 +79,6 @@ def _kernel(
     tl.store(to, scaled.to(out.dtype.element_ty), mask=row_inside[:, None] & column_inside[None, :])
 
 
-_tuned = triton.autotune(TILES, key=["num_columns", "depth"])(_kernel)
-
-
 def scaled_product(
     values: torch.Tensor,
     weight: torch.Tensor,
@@ -88,31 +90,58 @@ def scaled_product(
 ) -> torch.Tensor:
     """Return values int8 [T, K] x weight int8 [N, K] x their float32 scales, [T, 1] and [N, 1], plus bias [N]: [T, N].
 
-    tile: ROWS, COLUMNS and DEPTH of a tile; by default the fastest of TILES, found once for each N and K.
+    tile: one as in TILES; by default the fastest of them, found at the first product of each N and K. Raises whatever
+    Triton does where it cannot compile the kernel.
     """
     (tokens, depth), columns = values.shape, len(weight)
     values, weight = values.contiguous(), weight.contiguous()
     out = torch.empty(tokens, columns, dtype=dtype, device=values.device)
 
-    def grid(meta):
-        return (triton.cdiv(tokens, meta["ROWS"]) * triton.cdiv(columns, meta["COLUMNS"]),)
+    def launch(tile: dict[str, int]) -> None:
+        grid = (triton.cdiv(tokens, tile["ROWS"]) * triton.cdiv(columns, tile["COLUMNS"]),)
+        _kernel[grid](
+            values,
+            weight,
+            token_scale.contiguous(),
+            row_scale.contiguous(),
+            row_scale if bias is None else bias,
+            out,
+            tokens,
+            columns,
+            depth,
+            values.stride(0),
+            weight.stride(0),
+            out.stride(0),
+            HAS_BIAS=bias is not None,
+            GROUP=GROUP_ROWS,
+            **tile,
+        )
 
-    kernel, chosen = (_tuned, {}) if tile is None else (_kernel, tile)
-    kernel[grid](
-        values,
-        weight,
-        token_scale.contiguous(),
-        row_scale.contiguous(),
-        row_scale if bias is None else bias,
-        out,
-        tokens,
-        columns,
-        depth,
-        values.stride(0),
-        weight.stride(0),
-        out.stride(0),
-        HAS_BIAS=bias is not None,
-        GROUP=GROUP_ROWS,
-        **chosen,
-    )
+    launch(_fastest(launch, values.device, columns, depth) if tile is None else tile)
     return out
+
+
+_FASTEST: dict[tuple[torch.device, int, int], dict[str, int]] = {}
+
+
+def _fastest(
+    launch: Callable[[dict[str, int]], None], device: torch.device, columns: int, depth: int
+) -> dict[str, int]:
+    """Return the fastest tile for products of this shape. A card that lacks the shared memory for one does without."""
+    key = (device, columns, depth)
+    if key not in _FASTEST:
+        taken: list[tuple[float, dict[str, int]]] = []
+        for tile in TILES:
+            try:
+                launch(tile)  # compiles
+            except OutOfResources:
+                continue
+            begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            begin.record()
+            for _ in range(TRIES):
+                launch(tile)
+            end.record()
+            end.synchronize()
+            taken.append((begin.elapsed_time(end), tile))
+        _FASTEST[key] = min(taken, key=lambda one: one[0])[1]
+    return _FASTEST[key]
