@@ -55,9 +55,9 @@ def forward_rows(
                     stack.callback(stop_streaming, model)
                 else:
                     model.to(DEVICE)
-            # diffusers' slower ways tell enough at one size, and so does what eight bits are compared with.
-            is_told_by_one = way in (GROUP, SEQUENTIAL) or (is_in_eight_bits and way != weights)
-            for shape in list(shapes)[:1] if is_told_by_one else shapes:
+            # The others tell enough at one size: diffusers' slower ways, and what these are compared with.
+            is_told_by_all = way in (CASTING, weights) or (way == "float" and not is_in_eight_bits)
+            for shape in shapes if is_told_by_all else list(shapes)[:1]:
                 row, outputs = timed_forwards(model, shapes[shape])
                 made[way, shape] = outputs
                 if is_ours and shape == next(iter(shapes)):
@@ -142,8 +142,8 @@ def timed_forwards(model: torch.nn.Module, clip: tuple[int, int, int]) -> tuple[
 
 def kernels_of(work: Callable[[], Any]) -> list[dict[str, Any]]:
     """Kernels that took most of it, by their names: how many, and milliseconds of all."""
-    activities = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * (DEVICE.type == "cuda")
-    with torch.no_grad(), profile(activities=activities) as profiled:
+    activity = ProfilerActivity.CUDA if DEVICE.type == "cuda" else ProfilerActivity.CPU
+    with torch.no_grad(), profile(activities=[activity]) as profiled:
         work()
         synchronise()
     rows = [
