@@ -1,6 +1,7 @@
 """Player: what it sends, what it takes, what it refuses."""
 
 import io
+import zlib
 
 import numpy as np
 import pytest
@@ -78,6 +79,14 @@ def test_a_silent_clip_has_no_pictures_of_sound(frames):
     player = Player(Clip(frames=frames, frame_rate=24))
     (_, (still, peaks, levels)), _ = sent_by(player, player._on_ready)
     assert still and not peaks and not levels
+
+
+def test_pictures_of_sound_are_sent_deflated(clip):
+    player = Player(clip)
+    (_, (_, peaks, levels)), _ = sent_by(player, player._on_ready)
+    (facts,) = player.clips
+    assert len(zlib.decompress(levels)) == BANDS * facts["levels_columns"] > len(levels)
+    assert np.frombuffer(zlib.decompress(peaks), np.int8).reshape(2, -1, 2).shape[1] > 0
 
 
 def test_the_browser_learns_lengths_before_pictures(mp4):

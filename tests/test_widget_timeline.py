@@ -210,6 +210,18 @@ def test_the_browser_gets_no_media_but_small_previews(clip, sent):
     assert len(peaks) < 3000
 
 
+def test_pictures_of_media_on_offer_are_sent_once_they_are_used(clip, sent):
+    timeline = Timeline()
+    timeline._receive(None, {"type": "ready"}, [])
+    sha256 = timeline.offer(clip, "#0")
+    timeline._receive(None, {"type": "ready"}, [])
+    assert sent == []
+    timeline.request = timeline.request.replace(given=[Given("video", Source.of(clip), 0, 1)])
+    assert [content["sha256"] for content, _ in sent] == [sha256]
+    timeline.offer(clip, "#0")
+    assert len(sent) == 1
+
+
 def test_media_added_while_a_view_is_open_are_sent_once(clip, sent):
     timeline = Timeline()
     timeline._receive(None, {"type": "ready"}, [])

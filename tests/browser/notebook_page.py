@@ -197,13 +197,15 @@ class NotebookPage:
         self.page.set_viewport_size(VIEWPORT)
 
     def held(self) -> dict[str, int]:
-        """What the page holds on to after collecting garbage: DOM `nodes`, their `listeners`, `object_urls`."""
+        """What the page holds on to after collecting garbage: `heap` in bytes, DOM `nodes`, their `listeners`,
+        `object_urls`."""
         developer_tools = self.page.context.new_cdp_session(self.page)
         developer_tools.send("Performance.enable")
         developer_tools.send("HeapProfiler.collectGarbage")
         metrics = {one["name"]: one["value"] for one in developer_tools.send("Performance.getMetrics")["metrics"]}
         developer_tools.detach()
         return {
+            "heap": metrics["JSHeapUsedSize"],
             "nodes": metrics["Nodes"],
             "listeners": metrics["JSEventListeners"],
             "object_urls": self.page.evaluate("() => window.liveObjectURLs.size"),

@@ -6,6 +6,7 @@ What is drawn is prepared in `playable` and `step_preview`; here is what is chos
 from __future__ import annotations
 
 import io
+import zlib
 from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
@@ -204,10 +205,10 @@ class Player(KitWidget):
         self._send_media()
 
     def _send_media(self) -> None:
-        """Pictures of all clips before the files, so that something is seen at once."""
+        """Pictures of all clips before the files, so that something is seen at once; those of sound deflated."""
         for index, playable in enumerate(self._playables):
             arrays = (playable.peaks, playable.levels)
-            sound = [b"" if array is None else array.tobytes() for array in arrays]
+            sound = [b"" if array is None else zlib.compress(array.tobytes()) for array in arrays]
             first = b"" if playable.first is None else _picture(playable.first, "JPEG")
             self.send_bytes("pictures", {"id": self.clips[index]["id"]}, [first, *sound])
         for index, playable in enumerate(self._playables):

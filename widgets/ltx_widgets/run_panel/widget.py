@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ltx_nb.trace import StepEvent
     from ltx_widgets.step_preview import StepPreview
 
-MOST_LOG_LINES = 200
+MOST_LOG_LINES = 60
 MANY_SEEDS = 4
 HOW = ("once", "new_seed", "seeds")
 USES = ("give", "retake", "extend")

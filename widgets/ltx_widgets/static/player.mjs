@@ -1,6 +1,6 @@
 // Player: a stage over lanes, one transport for both, and a slider over the steps of a run.
 
-import { bytesOf } from "./lib/bytes.mjs";
+import { bytesOf, inflated } from "./lib/bytes.mjs";
 import { createDesk } from "./lib/desk.mjs";
 import { createDisposer, h, showError, takeKey, widgetRoot } from "./lib/dom.mjs";
 import { watchKernel } from "./lib/kernel.mjs";
@@ -224,6 +224,11 @@ function createView(model, { stage, below, live, desk }, facts) {
   for (const show of Object.values(showings)) show();
   showPosition();
 
+  async function takeSound(index, deflated) {
+    const [peaks, levels] = await Promise.all(deflated.map(inflated));
+    if (!disposer.isDisposed) lanes.clips[index].setSound(new Int8Array(peaks.buffer), levels);
+  }
+
   const keys = {
     " ": togglePlay,
     k: () => screens.isPlaying && pause(),
@@ -264,9 +269,9 @@ function createView(model, { stage, below, live, desk }, facts) {
       const index = facts.findIndex((clip) => clip.id === id);
       if (index < 0) return;
       if (kind === "file") return screens.setFile(index, ...content);
-      const [first, peaks, levels] = content;
+      const [first, ...sound] = content;
       if (first.length && time_s === 0) screens.setFirst(index, first);
-      if (peaks.length) lanes.clips[index].setSound(new Int8Array(peaks), levels);
+      if (sound[0].length) takeSound(index, sound);
     },
     takeStep: steps.take,
     dispose: () => disposer.dispose(),

@@ -1,6 +1,7 @@
 // The prompt and its settings. Edits are drawn at once and sent to Python, which checks them; what it accepts comes
 // back as `value`, what it refuses as `error`.
 
+import { createDesk } from "./lib/desk.mjs";
 import { button, createDisposer, field, h, showError, showIn, takeKey, widgetRoot } from "./lib/dom.mjs";
 import { createReason, numberIn } from "./lib/fields.mjs";
 import { icon } from "./lib/icons.mjs";
@@ -87,6 +88,7 @@ function textView(disposer, onText, onPart) {
 function render({ model, el }) {
   const disposer = createDisposer();
   const root = widgetRoot(el, "prompt", "Prompt");
+  const desk = createDesk(disposer, root);
   const edits = createEdits(model, disposer, () => fill());
   const { edit } = edits;
 
@@ -179,6 +181,7 @@ function render({ model, el }) {
   };
   for (const name of ["tokens", "unknown", "defaults", "can_undo"]) disposer.onChange(model, name, fill);
   disposer.onChange(model, "last", fillLast);
+  for (const name of ["error", "invalid"]) disposer.onChange(model, name, () => desk.tell("ask", { isOpen: false }));
   // What was typed is told before the click that left the field, such as on Generate.
   disposer.listen(root, "focusout", edits.flush);
   disposer.listen(root, "keydown", (event) => {
@@ -187,6 +190,7 @@ function render({ model, el }) {
       takeKey(event);
       if (target.matches("input")) target.dispatchEvent(new Event("change", { bubbles: true }));
       edits.flush();
+      desk.tell("ask", { isOpen: true });
       model.send({ type: "generate", how: "once" });
     } else if (key === "Escape" && target.getAttribute("aria-invalid") === "true") {
       takeKey(event);

@@ -9,7 +9,7 @@ function render({ model, el }) {
   const disposer = createDisposer();
   const root = widgetRoot(el, "run-panel", "Run");
   root.classList.add("ltx-stack");
-  root.append(createBar(disposer, model), createCards(disposer, model, root));
+  root.append(createBar(disposer, model, root), createCards(disposer, model, root));
   watchKernel(disposer, model, root);
   model.send({ type: "ready" });
   return () => {

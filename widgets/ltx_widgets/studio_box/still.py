@@ -16,6 +16,9 @@ from ltx_widgets.timeline.still import WIDTH_PX
 
 _GAP_PX = 16
 _MOST_DISPLAYS = 4
+# It is stored with the notebook, and anew with every run: as wide as a notebook, in few colours.
+_STORED_WIDTH_PX = 960
+_COLOURS = 48
 
 
 class HasStill(Protocol):
@@ -23,7 +26,7 @@ class HasStill(Protocol):
 
 
 def still_png(stills: Iterable[bytes | None]) -> bytes:
-    """PNGs one below the other, each at up to twice its size, WIDTH_PX wide."""
+    """PNGs one below the other, each at up to twice its size, reduced to _STORED_WIDTH_PX together."""
     images = [_enlarged(Image.open(io.BytesIO(still))) for still in stills if still is not None]
     height = sum(image.height for image in images) + _GAP_PX * (len(images) - 1)
     picture = Image.new("RGB", (WIDTH_PX, height), "#ffffff")
@@ -31,8 +34,9 @@ def still_png(stills: Iterable[bytes | None]) -> bytes:
     for image in images:
         picture.paste(image, (0, top))
         top += image.height + _GAP_PX
+    size = (_STORED_WIDTH_PX, round(height * _STORED_WIDTH_PX / WIDTH_PX))
     file = io.BytesIO()
-    picture.save(file, "PNG", optimize=True)
+    picture.resize(size, Image.Resampling.LANCZOS).quantize(_COLOURS).save(file, "PNG", optimize=True)
     return file.getvalue()
 
 

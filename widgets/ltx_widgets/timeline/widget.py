@@ -102,25 +102,24 @@ class Timeline(KitWidget):
     def offer(self, media: Clip | Source, name: str) -> str:
         """Choose media as the source, and let go of those that were offered before and not used; as `add_source` else.
 
-        So that whoever looks through a hundred clips does not keep all of them.
+        So that whoever looks through a hundred clips does not keep all of them, nor loads their pictures.
         """
-        before, self._offered = self._offered, ""
-        source = Source.of(media)
-        is_new = source.sha256 not in self._known
-        self.add_source(source, name)
-        if before and before != source.sha256:
-            del self._known[before]
-            self.sources = [entry for entry in self.sources if entry["sha256"] != before]
-        if is_new or before == source.sha256:
+        source, before = Source.of(media), self._offered
+        if source.sha256 not in self._known:
             self._offered = source.sha256
+            self.add_source(source, name)
+        elif source.sha256 != before:
+            self._offered = ""
+        if before and before != source.sha256:
+            self._known.pop(before, None)
+            self.sources = [entry for entry in self.sources if entry["sha256"] != before]
         self.source = source.sha256
         return source.sha256
 
     def give(self, media: Clip | Source, name: str, time_s: float | None = None) -> str:
         """Add media to the sources, and choose it; with a time, views that are open put it there."""
         sha256 = self.add_source(media, name)
-        if sha256 == self._offered:
-            self._offered = ""
+        self._keep(sha256)
         self.source = sha256
         if time_s is not None:
             self.send_bytes("insert", {"sha256": sha256, "time_s": time_s})
@@ -128,8 +127,16 @@ class Timeline(KitWidget):
 
     def _keep_given(self, request: ClipRequest) -> None:
         """Keep what a request was given once, since undo may bring it back."""
-        if any(item.source.sha256 == self._offered for item in request.given):
-            self._offered = ""
+        for item in request.given:
+            self._keep(item.source.sha256)
+
+    def _keep(self, sha256: str) -> None:
+        """Offered no more, but used: from now on its pictures are seen."""
+        if sha256 != self._offered:
+            return
+        self._offered = ""
+        if self._in_view:
+            self._send_preview(self._known[sha256])
 
     def _know(self, source: Source, name: str = "") -> None:
         if source.sha256 in self._known:
@@ -144,13 +151,14 @@ class Timeline(KitWidget):
         self.sources = [*self.sources, entry]
         if not self.source and "error" not in entry:
             self.source = source.sha256
-        if self._in_view:
+        if self._in_view and source.sha256 != self._offered:
             self._send_preview(source)
 
     def _on_ready(self) -> None:
         self._in_view = True
-        for source in self._known.values():
-            self._send_preview(source)
+        for sha256, source in self._known.items():
+            if sha256 != self._offered:
+                self._send_preview(source)
 
     def _send_preview(self, source: Source) -> None:
         try:

@@ -9,6 +9,14 @@ export function bytesOf(buffer) {
   return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
 }
 
+// What Python's zlib.compress deflated; an empty array for none.
+export async function inflated(buffer) {
+  const bytes = bytesOf(buffer);
+  if (!bytes.length) return bytes;
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
 // Names an upload or a message among those of all views; pages that do not come over HTTPS have no randomUUID.
 export function newId() {
   return crypto.randomUUID?.() ?? String(Math.random());

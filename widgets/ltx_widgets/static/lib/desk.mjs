@@ -2,7 +2,8 @@
 // widget talks to nobody.
 
 // Names in use: "time" {time_s} while a playhead moves, "span" {span_s} while a span is drawn ([] for none), "drop"
-// {id, time_s} for a clip that was dropped on the timeline.
+// {id, time_s} for a clip that was dropped on the timeline, "ask" {isOpen} when the kernel is asked to
+// generate, and when it has said no.
 export function createDesk(disposer, root) {
   return {
     tell(name, detail) {

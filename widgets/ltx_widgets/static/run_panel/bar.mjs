@@ -1,5 +1,6 @@
 // The bar of a run: its buttons, how far it is, and one line that says so. It is as high when nothing runs.
 
+import { createDesk } from "../lib/desk.mjs";
 import { button, h } from "../lib/dom.mjs";
 import { icon } from "../lib/icons.mjs";
 import { createPopover } from "../lib/popover.mjs";
@@ -10,7 +11,10 @@ function setOff(control, isOff) {
   control.setAttribute("aria-disabled", String(isOff));
 }
 
-export function createBar(disposer, model) {
+// Said from a press until the kernel answers; it may be busy with a cell.
+const ASKED = "Waiting for the kernel…";
+
+export function createBar(disposer, model, root) {
   const generate = button("Generate", { primary: true });
   const again = button("New seed");
   const many = button("× 4 seeds");
@@ -19,7 +23,11 @@ export function createBar(disposer, model) {
   again.title = "The same with another seed";
   many.title = "This seed and the next three, one after the other";
   const act = (control, message) =>
-    disposer.listen(control, "click", () => control.getAttribute("aria-disabled") !== "true" && model.send(message));
+    disposer.listen(control, "click", () => {
+      if (control.getAttribute("aria-disabled") === "true") return;
+      showAsked(true);
+      model.send(message);
+    });
   act(generate, { type: "generate" });
   act(again, { type: "generate", how: "new_seed" });
   act(many, { type: "generate", how: "seeds" });
@@ -31,6 +39,7 @@ export function createBar(disposer, model) {
   const left = h("span", { class: "ltx-muted ltx-number" });
   const log = createLog(disposer, model);
   let known_ms = 0;
+  let isAsked = false;
 
   const since_s = () => (performance.now() - known_ms) / 1000;
   const drawTime = () => {
@@ -62,12 +71,17 @@ export function createBar(disposer, model) {
   const drawLine = () => {
     const progress = model.get("progress");
     const wrong = model.get("error") || model.get("blocked");
-    const text = progress.phase ? progressText(progress) : wrong || model.get("summary") || "Describe a clip first.";
-    what.classList.toggle("ltx-reason", !progress.phase && Boolean(wrong));
-    what.setAttribute("role", !progress.phase && model.get("error") ? "alert" : "status");
+    const now = isAsked ? ASKED : progress.phase ? progressText(progress) : "";
+    const text = now || wrong || model.get("summary") || "Describe a clip first.";
+    what.classList.toggle("ltx-reason", !now && Boolean(wrong));
+    what.setAttribute("role", !now && model.get("error") ? "alert" : "status");
     if (what.textContent !== text) what.textContent = text;
     what.title = text;
     bar.setAttribute("aria-valuetext", text);
+  };
+  const showAsked = (value) => {
+    isAsked = value;
+    drawLine();
   };
   const drawButtons = () => {
     const state = model.get("state");
@@ -82,6 +96,8 @@ export function createBar(disposer, model) {
   };
   for (const name of ["state", "summary", "blocked", "can_cancel", "error"]) disposer.onChange(model, name, drawButtons);
   disposer.onChange(model, "progress", drawProgress);
+  for (const name of ["state", "summary", "error", "queue", "log"]) disposer.onChange(model, name, () => showAsked(false));
+  createDesk(disposer, root).hear("ask", ({ isOpen }) => showAsked(isOpen));
   const timer = setInterval(() => model.get("progress").phase && drawTime(), 250);
   disposer.add(() => clearInterval(timer));
   drawProgress();
