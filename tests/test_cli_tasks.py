@@ -141,6 +141,29 @@ def test_ctrl_c_while_it_imports_is_one_json_object(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+# An import of this name is where Ctrl-C comes.
+INTERRUPTED = """
+import os, signal, sys
+class Interrupts:
+    def find_spec(self, name, path=None, target=None):
+        if name == {!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupts())
+sys.argv = ["ltx-nb", "doctor", "--json"]
+from ltx_nb.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize("name", ["typer", "ltx_nb.cli.sweep", "ltx_nb.planning"])
+def test_ctrl_c_in_the_first_moments_is_one_json_object(name):
+    words = [sys.executable, "-c", INTERRUPTED.format(name)]
+    done = subprocess.run(words, capture_output=True, check=False)
+    assert done.returncode == 1, done.stderr
+    assert json.loads(done.stdout)["error"] == "cancelled"
+    assert b"Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("target", ["/dev/full", None])
 def test_a_stdout_that_takes_nothing_ends_without_a_traceback(target):
     words = [sys.executable, "-m", "ltx_nb.cli", "evaluate", "2.3-dev", "--json"]

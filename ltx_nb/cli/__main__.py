@@ -1,3 +1,3 @@
-from ltx_nb.cli.commands import main
+from ltx_nb.cli import main
 
 main()
