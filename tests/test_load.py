@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -271,3 +272,18 @@ def test_what_a_folder_lacks_is_named(folder, name):
 def test_what_is_no_model_is_named(model, kind, message):
     with pytest.raises(kind, match=message):
         ltx_nb.load(model)
+
+
+def test_threads_that_load_at_once_each_get_a_whole_model(session):
+    loaded = []
+    threads = [threading.Thread(target=lambda: loaded.append(load("tiny"))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    whole = session.pipe.transformer.state_dict()
+    assert len(loaded) == 3
+    for made in loaded:
+        found = made.pipe.transformer.state_dict()
+        assert all(torch.equal(found[name], tensor) for name, tensor in whole.items())
+        assert not any(parameter.is_meta for parameter in made.pipe.text_encoder.parameters())

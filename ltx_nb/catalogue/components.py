@@ -6,8 +6,11 @@ imported only when a component is made.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
 from importlib import import_module
+from threading import local
 from typing import TYPE_CHECKING, Any
 
 from ltx_nb.catalogue.config_values import check_kinds, check_values
@@ -129,13 +132,41 @@ UPSCALER_CONFIGS = {
 OWN_FIELDS = {"transformer": ("use_cross_timestep",)}
 
 
+_THREAD = local()
+
+
+@contextmanager
+def empty_weights() -> Iterator[None]:
+    """Make modules with their parameters on the meta device and their buffers real, in this thread and no other.
+
+    accelerate's init_empty_weights changes torch for all threads, so that two that load at once break each other.
+    """
+    _listen_to_new_parameters()
+    before, _THREAD.makes_empty = getattr(_THREAD, "makes_empty", False), True
+    try:
+        yield
+    finally:
+        _THREAD.makes_empty = before
+
+
+@cache
+def _listen_to_new_parameters() -> None:
+    """Register one hook for good: a list of them that changes while another thread goes through it would break that."""
+    from torch.nn.modules.module import register_module_parameter_registration_hook
+
+    def emptied(module: torch.nn.Module, name: str, parameter: torch.nn.Parameter) -> torch.nn.Parameter | None:
+        if not getattr(_THREAD, "makes_empty", False):
+            return None
+        return type(parameter)(parameter.to("meta"), requires_grad=parameter.requires_grad)
+
+    register_module_parameter_registration_hook(emptied)
+
+
 def empty_component(name: str, config: Mapping[str, Any]) -> torch.nn.Module:
     """The component with its parameters on the meta device: shapes and no memory. Buffers are real.
 
     Raises ValueError for a vocoder of another class than the two that there are, and for values that no model has.
     """
-    from accelerate import init_empty_weights
-
     module, class_name = CLASSES[name].rsplit(".", 1)
     if name == "vocoder":
         class_name = choice("vocoder", config.get("_class_name", class_name), VOCODERS)
@@ -148,7 +179,7 @@ def empty_component(name: str, config: Mapping[str, Any]) -> torch.nn.Module:
     config = dict(config)
     ours = {field: config.pop(field) for field in OWN_FIELDS.get(name, ()) if field in config}
     try:
-        with init_empty_weights():
+        with empty_weights():
             component = made.from_config(config)
     except Exception as error:  # values that do not go together: classes say so with errors of many kinds
         raise ValueError(f"no {class_name} can be made of the config of {name!r}: {error}") from error

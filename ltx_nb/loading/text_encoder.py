@@ -14,10 +14,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from accelerate import init_empty_weights
 from torch import nn
 from transformers import AutoTokenizer, Gemma3Config, Gemma3ForConditionalGeneration
 
+from ltx_nb.catalogue.components import empty_weights
 from ltx_nb.catalogue.config_values import check_values
 from ltx_nb.catalogue.models import TEXT_ENCODER
 from ltx_nb.checks import choice
@@ -68,7 +68,7 @@ def read_text_encoder(source: Path, tokenizer: Path, connectors: Mapping[str, An
                 f"{source} gives {found[1]} hidden states of width {found[0]}, and this model takes {wanted[1]} of "
                 f"width {wanted[0]}; LTX-2.3's text encoder is {TEXT_ENCODER}"
             )
-        with init_empty_weights():
+        with empty_weights():
             model = Gemma3ForConditionalGeneration(config)
         # For pictures. The pipeline asks the first parameter where the encoder runs: that is the embedding then.
         model.model.vision_tower = model.model.multi_modal_projector = nn.Module()
