@@ -6,7 +6,7 @@ from torch import nn
 
 from ltx_nb import ClipRequest, Sampling
 from ltx_nb.inspect import precision_report
-from ltx_nb.inspect.precision import ROUNDINGS
+from ltx_nb.inspect.roundings import ROUNDINGS
 from ltx_nb.running.streaming import stop_streaming, stream_blocks
 
 REQUEST = ClipRequest("a red ball bounces", width=32, height=32, num_frames=9, sampling=Sampling(sigmas=(1.0, 0.5)))
@@ -36,6 +36,9 @@ def gaussian_error(dtype, std):
         ("fp8-e5m2", 0.02, 0.048, 0.058),
         ("int8-rotated", 0.02, 0.006, 0.01),
         ("q8_0", 0.02, 0.004, 0.007),
+        ("q6_k", 0.02, 0.014, 0.022),
+        ("q5_k", 0.02, 0.03, 0.045),
+        ("q4_k", 0.02, 0.06, 0.09),
     ],
 )
 def test_gaussian_weights_lose_what_the_format_costs(dtype, std, least, most):
@@ -49,6 +52,21 @@ def test_values_that_a_format_holds_are_kept():
     for dtype in ("bf16", "fp8"):
         assert torch.equal(ROUNDINGS[dtype](linear)[0], linear.weight)
     assert (ROUNDINGS["nf4"](linear)[0][:, :3] == linear.weight[:, :3]).all()
+
+
+# Bits a weight: llama.cpp's tables of its K formats.
+@pytest.mark.parametrize(
+    ("dtype", "values", "levels", "bits"), [("q6_k", 16, 64, 6.5625), ("q5_k", 32, 32, 5.5), ("q4_k", 32, 16, 4.5)]
+)
+def test_a_k_format_has_so_many_levels_for_so_many_values(dtype, values, levels, bits):
+    torch.manual_seed(0)
+    linear = nn.Linear(512, 256, bias=False)
+    rounded, num_bytes = ROUNDINGS[dtype](linear)
+    assert 8 * num_bytes / linear.weight.numel() == bits
+    for block in rounded.reshape(-1, values)[::97]:
+        step = block.unique().diff().min()
+        assert len(block.unique()) <= min(levels, values)
+        assert (block.max() - block.min()) / step < levels
 
 
 def test_zero_weights_stay_zero():

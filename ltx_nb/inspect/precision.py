@@ -1,7 +1,7 @@
 """Cost of rounding weights: the error of every linear layer of the transformer, and of the clip that comes out.
 
-Weights are rounded and turned back, so that only their values change, not how they are computed with. Knows the number
-formats, no plots.
+Weights are rounded and turned back (`roundings`), so that only their values change, not how they are computed with.
+Knows no plots.
 """
 
 from __future__ import annotations
@@ -18,21 +18,14 @@ from ltx_nb.checks import choice
 from ltx_nb.clip import Clip
 from ltx_nb.inspect.inputs import check_request, listed
 from ltx_nb.inspect.quality import mel_distance_db, psnr_db, ssim
+from ltx_nb.inspect.roundings import ROUNDINGS, USUAL
 from ltx_nb.mel import log_mel
-from ltx_nb.running.one_byte import ScaledLinear, turned
+from ltx_nb.running.one_byte import ScaledLinear
 from ltx_nb.running.streaming import check_not_streamed
 
 if TYPE_CHECKING:
     from ltx_nb.pipeline.session import Session
     from ltx_nb.request import ClipRequest
-
-FP8 = torch.float8_e4m3fn
-NF4_BLOCK = 64
-# Dettmers et al., "QLoRA" (2023), appendix E: quantiles of a normal distribution, and an exact 0.
-NF4_LEVELS = (
-    -1.0, -0.6961928, -0.5250731, -0.3949175, -0.2844414, -0.1847734, -0.0910500, 0.0,
-    0.0795803, 0.1609302, 0.2461123, 0.3379152, 0.4407098, 0.5626170, 0.7229568, 1.0,
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -98,8 +91,9 @@ def precision_report(
 
     dtypes: of "bf16", "fp8" (cast as it is), "fp8-scaled" (by the tensor's largest value), "int8-row" (by the row's)
     and "nf4" (by the largest of 64 values), these if left out; further those in which files come: "fp8-row",
-    "fp8-e5m2", "int8-rotated" (ComfyUI's ConvRot) and "q8_0" (GGUF's). request: run it with each, too, for the clip's
-    error; that takes a copy of the weights in memory. The weights are as before afterwards.
+    "fp8-e5m2", "int8-rotated" (ComfyUI's ConvRot), and GGUF's "q8_0", "q6_k", "q5_k", "q4_k" (to the nearest, without
+    llama.cpp's search for scales). request: run it with each, too, for the clip's error; that takes a copy of the
+    weights in memory. The weights are as before afterwards.
 
     Raises ValueError for another format or none, or a transformer whose weights are already quantised, or stream.
     """
@@ -134,82 +128,6 @@ def _measured(linears: dict[str, nn.Linear], dtype: str, clip: ClipError | None)
     layers.sort(key=lambda layer: -layer.error)
     error = (missed / total) ** 0.5 if total else 0.0
     return DtypePrecision(dtype, tuple(layers), error, sum(layer.num_bytes for layer in layers), clip)
-
-
-def _bf16(linear: nn.Linear) -> tuple[torch.Tensor, int]:
-    return linear.weight.detach().to(torch.bfloat16).float(), 2 * linear.weight.numel()
-
-
-def _fp8(linear: nn.Linear) -> tuple[torch.Tensor, int]:
-    return _as_fp8(linear.weight.detach().float()), linear.weight.numel()
-
-
-def _fp8_scaled(linear: nn.Linear) -> tuple[torch.Tensor, int]:
-    weight = linear.weight.detach().float()
-    scale = (weight.abs().max() / torch.finfo(FP8).max).clamp(min=1e-30)
-    return _as_fp8(weight / scale) * scale, weight.numel() + 4
-
-
-def _int8_row(linear: nn.Linear) -> tuple[torch.Tensor, int]:
-    return ScaledLinear.int8_rows(linear).dequantised(torch.float32), linear.weight.numel() + 4 * linear.out_features
-
-
-def _nf4(linear: nn.Linear) -> tuple[torch.Tensor, int]:
-    flat = linear.weight.detach().float().flatten()
-    blocks = nn.functional.pad(flat, (0, -len(flat) % NF4_BLOCK)).view(-1, NF4_BLOCK)
-    scale = blocks.abs().amax(1, keepdim=True).clamp(min=1e-30)
-    levels = torch.tensor(NF4_LEVELS, device=flat.device)
-    nearest = torch.bucketize(blocks / scale, (levels[1:] + levels[:-1]) / 2)
-    rounded = (levels[nearest] * scale).flatten()[: len(flat)].view(linear.weight.shape)
-    return rounded, -(-len(flat) // 2) + 4 * len(blocks)
-
-
-def _as_fp8(weight: torch.Tensor) -> torch.Tensor:
-    most = torch.finfo(FP8).max
-    return weight.clamp(-most, most).to(FP8).float()
-
-
-def _fp8_row(linear: nn.Linear) -> tuple[torch.Tensor, int]:
-    return ScaledLinear.fp8_rows(linear).dequantised(torch.float32), linear.weight.numel() + 4 * linear.out_features
-
-
-def _fp8_e5m2(linear: nn.Linear) -> tuple[torch.Tensor, int]:
-    weight, most = linear.weight.detach().float(), torch.finfo(torch.float8_e5m2).max
-    scale = (weight.abs().max() / most).clamp(min=1e-30)
-    return (weight / scale).clamp(-most, most).to(torch.float8_e5m2).float() * scale, weight.numel() + 4
-
-
-def _int8_rotated(linear: nn.Linear) -> tuple[torch.Tensor, int]:
-    """As ConvRot: rows turned in groups of the largest power of 4 up to 256 that divides them; not where none does."""
-    group = next((size for size in (256, 64, 16, 4) if linear.in_features % size == 0), None)
-    if group is None:
-        return _int8_row(linear)
-    weight = turned(linear.weight.detach().float(), group)
-    scale = (weight.abs().amax(1, keepdim=True) / 127).clamp(min=1e-30)
-    return turned((weight / scale).round() * scale, group), weight.numel() + 4 * linear.out_features
-
-
-def _q8_0(linear: nn.Linear) -> tuple[torch.Tensor, int]:
-    """GGUF's: 255 levels for each 32 values, with a scale in float16."""
-    flat = linear.weight.detach().float().flatten()
-    blocks = nn.functional.pad(flat, (0, -len(flat) % 32)).view(-1, 32)
-    scale = (blocks.abs().amax(1, keepdim=True) / 127).clamp(min=1e-30)
-    rounded = (blocks / scale).round() * scale.half().float()
-    return rounded.flatten()[: len(flat)].view(linear.weight.shape), 34 * len(blocks)
-
-
-ROUNDINGS = {
-    "bf16": _bf16,
-    "fp8": _fp8,
-    "fp8-scaled": _fp8_scaled,
-    "int8-row": _int8_row,
-    "nf4": _nf4,
-    "fp8-row": _fp8_row,
-    "fp8-e5m2": _fp8_e5m2,
-    "int8-rotated": _int8_rotated,
-    "q8_0": _q8_0,
-}
-USUAL = ("bf16", "fp8", "fp8-scaled", "int8-row", "nf4")
 
 
 @contextmanager
