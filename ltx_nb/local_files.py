@@ -9,9 +9,14 @@ import errno
 import hashlib
 import os
 import stat
+import time
 from typing import BinaryIO
 
 _BLOCK_BYTES = 2**20
+# Digests of files that are as they were: a run opens each source many times, and an hour of film takes seconds to read.
+# One that was written to just now may be written to again within the same tick of its file system's clock.
+MOST_KNOWN, SETTLED_NS = 256, 2_000_000_000
+_KNOWN: dict[tuple[int, ...], str] = {}
 
 
 def local_path(path: str | os.PathLike[str]) -> str:
@@ -45,11 +50,22 @@ def open_local(path: str | os.PathLike[str]) -> BinaryIO:
 
 
 def sha256_of(file: BinaryIO) -> str:
-    """SHA-256 of an open file from its start to the size that it has now, so that one that grows has an end."""
-    left = os.fstat(file.fileno()).st_size
+    """SHA-256 of an open file from its start to the size that it has now, so that one that grows has an end.
+
+    Not read again where identity, size and times are those of a file that was read.
+    """
+    found = os.fstat(file.fileno())
+    key = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    if key in _KNOWN:
+        return _KNOWN[key]
+    left = found.st_size
     digest = hashlib.sha256()
     file.seek(0)
     while left and (block := file.read(min(left, _BLOCK_BYTES))):
         digest.update(block)
         left -= len(block)
+    if time.time_ns() - found.st_mtime_ns > SETTLED_NS:
+        while len(_KNOWN) >= MOST_KNOWN:
+            _KNOWN.pop(next(iter(_KNOWN)), None)
+        _KNOWN[key] = digest.hexdigest()
     return digest.hexdigest()

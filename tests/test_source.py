@@ -2,11 +2,14 @@
 
 import hashlib
 import json
+import os
 import re
+import time
 
 import numpy as np
 import pytest
 
+from ltx_nb import local_files
 from ltx_nb.media import Media
 from ltx_nb.source import EMBED_LIMIT_BYTES, Source
 
@@ -151,3 +154,22 @@ DIGEST = "0" * 64
 def test_refused_json_says_why(fields, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         Source.from_dict(fields)
+
+
+def test_a_file_that_is_as_it_was_is_read_once(large_file, monkeypatch):
+    long_ago = large_file.stat().st_mtime_ns - 10 * local_files.SETTLED_NS
+    os.utime(large_file, ns=(long_ago, long_ago))
+    read = []
+    real = local_files.hashlib.sha256
+    monkeypatch.setattr(local_files.hashlib, "sha256", lambda *data: read.append(1) or real(*data))
+    source = Source.from_path(large_file)
+    for _ in range(3):
+        source.open().close()
+    assert len(read) == 1
+    time.sleep(0.05)  # several ticks of a file system's clock
+    content = bytearray(large_file.read_bytes())
+    content[1000] ^= 1
+    large_file.write_bytes(content)
+    os.utime(large_file, ns=(long_ago, long_ago))  # as a copy that keeps its times, of the same size
+    with pytest.raises(ValueError, match="has changed since the request was made"):
+        source.open()
