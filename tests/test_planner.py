@@ -81,7 +81,7 @@ def test_a_text_encoder_that_stays_is_counted():
         plan("2.3-distilled", replace(PRESETS["80gb"], keeps_text=keeps), **SMALL, num_frames=121)
         for keeps in (True, False)
     )
-    assert resident.parts[0].gb - streamed.parts[0].gb == pytest.approx(2 * counts.text_encoder_file / 1e9)
+    assert resident.parts[0].gb - streamed.parts[0].gb == pytest.approx(2 * counts.text_encoder / 1e9)
 
 
 def test_sizes_are_the_models():

@@ -109,7 +109,7 @@ class Budget:
         if self._connectors_stay:
             lines.append(Line("connectors", compute * counts.connectors / GB))
         if self.preset.keeps_text:
-            lines.append(Line("text encoder", compute * counts.text_encoder_file / GB))
+            lines.append(Line("text encoder", compute * counts.text_encoder / GB))
         lines.append(Line("audio VAE", 4 * counts.audio_vae / GB, "float32"))
         if self.preset.kind == "cuda":
             lines.append(Line(CUDA_CONTEXT, CUDA_CONTEXT_GB, "assumed"))
