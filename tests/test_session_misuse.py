@@ -23,6 +23,16 @@ def test_what_is_no_request_or_no_function_is_a_type_error(random_session, argum
         random_session.run(**arguments)
 
 
+def test_guidance_by_a_block_that_there_is_not_names_those_there_are(random_session):
+    message = (
+        r"spatio_temporal_guidance_blocks=\(1, 28\) names 28, and the transformer of tiny has blocks 0 to 5; "
+        r"its own: \(3,\)"
+    )
+    sampling = Sampling(num_inference_steps=2, stg_scale=1.0, spatio_temporal_guidance_blocks=(1, 28))
+    with pytest.raises(ValueError, match=message):
+        random_session.run(REQUEST.replace(sampling=sampling), progress=False)
+
+
 def test_a_run_within_a_run_is_an_error_and_no_deadlock(random_session):
     with pytest.raises(RuntimeError, match="the session runs already, and this is called from within"):
         random_session.run(REQUEST, progress=False, on_step=lambda event: random_session.run(REQUEST))

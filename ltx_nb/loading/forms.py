@@ -30,7 +30,10 @@ QUANT, ROTATION = "weight_quant", "weight_rotation"
 MARK, OLD_MARK, HEADER_MARK = "comfy_quant", "scaled_fp8", "_quantization_metadata"
 OLD_NAMES = {"scale_weight": "weight_scale", "scale_input": "input_scale"}
 READ_FORMATS = {"float8_e4m3fn": "F8_E4M3", "float8_e5m2": "F8_E5M2", "int8_tensorwise": "I8"}
-INSTEAD = "take the official fp8 file (2.3-distilled-official-fp8), an int8 or a GGUF one (Q4_K and up)"
+INSTEAD = (
+    "take the official fp8 file (2.3-distilled-official-fp8), an int8 or a GGUF one (Q4_K and up); of the text encoder "
+    "gemma_3_12B_it_fp8_scaled"
+)
 MOST_MARK_BYTES = 4096
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -194,6 +194,7 @@ class Session(Verbs):
     def _check(self, request: ClipRequest, stages: list[Stage]) -> None:
         self._warn_of_lost_words(request.prompt)
         self._warn_of_the_unseen(request.prompt, stages)
+        self._check_guided_blocks(request.sampling.spatio_temporal_guidance_blocks or ())
         if request.two_stage and request.upscaler == DEFAULT_UPSCALER and self.pipe.latent_upsampler is None:
             raise ValueError(
                 f"two_stage=True needs a latent upsampler, and {self.model.name} was loaded without one; "
@@ -242,6 +243,17 @@ class Session(Verbs):
 
     def _loras_of(self, stage: Stage) -> AbstractContextManager[None]:
         return self.stage_2_loras.on() if self.stage_2_loras and stage.number == 2 else nullcontext()
+
+    def _check_guided_blocks(self, chosen: Sequence[int]) -> None:
+        """Refuse blocks that the transformer has not: it would skip nothing, and the guidance cost its pass."""
+        count = len(self.pipe.transformer.transformer_blocks)
+        unknown = [block for block in chosen if block >= count]
+        if unknown:
+            raise ValueError(
+                f"spatio_temporal_guidance_blocks={tuple(chosen)} names {unknown[0]}, and the transformer of "
+                f"{self.model.name} has blocks 0 to {count - 1}; its own: "
+                f"{self.model.sampling.spatio_temporal_guidance_blocks}"
+            )
 
     @contextmanager
     def _upscaler_of(self, stage: Stage) -> Iterator[None]:
