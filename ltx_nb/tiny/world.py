@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -204,12 +205,22 @@ STRIKE_S = {"thump": 0.30, "knock": 0.12, "bell": 0.70}
 
 def strike(sound: str, start: int = 0) -> np.ndarray:
     """One hit of a sound at full level that begins at sample `start` of its clip: float64 [N] mono at 48 kHz."""
+    return _strike(sound, start % _CLOCK_SAMPLES)
+
+
+_CLOCK_SAMPLES = SAMPLE_RATE_HZ // 100  # every partial repeats after 10 ms
+
+
+@lru_cache(maxsize=64)
+def _strike(sound: str, start: int) -> np.ndarray:
     sample = np.arange(round(STRIKE_S[sound] * SAMPLE_RATE_HZ))
     since = sample / SAMPLE_RATE_HZ
-    clock = (sample + start) % (SAMPLE_RATE_HZ // 100) / SAMPLE_RATE_HZ  # every partial repeats after 10 ms
+    clock = (sample + start) % _CLOCK_SAMPLES / SAMPLE_RATE_HZ
     parts = (level * np.sin(2 * np.pi * hz * clock) * np.exp(-since / decay) for hz, level, decay in PARTIALS[sound])
     attack, release = np.minimum(since / 0.002, 1.0), np.minimum((since[-1] - since) / 0.01, 1.0)
-    return attack * sum(parts) * release
+    wave = attack * sum(parts) * release
+    wave.flags.writeable = False  # it is shared
+    return wave
 
 
 _MOTION_WORDS = {

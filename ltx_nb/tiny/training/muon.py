@@ -59,28 +59,34 @@ class Muon(torch.optim.Optimizer):
             (self._muon if group["kind"] == "muon" else self._adam)(live, group)
 
     def _muon(self, parameters, group):
-        by_shape = defaultdict(list)
         for p in parameters:
-            state = self.state[p]
-            if not state:
-                state["momentum"] = torch.zeros_like(p)
-            state["momentum"].lerp_(p.grad, 1 - group["momentum"])
-            update = p.grad.lerp(state["momentum"], group["momentum"]).flatten(1)
-            by_shape[update.shape].append((p, update))
+            if not self.state[p]:
+                self.state[p]["momentum"] = torch.zeros_like(p)
+        gradients, momenta = [p.grad for p in parameters], [self.state[p]["momentum"] for p in parameters]
+        torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
+        by_shape = defaultdict(list)
+        for p, update in zip(parameters, torch._foreach_lerp(gradients, momenta, group["momentum"]), strict=True):
+            by_shape[p.flatten(1).shape].append((p, update))
         for (rows, cols), pairs in by_shape.items():
-            updates = orthogonalise(torch.stack([update for _, update in pairs]))
-            scale = max(1.0, rows / cols) ** 0.5
-            for (p, _), update in zip(pairs, updates, strict=True):
-                p.add_(update.reshape(p.shape), alpha=-group["lr"] * scale)
+            matrices = torch.stack([update.flatten(1) for _, update in pairs])
+            # A card's matrix units have no fp32, and the iteration forgives what bf16 rounds.
+            made = orthogonalise(matrices.bfloat16()).float() if matrices.is_cuda else orthogonalise(matrices)
+            updates = [update.reshape(p.shape) for (p, _), update in zip(pairs, made, strict=True)]
+            torch._foreach_add_([p for p, _ in pairs], updates, alpha=-group["lr"] * max(1.0, rows / cols) ** 0.5)
 
     def _adam(self, parameters, group, betas=(0.9, 0.99), eps=1e-8):
         for p in parameters:
-            state = self.state[p]
-            if not state:
-                state.update(step=0, first=torch.zeros_like(p), second=torch.zeros_like(p))
-            state["step"] += 1
-            state["first"].lerp_(p.grad, 1 - betas[0])
-            state["second"].lerp_(p.grad.square(), 1 - betas[1])
-            first = state["first"] / (1 - betas[0] ** state["step"])
-            second = state["second"] / (1 - betas[1] ** state["step"])
-            p.addcdiv_(first, second.sqrt().add_(eps), value=-group["lr"])
+            if not self.state[p]:
+                self.state[p].update(step=0, first=torch.zeros_like(p), second=torch.zeros_like(p))
+            self.state[p]["step"] += 1
+        if not parameters:
+            return
+        gradients = [p.grad for p in parameters]
+        first, second = ([self.state[p][name] for p in parameters] for name in ("first", "second"))
+        torch._foreach_lerp_(first, gradients, 1 - betas[0])
+        torch._foreach_lerp_(second, torch._foreach_mul(gradients, gradients), 1 - betas[1])
+        steps = [self.state[p]["step"] for p in parameters]
+        divisors = torch._foreach_div(second, [1 - betas[1] ** step for step in steps])
+        torch._foreach_sqrt_(divisors)
+        torch._foreach_add_(divisors, eps)
+        torch._foreach_addcdiv_(parameters, first, divisors, [-group["lr"] / (1 - betas[0] ** step) for step in steps])

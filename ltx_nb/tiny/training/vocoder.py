@@ -9,7 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import soxr
 import torch
 
 from ...mel import log_mel
@@ -62,6 +61,8 @@ def _read_silence_as_zero(conv_in: torch.nn.Conv1d) -> None:
 
 def _piece(sound: np.ndarray, start: int, rate: int) -> np.ndarray:
     """`CROP` mel frames of a sound from frame `start` on, [2, samples] at a rate."""
+    import soxr  # refining resamples for itself, where there may be no soxr
+
     resampled = soxr.resample(sound.T, SAMPLE_RATE_HZ, rate).T
     return resampled[:, start * rate // 100 : (start + CROP) * rate // 100]
 
