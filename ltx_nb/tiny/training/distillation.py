@@ -43,7 +43,7 @@ class DistillationStage(TransformerStage):
     def targets(
         self,
         inputs: dict[str, Any],
-        captions: list[str],
+        captions: Any,
         silent: torch.Tensor,
         video: torch.Tensor,
         audio: torch.Tensor,
@@ -53,7 +53,7 @@ class DistillationStage(TransformerStage):
         What follows from given frames or sound is nearly certain, and guidance would overshoot it.
         """
         conditional = self.velocities(self.teacher, inputs, captions)
-        unconditional = self.velocities(self.teacher, inputs, [""] * len(captions))
+        unconditional = self.velocities(self.teacher, inputs, self.no_prompt(captions))
         isolated = self.velocities(self.teacher, inputs, captions, isolate_modalities=True)
         is_free = (inputs["timestep"] > 0).all(1) & (inputs["audio_timestep"] > 0).all(1)
         guided_video, guided_audio = (
@@ -63,3 +63,7 @@ class DistillationStage(TransformerStage):
             for whole, without_prompt, alone in zip(conditional, unconditional, isolated, strict=True)
         )
         return guided_video, torch.where(silent[:, None, None], audio, guided_audio)
+
+    def no_prompt(self, captions: list[str]) -> list[str]:
+        """As many empty captions."""
+        return [""] * len(captions)

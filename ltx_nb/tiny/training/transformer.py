@@ -36,6 +36,18 @@ TASKS = {
     "all_but_middle": 0.04,
     "video_prefix": 0.02,
 }
+# Parameters that are no maps between hidden states.
+ADAM_NAMES = (
+    "scale_shift_table",
+    "proj_in",
+    "proj_out",
+    "registers",
+    "emb",
+    "_adaln",
+    "time_embed",
+    "av_cross",
+    "to_gate",
+)
 
 
 def kept_tokens(task: str, rng: np.random.Generator, frames: int, latents: int) -> tuple[np.ndarray, np.ndarray]:
@@ -78,18 +90,7 @@ class TransformerStage(TrainingStage):
         self.modules = torch.nn.ModuleDict({"transformer": self.transformer, "connectors": architecture.connectors()})
         _hold_open_cross_modal(self.transformer)
         self.average = copy.deepcopy(self.modules).requires_grad_(False)  # of the weights over time: what is kept
-        plain = (
-            "scale_shift_table",
-            "proj_in",
-            "proj_out",
-            "registers",
-            "emb",
-            "_adaln",
-            "time_embed",
-            "av_cross",
-            "to_gate",
-        )
-        optimizer = Muon(self.modules.named_parameters(), lr=0.02, adam_lr=1.5e-3, adam_names=plain)
+        optimizer = Muon(self.modules.named_parameters(), lr=0.02, adam_lr=1.5e-3, adam_names=ADAM_NAMES)
         return {"training": self.modules, **self.average}, optimizer
 
     def lr_factor(self, progress: float) -> float:
@@ -103,6 +104,19 @@ class TransformerStage(TrainingStage):
         isolate_modalities: bool = False,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Velocities of video and audio as these modules predict them, [B, tokens, 128] each."""
+        hidden, mask = self.hidden_states(captions)
+        video, audio, _ = modules["connectors"](hidden, mask)
+        made = velocities(
+            modules["transformer"],
+            **inputs,
+            encoder_hidden_states=video,
+            audio_encoder_hidden_states=audio,
+            isolate_modalities=isolate_modalities,
+        )
+        return made[0].float(), made[1].float()
+
+    def hidden_states(self, captions: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        """What the text encoder makes of captions, [B, 64, channels x layers], and which tokens are words, [B, 64]."""
         tokens = self.tokenizer(
             captions,
             padding="max_length",
@@ -114,15 +128,7 @@ class TransformerStage(TrainingStage):
             hidden = self.text_encoder(
                 input_ids=tokens.input_ids, attention_mask=tokens.attention_mask, output_hidden_states=True
             ).hidden_states
-        video, audio, _ = modules["connectors"](torch.stack(hidden, -1).flatten(2, 3), tokens.attention_mask)
-        made = velocities(
-            modules["transformer"],
-            **inputs,
-            encoder_hidden_states=video,
-            audio_encoder_hidden_states=audio,
-            isolate_modalities=isolate_modalities,
-        )
-        return made[0].float(), made[1].float()
+        return torch.stack(hidden, -1).flatten(2, 3), tokens.attention_mask
 
     def hot_modules(self):
         return [self.transformer]
@@ -146,25 +152,52 @@ class TransformerStage(TrainingStage):
         has_keyframes = rng.random() < KEYFRAME_SHARE
         clips = self.clips.batch(rng, tokens * self.scale, whole=has_keyframes, device=self.device)
         captions = ["" if rng.random() < PROMPT_DROPOUT else caption for caption in clips.captions]
-        count, frames, height, width, _ = clips.video.shape
-        video, audio = clips.video.flatten(1, 3), clips.audio  # [B, frames x height x width, 128]
+        count, frames = clips.video.shape[:2]
         if has_keyframes:
             tasks = rng.choice(["nothing", "first_frame"], size=count)
         else:
             tasks = rng.choice(list(TASKS), size=count, p=list(TASKS.values()))
-        kept = [kept_tokens(task, rng, frames, audio.shape[1]) for task in tasks]
+        kept = [kept_tokens(task, rng, frames, clips.audio.shape[1]) for task in tasks]
         video_kept, audio_kept = (torch.from_numpy(np.stack(lane)).to(self.device) for lane in zip(*kept, strict=True))
+        silent = clips.silent & torch.tensor([caption != "" for caption in captions], device=self.device)
+        keyframes = (clips.image, clips.image_frame) if has_keyframes else None
+        losses = self.flow_losses(clips.video, clips.audio, video_kept, audio_kept, captions, silent, keyframes)
+        self._update_ema(step)
+        video_loss, audio_loss = losses
+        return video_loss + audio_loss, {
+            "video": float(video_loss.detach()),
+            "audio": float(audio_loss.detach()),
+            "count": count,
+        }
+
+    def flow_losses(
+        self,
+        video: torch.Tensor,
+        audio: torch.Tensor,
+        video_kept: torch.Tensor,
+        audio_kept: torch.Tensor,
+        captions: Any,
+        silent: torch.Tensor,
+        keyframes: tuple[torch.Tensor, torch.Tensor] | None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Losses of video and of audio, for latents [B, f, h, w, 128] and [B, l, 128] of which some are given.
+
+        video_kept, audio_kept: bool [B, f] and [B, l]; captions: B of them, as `velocities` takes them; silent: bool
+        [B]; keyframes: one image each, [B, h, w, 128], and its frame, int [B].
+        """
+        count, frames, height, width, _ = video.shape
+        video = video.flatten(1, 3)  # [B, frames x height x width, 128]
         video_new, audio_new = ~video_kept.repeat_interleave(height * width, 1), ~audio_kept
         coords = self.transformer.rope.prepare_video_coords(count, frames, height, width, video.device, fps=FRAME_RATE)
-        if has_keyframes:
-            video = torch.cat([video, clips.image.flatten(1, 2)], 1)
-            video_new = torch.cat(
-                [video_new, torch.zeros(count, height * width, dtype=torch.bool, device=self.device)], 1
-            )
-            coords = torch.cat([coords, _keyframe_coords(coords, clips.image_frame, height * width)], 2)
+        if keyframes is not None:
+            image, image_frame = keyframes
+            video = torch.cat([video, image.flatten(1, 2)], 1)
+            given = torch.zeros(count, height * width, dtype=torch.bool, device=video.device)
+            video_new = torch.cat([video_new, given], 1)
+            coords = torch.cat([coords, _keyframe_coords(coords, image_frame, height * width)], 2)
 
         u = (
-            torch.rand(count, device=self.device) + torch.arange(count, device=self.device)
+            torch.rand(count, device=video.device) + torch.arange(count, device=video.device)
         ) / count  # stratified: every batch covers every noise level
         sigma = SHIFT * u / (1 + (SHIFT - 1) * u)
         video_sigma = sigma[:, None] * video_new
@@ -184,17 +217,12 @@ class TransformerStage(TrainingStage):
             "video_coords": coords,
         }
         video_out, audio_out = self.velocities(self.modules, inputs, captions)
-        silent = clips.silent & torch.tensor([caption != "" for caption in captions], device=self.device)
         video_target, audio_target = self.targets(inputs, captions, silent, video_noise - video, audio_noise - audio)
-        video_loss = _weighted_mse(video_out, video_target, video_new)
         audio_weight = audio_new * torch.where(silent, self.silence_weight, 1.0)[:, None]
-        audio_loss = _weighted_mse(audio_out, audio_target, audio_weight)
-        self._update_ema(step)
-        return video_loss + audio_loss, {
-            "video": float(video_loss.detach()),
-            "audio": float(audio_loss.detach()),
-            "count": count,
-        }
+        return (
+            _weighted_mse(video_out, video_target, video_new),
+            _weighted_mse(audio_out, audio_target, audio_weight),
+        )
 
     @torch.no_grad()
     def _update_ema(self, step: int) -> None:
