@@ -30,7 +30,7 @@ def paint(
     height: int,
     width: int,
 ) -> torch.Tensor:
-    """The same from plain tensors: where objects are, [B, F, 2] as (x, y) in px, and which of the world's shapes,
+    """Paint the same from plain tensors: where objects are, [B, F, 2] as (x, y) in px, and which of the world's shapes,
     colours and backgrounds they have, int [B] each."""
     device, unit_px = positions.device, min(height, width) / 128
     x = torch.arange(width, device=device) + 0.5

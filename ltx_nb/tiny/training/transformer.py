@@ -116,7 +116,7 @@ class TransformerStage(TrainingStage):
         return made[0].float(), made[1].float()
 
     def hidden_states(self, captions: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
-        """What the text encoder makes of captions, [B, 64, channels x layers], and which tokens are words, [B, 64]."""
+        """Hidden states of captions, [B, 64, channels x layers], and which of their tokens are words, [B, 64]."""
         tokens = self.tokenizer(
             captions,
             padding="max_length",
