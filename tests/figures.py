@@ -14,6 +14,7 @@ from ltx_nb.inspect.guidance import PASSES, GuidanceTerms, Term
 from ltx_nb.inspect.precision import ClipError, DtypePrecision, LayerError, PrecisionReport
 from ltx_nb.tiny.world import Scene
 from ltx_nb.trace import StepEvent
+from ltx_nb.training import TrainingLog
 
 RATE = 48_000
 
@@ -208,6 +209,15 @@ def precision_report():
     return plots.precision_report, [PrecisionReport(tuple(rows))]
 
 
+def training_log():
+    losses = [{"video": 0.2 + 0.1 / n, "audio": 0.4 + 0.3 / n} for n in range(1, 60)]
+    return plots.training_log, [TrainingLog(losses)]
+
+
+def training_log_of_one_step_of_sound():
+    return plots.training_log, [TrainingLog([{"audio": 0.5}])]
+
+
 def plan_in_two_stages():
     return plots.plan, [planning.plan("tiny", "8gb", width=128, height=128, two_stage=True, task="image-to-video")]
 
@@ -221,6 +231,8 @@ CASES = [
     guidance_terms_of_one_step,
     clips,
     precision_report,
+    training_log,
+    training_log_of_one_step_of_sound,
     plan_in_two_stages,
     plans_of_presets,
     time_map,

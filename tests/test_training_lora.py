@@ -9,12 +9,15 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-from ltx_nb import Cancelled, Clip, Sampling, load
+from ltx_nb import Cancelled, Clip, ClipRequest, Sampling, load
 from ltx_nb.cli import app
+from ltx_nb.running.one_byte import ScaledLinear, quantise_blocks
+from ltx_nb.running.streaming import stop_streaming, stream_blocks
 from ltx_nb.tiny.world import Scene
 from ltx_nb.training import read_dataset, train_lora
 from ltx_nb.training.encoded import encode_dataset
 from ltx_nb.training.flow import GIVEN, LatentClip, batch_loss, draw_given, draw_sigmas
+from ltx_nb.training.lora_file import adapter_weights
 
 SMALL = {"rank": 2, "lr": 1e-2, "batch_size": 2, "width": 64, "height": 64, "num_frames": 9, "progress": False}
 
@@ -178,7 +181,7 @@ def test_settings_that_cannot_be_used_are_refused(random_session, dataset, tmp_p
         train_lora(random_session, dataset, tmp_path / "x.safetensors", **SMALL | {"steps": 1} | change)
 
 
-def test_another_suffix_too_few_clips_and_weights_of_one_byte_are_refused(random_session, dataset, tmp_path):
+def test_another_suffix_and_too_few_clips_are_refused(random_session, dataset, tmp_path):
     with pytest.raises(ValueError, match=r"nearest: x\.safetensors"):
         train_lora(random_session, dataset, tmp_path / "x.pt", steps=1, **SMALL)
     one = tmp_path / "one.json"
@@ -305,3 +308,55 @@ def test_a_reference_that_is_not_asked_for_says_how(control_dataset):
         ValueError, match=r"row 1 has reference_video, .* nearest: train_lora\(..., reference='reference"
     ):
         read_dataset(control_dataset)
+
+
+def turned_back(transformer):
+    """Each one-byte layer as a Linear of the weights that it multiplies by."""
+    for name, layer in list(transformer.named_modules()):
+        if isinstance(layer, ScaledLinear):
+            linear = torch.nn.Linear(layer.in_features, layer.out_features, bias=layer.bias is not None)
+            linear.weight.data, linear.bias = layer.dequantised(torch.float32), layer.bias
+            transformer.set_submodule(name, linear.requires_grad_(False))
+
+
+def test_one_byte_weights_are_learned_through_as_those_they_stand_for(random_session, dataset, tmp_path):
+    transformer = random_session.pipe.transformer
+    quantise_blocks(transformer)
+    layers = [name for name, layer in transformer.named_modules() if isinstance(layer, ScaledLinear)]
+    one = train_lora(random_session, dataset, tmp_path / "one.safetensors", steps=2, **SMALL)
+    assert layers == [name for name, layer in transformer.named_modules() if isinstance(layer, ScaledLinear)]
+    turned_back(transformer)
+    other = train_lora(random_session, dataset, tmp_path / "other.safetensors", steps=2, **SMALL)
+    one, other = load_file(one), load_file(other)
+    assert list(one) == list(other) and any(tensor.any() for name, tensor in one.items() if "lora_B" in name)
+    for name, tensor in one.items():
+        torch.testing.assert_close(tensor, other[name], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("source", ["ram", "disk"])
+def test_blocks_that_stream_are_learned_through_as_those_that_stay(random_session, dataset, tmp_path, source):
+    transformer = random_session.pipe.transformer
+    settings = SMALL | {"gradient_checkpointing": True, "steps": 2}
+    stays = load_file(train_lora(random_session, dataset, tmp_path / "stays.safetensors", **settings))
+    request = ClipRequest("A ball.", width=64, height=64, num_frames=9, sampling=Sampling(num_inference_steps=1))
+    before = random_session.run(request, progress=False)
+    stream_blocks(transformer, "cpu", resident=1, source=source)
+    try:
+        with pytest.raises(ValueError, match=r"blocks stream, .* nearest: gradient_checkpointing=True"):
+            train_lora(
+                random_session, dataset, tmp_path / "x.safetensors", **settings | {"gradient_checkpointing": False}
+            )
+        streams = load_file(train_lora(random_session, dataset, tmp_path / "streams.safetensors", **settings))
+        assert np.array_equal(random_session.run(request, progress=False).frames, before.frames)
+    finally:
+        stop_streaming(transformer)
+    assert all(torch.equal(tensor, streams[name]) for name, tensor in stays.items())
+
+
+def test_bf16_weights_are_learned_on_in_float32(dataset, tmp_path):
+    session = load("tiny", dtype=torch.bfloat16)
+    kept = []
+    settings = SMALL | {"steps": 1, "on_step": lambda step, log: kept.append(adapter_weights(session.pipe.transformer))}
+    out = train_lora(session, dataset, tmp_path / "half.safetensors", **settings)
+    assert {tensor.dtype for tensor in kept[0].values()} == {torch.float32}
+    assert {tensor.dtype for tensor in load_file(out).values()} == {torch.bfloat16}

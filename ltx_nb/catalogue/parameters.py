@@ -6,7 +6,7 @@ Knows configs and counts; not bytes, dtypes or devices.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -124,6 +124,16 @@ def counts_of_parts(parts: Mapping[str, torch.nn.Module], text: Mapping[str, int
         text_encoder_file=text_encoder,
         width=transformer.config.cross_attention_dim,
     )
+
+
+def lora_parameters(model: Model, rank: int, targets: Sequence[str]) -> int:
+    """Count the parameters of a LoRA of this rank on the layers of the blocks whose names end in one of `targets`."""
+    folder = Path(model.weights)
+    in_folder = model.file is None and folder.is_absolute()
+    config = (_configs_of(folder) if in_folder else CONFIGS)["transformer"]
+    block = empty_component("transformer", {**config, "num_layers": 1}).transformer_blocks[0]
+    found = [layer for name, layer in block.named_modules() if f".{name}".endswith(tuple(f".{it}" for it in targets))]
+    return config["num_layers"] * rank * sum(layer.in_features + layer.out_features for layer in found)
 
 
 def text_dimensions(config: Any) -> dict[str, int]:

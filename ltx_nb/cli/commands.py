@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ltx_nb.cli.outcome import Status, outcome_of_command, status_of_app
-from ltx_nb.cli.room import in_short, is_here, planned
+from ltx_nb.cli.room import in_short, is_here, planned, planned_training
 
 if TYPE_CHECKING:
     pass
@@ -108,7 +108,12 @@ def plan(
         str | None, typer.Option(help="Of two stages and of upscale: spatial-x2, spatial-x1.5 or temporal-x2.")
     ] = None,
     task: Annotated[str, typer.Option(help="text-to-video, image-to-video, extend, ...")] = "text-to-video",
-    steps: Annotated[int | None, typer.Option(help="Denoising steps; default: the model's.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Denoising steps, default: the model's; or of a training, default: 2000.")
+    ] = None,
+    train_lora: Annotated[bool, typer.Option("--train-lora", help="Of learning a LoRA instead of a clip.")] = False,
+    rank: Annotated[int, typer.Option(help="Of the LoRA.", min=1)] = 16,
+    batch_size: Annotated[int, typer.Option(help="Clips a step, of a training.", min=1)] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Project memory, download and time of a clip, with every sum shown; nothing is loaded or downloaded."""
@@ -122,10 +127,15 @@ def plan(
         width, height = (entry.width, entry.height) if size is None else parsed_size(size)
         clip: dict[str, Any] = {"width": width, "height": height, "frame_rate": frame_rate, "two_stage": two_stage}
         clip["num_frames"] = entry.num_frames if frames is None else frames
-        if upscaler is not None:
-            clip |= {"upscaler": upscaler, "two_stage": True}
-        request = example_of(task, entry, **clip, sampling=Sampling(num_inference_steps=steps))
-        made = planned(entry, preset, request, machine)
+        if train_lora:
+            del clip["two_stage"]
+            of_lora = {"rank": rank, "steps": steps or 2000, "batch_size": batch_size, **clip}
+            made = planned_training(entry, preset, machine, **of_lora)
+        else:
+            if upscaler is not None:
+                clip |= {"upscaler": upscaler, "two_stage": True}
+            request = example_of(task, entry, **clip, sampling=Sampling(num_inference_steps=steps))
+            made = planned(entry, preset, request, machine)
         outcome.data, outcome.text = made.to_dict(), made.text()
     if not made.fits:
         raise typer.Exit(Status.DOES_NOT_FIT)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ltx_nb import ClipRequest
@@ -29,6 +29,20 @@ def planned(model: Model, preset: str, request: ClipRequest, machine: str | None
     if machine is None:
         return plan_with_files(model, preset, request, _machine_that_can_use(preset), is_here)
     return plan_with_files(model, preset, request, described_machine(machine), lambda model: False)
+
+
+def planned_training(model: Model, preset: str, machine: str | None, **of_lora: Any) -> Plan:
+    """Plan the training of a LoRA on the machine in words; without one, on this machine, if it can use the preset."""
+    from ltx_nb.planning import described_machine, plan_training, this_machine
+
+    if machine is not None:
+        return plan_training(model, preset, machine=described_machine(machine), **of_lora)
+    return plan_training(
+        model,
+        preset,
+        machine=_machine_that_can_use(preset) or (this_machine() if preset == "auto" else None),
+        **of_lora,
+    )
 
 
 def in_short(made: Plan) -> str:

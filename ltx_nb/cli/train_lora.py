@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated
@@ -10,6 +11,7 @@ import typer
 
 from ltx_nb.cli.commands import AsJson, app
 from ltx_nb.cli.outcome import outcome_of_command
+from ltx_nb.cli.room import planned_training
 
 
 @app.command()
@@ -32,17 +34,35 @@ def train_lora(
     size: Annotated[str | None, typer.Option(help="720p, ... or WIDTHxHEIGHT; default: the model's.")] = None,
     frames: Annotated[int | None, typer.Option(help="Most frames of a clip, 8k + 1; default: the model's.")] = None,
     seed: Annotated[int, typer.Option(help="Of every draw.")] = 0,
+    checkpointing: Annotated[
+        bool | None, typer.Option(help="Less memory, half as much time again; default: where it does not fit without.")
+    ] = None,
     resume: Annotated[bool, typer.Option(help="Go on where a training to the same file was stopped.")] = True,
     as_json: AsJson = False,
 ) -> None:
     """Learn a LoRA from clips with captions; stop it with Ctrl-C and go on by the same command."""
     with outcome_of_command(as_json) as outcome:
         import ltx_nb
+        from ltx_nb.catalogue.checkpoints import find_model
+        from ltx_nb.planning import DoesNotFit
+        from ltx_nb.planning.presets import named_preset
         from ltx_nb.shapes import parsed_size
         from ltx_nb.training import TrainingLog
         from ltx_nb.training import train_lora as learn
 
+        entry = find_model(model)
         width, height = (None, None) if size is None else parsed_size(size)
+        of_lora = {"rank": rank, "steps": steps, "batch_size": batch_size, "references": reference is not None}
+        of_lora |= {"width": width, "height": height, "num_frames": frames}
+        for checkpoints in (False, True) if checkpointing is None else (checkpointing,):
+            made = planned_training(entry, preset, None, gradient_checkpointing=checkpoints, **of_lora)
+            if made.fits:
+                break
+        else:
+            raise DoesNotFit(made)
+        loaded = preset
+        if made.resident_blocks < made.blocks:  # fewer than for clips, which take less beside them
+            loaded = replace(named_preset(made.preset), resident_blocks=made.resident_blocks)
         losses: list[dict[str, float]] = []
 
         def remember(step: int, log: TrainingLog) -> None:
@@ -50,7 +70,7 @@ def train_lora(
 
         began = perf_counter()
         path = learn(
-            ltx_nb.load(model, preset),
+            ltx_nb.load(model, loaded),
             data,
             out,
             steps=steps,
@@ -64,6 +84,7 @@ def train_lora(
             height=height,
             num_frames=frames,
             seed=seed,
+            gradient_checkpointing=checkpoints,
             resume=resume,
             on_step=remember,
         )

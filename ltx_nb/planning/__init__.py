@@ -10,6 +10,7 @@ from ltx_nb.planning.machine import Accelerator, Machine, this_machine, usable_d
 from ltx_nb.planning.planner import fitting_presets, plan
 from ltx_nb.planning.plans import DoesNotFit, OutOfMemory, Plan
 from ltx_nb.planning.presets import PRESETS, Preset
+from ltx_nb.planning.training import plan_training
 
 __all__ = [
     "PRESETS",
@@ -23,6 +24,7 @@ __all__ = [
     "described_machine",
     "fitting_presets",
     "plan",
+    "plan_training",
     "this_machine",
     "usable_dtypes",
 ]

@@ -95,7 +95,7 @@ class Budget:
     def _connectors_stay(self) -> bool:
         return self.preset.keeps_all or self.preset.keeps_text
 
-    def _stays(self, resident: int) -> list[Line]:
+    def stays(self, resident: int) -> list[Line]:
         """List what lies on the accelerator throughout."""
         counts, compute = self.counts, self.preset.compute_bytes
         lines = [Line("weights around the blocks", compute * counts.around_blocks / GB)]
@@ -124,13 +124,13 @@ class Budget:
 
         The peak is in the connectors; Gemma before them, two layers at a time, takes about half as much.
         """
-        counts, lines = self.counts, self._stays(resident)
+        counts, lines = self.counts, self.stays(resident)
         if not self._connectors_stay:
             gb = self.preset.compute_bytes * counts.largest_connector / GB
             lines.append(Line("largest part of the connectors", gb))
         # Hidden states of a prompt and its negative, apart and joined. Where the connectors stream, one runs at a time.
         rows = 2 if self._connectors_stay else 1
-        activations = self._scaled(4 * HIDDEN_STATES_GB + rows * CONNECTOR_ACTIVATIONS_GB)
+        activations = self.scaled(4 * HIDDEN_STATES_GB + rows * CONNECTOR_ACTIVATIONS_GB)
         lines.append(Line("their activations", activations, "1,024 tokens of the prompt and of its negative"))
         read_gb = 2 * (counts.text_encoder + counts.connectors) / GB
         tflop = 2 * (counts.text_encoder + counts.connectors) * PROMPT_TOKENS / 1e12
@@ -146,7 +146,7 @@ class Budget:
     def _encode_sound(self, resident: int, sounds: int) -> Part:
         duration_s = self.request.duration_s
         activations = Line("activations", AUDIO_ENCODER_GB_PER_SECOND * duration_s, "0.013 GB a second")
-        lines, seconds = (*self._stays(resident), activations), sounds * duration_s / SOUND_S_PER_SECOND
+        lines, seconds = (*self.stays(resident), activations), sounds * duration_s / SOUND_S_PER_SECOND
         return Part("encode sound", lines, seconds, SOUND_SPEED, calls=sounds)
 
     def _denoise(self, resident: int, stage: Stage) -> Part:
@@ -168,7 +168,7 @@ class Budget:
         )
 
     def _denoise_lines(self, resident: int, stage: Stage) -> tuple[Line, ...]:
-        lines, tokens = self._stays(resident), stage.tokens
+        lines, tokens = self.stays(resident), stage.tokens
         if self.preset.kind == "cuda" and resident < self.counts.blocks:
             lines.append(Line("two slots for streamed blocks", 2 * self.block_gb))
         if self.block_gb * GB < self.counts.block * self.preset.compute_bytes:
@@ -180,7 +180,7 @@ class Budget:
             activations, how = STOCK_ACTIVATIONS_GB_PER_GIVEN_TOKEN * tokens, ", each with its modulation"
         else:
             activations, how = STOCK_ACTIVATIONS_GB_PER_TOKEN * tokens, ""
-        lines.append(Line("activations", self._scaled(activations), f"{tokens:,} tokens{how}"))
+        lines.append(Line("activations", self.scaled(activations), f"{tokens:,} tokens{how}"))
         return tuple(lines)
 
     def _upsample(self, resident: int, stage: Stage) -> Part:
@@ -189,7 +189,7 @@ class Budget:
         after = stage.request.video_latent_shape
         begins_with = int(after.tokens_per_frame / scale.space**2) * scale.frames_before(after.num_frames)
         channels, live, tflop_per_token = UPSAMPLERS[stage.upscaler]
-        lines = self._stays(resident)
+        lines = self.stays(resident)
         if stage.upscaler == DEFAULT_UPSCALER:
             lines += self._own("latent upsampler", compute * self.counts.latent_upsampler / GB)
         else:
@@ -224,20 +224,20 @@ class Budget:
         """Price a half of the video VAE, which takes pictures tile by tile. tflop: for each latent."""
         tile = tiles.tile_shape(largest.latent).pixel
         size = f"{tile.width}x{tile.height} px x {tile.num_frames} frame{'s' * (tile.num_frames > 1)}"
-        lines = [*self._stays(resident), *self._own(f"video VAE's {name}r", self.preset.compute_bytes * weights / GB)]
-        lines.append(Line("one tile", self._scaled(gb_per_px * tile.num_frames * tile.height * tile.width), size))
+        lines = [*self.stays(resident), *self._own(f"video VAE's {name}r", self.preset.compute_bytes * weights / GB)]
+        lines.append(Line("one tile", self.scaled(gb_per_px * tile.num_frames * tile.height * tile.width), size))
         tflop *= sum(tiles.coded_latents(picture.latent) for picture in pictures)
         assuming = f"{tflop:,.0f} TFLOP in tiles, {self._speed()}"
         calls = sum(tiles.num_tiles(picture.latent) for picture in pictures)
         return Part(name, tuple(lines), tflop / self.preset.tflops, assuming, calls)
 
     def _audio(self, resident: int) -> Part:
-        lines = [*self._stays(resident), *self._own("vocoder, float32", 4 * self.counts.vocoder / GB)]
+        lines = [*self.stays(resident), *self._own("vocoder, float32", 4 * self.counts.vocoder / GB)]
         duration_s = self.request.duration_s
         lines.append(Line("activations", VOCODER_GB_PER_SECOND * duration_s, "0.043 GB a second"))
         return Part("audio", tuple(lines), duration_s / SOUND_S_PER_SECOND, SOUND_SPEED, calls=1)
 
-    def _scaled(self, gb: float) -> float:
+    def scaled(self, gb: float) -> float:
         """Scale activations, fitted in bf16 at the real width, to this model and dtype."""
         return gb * self.counts.width / FITTED_WIDTH * self.preset.compute_bytes / 2
 

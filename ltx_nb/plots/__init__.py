@@ -28,6 +28,7 @@ _MODULE_OF = {
     "preview_rgb": "latents",
     "round_trip": "coding",
     "time_map": "attention",
+    "training_log": "training",
     "trajectory": "paths",
     "use_style": "style",
     "word_map": "attention",

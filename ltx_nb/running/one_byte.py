@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import nn
@@ -36,7 +36,8 @@ class ScaledLinear(nn.Module):
     compute: "float", where the weight used is weight x weight_scale, rounded once to the dtype of the input; "int8" or
     "fp8", where activations are brought to that too, by token. A conversion of the module to another dtype leaves
     weight and scale as they are. rotation: where it is not 0, what is stored is W @ H, with H `hadamard(rotation)` for
-    each group of so many input features, and is turned back to be multiplied by.
+    each group of so many input features, and is turned back to be multiplied by. Gradients go through to its input,
+    always in the dtype of that; the weight does not learn.
     """
 
     def __init__(self, weight: torch.Tensor, weight_scale: torch.Tensor, bias: torch.Tensor | None, rotation: int = 0):
@@ -104,6 +105,8 @@ class ScaledLinear(nn.Module):
         return weight
 
     def forward(self, input: Tokens) -> torch.Tensor:
+        if isinstance(input, torch.Tensor) and input.requires_grad and torch.is_grad_enabled():
+            return _TurnedBack.apply(input, self)
         if self.compute == "int8":
             tokens = prepared(input, self)
             return int8_product(tokens, self.weight, self.weight_scale, self.bias)
@@ -127,6 +130,19 @@ class ScaledLinear(nn.Module):
         for name, dtype in dtypes.items():
             self._buffers[name] = self._buffers[name].view(dtype)
         return self
+
+
+class _TurnedBack(torch.autograd.Function):
+    """The product with a weight that is turned back for each way, forwards and backwards, and kept for neither."""
+
+    @staticmethod
+    def forward(ctx: Any, input: torch.Tensor, layer: ScaledLinear) -> torch.Tensor:
+        ctx.layer = layer
+        return F.linear(input, layer.dequantised(input.dtype), layer.bias)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return gradient @ ctx.layer.dequantised(gradient.dtype), None
 
 
 def is_quantised(name: str) -> bool:

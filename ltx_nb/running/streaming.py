@@ -36,9 +36,10 @@ def stream_blocks(
 ) -> None:
     """Run the transformer on `device` with `resident` of its blocks there for good and two more at a time.
 
-    The result is the same, bit for bit. Everything that is not a block goes to the device too. For inference alone.
-    To be done last: after quantising, adapters, `fingerprint` and moves. From then on a streamed tensor that is not in
-    use is a placeholder on `device`, with its shape and without its values; `stop_streaming` brings them back.
+    The result is the same, bit for bit. Everything that is not a block goes to the device too. Gradients go through it
+    where blocks are checkpointed. To be done after quantising, `fingerprint` and moves; adapters may come later. From
+    then on a streamed tensor that is not in use is a placeholder on `device`, with its shape and without its values;
+    `stop_streaming` brings them back.
     It does not matter whether `make_lean` comes before or after.
 
     source: "ram" gathers each streamed block in page-locked memory, one block after the other; "disk" leaves tensors
@@ -101,8 +102,12 @@ def stream(
         register(module, Streaming(blocks, device, slots, source, dtype))
 
 
+def is_streamed(module: nn.Module) -> bool:
+    return HookRegistry.check_if_exists_or_initialize(module).get_hook(HOOK) is not None
+
+
 def check_not_streamed(module: nn.Module) -> None:
-    if HookRegistry.check_if_exists_or_initialize(module).get_hook(HOOK) is not None:
+    if is_streamed(module):
         raise ValueError(f"{type(module).__name__} is streamed already; first undo that: stop_streaming(...)")
 
 
@@ -114,7 +119,8 @@ class Streaming(ModelHook):
     """Around the forward of a module: has its slots while it runs, and no longer, however it ends.
 
     Blocks are hooked by torch and not by the registry: hooks there that replace a block's forward, as the lean one,
-    would skip any that were registered before them.
+    would skip any that were registered before them. After a forward that records gradients the slots stay, for the way
+    back: a checkpointed block runs again there, from the last to the first, and keeps its weights until the next does.
     """
 
     def __init__(
@@ -132,6 +138,7 @@ class Streaming(ModelHook):
         self.slots: Slots | None = None
         self._attached: int | None = None
         self._run: set[int] = set()
+        self._goes_forward = False
         self._handles = []
         try:
             for turn, block in enumerate(blocks):
@@ -145,19 +152,21 @@ class Streaming(ModelHook):
             raise
 
     def new_forward(self, module: nn.Module, *args: Any, **inputs: Any) -> Any:
+        self._rest()
         self.slots = Slots(self.num_slots, self.weights, self.device)
+        self._goes_forward, output = True, None
         try:
             for turn in range(self.num_slots):
                 self.slots.fill(turn)
             output = self.fn_ref.original_forward(*args, **inputs)
         finally:
-            self.slots.close()
-            self.slots = None
-            if self._attached is not None:
-                self._detach(self._attached)
+            self._goes_forward = False
             num_run = len(self._run)
             self._run.clear()
+            if output is None or not torch.is_grad_enabled():
+                self._rest()
         if num_run < len(self.weights):
+            self._rest()
             raise RuntimeError(
                 f"{len(self.weights) - num_run} of {len(self.weights)} streamed parts of {type(module).__name__} were "
                 "not called as modules and had no weights; it cannot stream"
@@ -165,20 +174,35 @@ class Streaming(ModelHook):
         return output
 
     def deinitalize_hook(self, module: nn.Module) -> nn.Module:
+        self._rest()
         self._give_back()
         return module
 
     def _enter(self, turn: int, block: nn.Module, inputs: Any) -> None:
         if self.slots is None:
             raise RuntimeError(f"{type(block).__name__} has its weights only while the model it is part of runs")
+        if self._attached not in (None, turn):
+            self._detach(self._attached)
         self.weights[turn].attach(self.slots.take(turn))
         self._attached = turn
-        self._run.add(turn)
+        if self._goes_forward:
+            self._run.add(turn)
+        elif turn > 0 and self.num_slots > 1:  # the next on the way back
+            self.slots.fill(turn - 1)
 
     def _leave(self, turn: int, block: nn.Module, inputs: Any, output: Any) -> None:
+        if not self._goes_forward:
+            return
         self._detach(turn)
         if turn + self.num_slots < len(self.weights):
             self.slots.fill(turn + self.num_slots)
+
+    def _rest(self) -> None:
+        if self.slots is not None:
+            self.slots.close()
+            self.slots = None
+        if self._attached is not None:
+            self._detach(self._attached)
 
     def _detach(self, turn: int) -> None:
         self.weights[turn].attach(self.nothing[turn])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig
+from peft.tuners.lora import Linear as LoraLinear
 from tqdm.auto import tqdm
 
 from ltx_nb.checks import choice, finite_number, text, whole_number
@@ -26,8 +28,9 @@ from ltx_nb.clip import LANES, Clip
 from ltx_nb.loading.loras import REFERENCE
 from ltx_nb.pipeline.session import Session
 from ltx_nb.request import ClipRequest
+from ltx_nb.running.gguf_linear import GgufLinear
 from ltx_nb.running.one_byte import ScaledLinear
-from ltx_nb.running.streaming import check_not_streamed
+from ltx_nb.running.streaming import is_streamed
 from ltx_nb.trace import Cancelled
 from ltx_nb.training.dataset import read_dataset
 from ltx_nb.training.encoded import encode_dataset
@@ -96,7 +99,7 @@ def train_lora(
     that it has. seed: of every draw.
     samples, sample_every: requests made with the LoRA as it is, every so many steps. on_step: called after each with
     the number of steps done and the log; what it raises ends the training. gradient_checkpointing: less memory for
-    a third more time. resume: go on from where a training to the same `out` was stopped.
+    a third more time; what streams needs it. resume: go on from where a training to the same `out` was stopped.
 
     Encoded clips and the state to resume from lie in a folder beside `out` that ends in .training.
 
@@ -112,7 +115,7 @@ def train_lora(
     for lane in lanes:
         choice("lanes", lane, LANES)
     rates = _checked_rates({"first_frame": 0.1} if given is None else given)
-    _check_trainable(session)
+    _check_trainable(session, gradient_checkpointing)
     whole_number("reference_downscale_factor", reference_downscale_factor, least=1)
     examples = read_dataset(dataset, reference)
     if len(examples) < FEW_CLIPS:
@@ -235,9 +238,17 @@ def _adapter(
     """Give the transformer a new adapter, the only weights that learn, and take it out again."""
     learned_before = [parameter for parameter in transformer.parameters() if parameter.requires_grad]
     transformer.requires_grad_(False)
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Unsupported layer type")  # ScaledLinear, which is a Linear to peft
         torch.manual_seed(seed)
-        transformer.add_adapter(LoraConfig(r=rank, lora_alpha=rank, target_modules=list(targets)), ADAPTER)
+        config = LoraConfig(r=rank, lora_alpha=rank, target_modules=list(targets))
+        config._register_custom_module({ScaledLinear: LoraLinear})
+        transformer.add_adapter(config, ADAPTER)
+    for parameter in transformer.parameters():
+        if (
+            parameter.requires_grad
+        ):  # in bf16 most steps would be rounded away, and peft takes fp8 where the base has it
+            parameter.data = parameter.data.float()
     if checkpointing:
         transformer.enable_gradient_checkpointing()
     try:
@@ -284,16 +295,20 @@ def _checked_rates(given: Mapping[str, float]) -> dict[str, float]:
     return rates
 
 
-def _check_trainable(session: Session) -> None:
+def _check_trainable(session: Session, checkpointing: bool) -> None:
     transformer = session.pipe.transformer
-    if any(isinstance(module, ScaledLinear) for module in transformer.modules()):
+    if any(isinstance(module, GgufLinear) for module in transformer.modules()):
         raise ValueError(
-            "this session's transformer has weights of one byte, which nothing is learned through yet; nearest: load "
-            'it in bf16, with preset="80gb"'
+            "this session's transformer is GGUF, which nothing is learned through yet; nearest: the same model in bf16 "
+            "or fp8"
         )
     if getattr(transformer, "peft_config", None):
         raise ValueError(
             f"the transformer has the adapters {', '.join(transformer.peft_config)}; nearest: "
             "load(model, loras=[...]), which adds them to the weights that are learned on"
         )
-    check_not_streamed(transformer)
+    if is_streamed(transformer) and not checkpointing:
+        raise ValueError(
+            "this session's blocks stream, and what they make is not kept for the way back; nearest: "
+            "gradient_checkpointing=True"
+        )
