@@ -135,6 +135,11 @@ class ClipRequest:
         shapes.check_num_frames(self.num_frames, self.frame_rate, self.upscaling.frame_multiple)
 
     def _check_references(self) -> None:
+        if self.references and self.upscaling.time != 1:
+            raise ValueError(
+                f"references are of the clip's frames, and upscaler={self.upscaler!r} begins with fewer; nearest: "
+                f"upscaler={DEFAULT_UPSCALER!r}"
+            )
         factor = self.reference_downscale_factor
         if factor is not None:
             object.__setattr__(

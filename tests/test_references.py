@@ -88,6 +88,12 @@ def test_a_reference_at_another_rate_is_as_long_in_seconds():
     assert reference.num_frames == 9  # 0.5 s, 12 frames at 24/s
 
 
+def test_what_begins_with_fewer_frames_takes_no_reference():
+    source = Reference(still())
+    with pytest.raises(ValueError, match="references are of the clip's frames, and upscaler='temporal-x2' begins"):
+        ClipRequest("", num_frames=33, two_stage=True, upscaler="temporal-x2", references=(source,))
+
+
 def test_one_path_is_no_list():
     with pytest.raises(ValueError, match=r"references is a str; give a list: references=\[video\]"):
         tasks.text_to_video(TINY, PROMPT, references="depth.mp4")
