@@ -465,3 +465,25 @@ def test_the_upscalers_file_is_read(tmp_path):
     save_file(upsampler.state_dict() | {"extra": torch.zeros(1)}, path, {"config": json.dumps(config)})
     with pytest.raises(WeightsError, match="1 unknown: extra"):
         read_latent_upsampler(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "gemma-3-12b-it-Q4_K_M.gguf",
+            "is no model by its name, but a text encoder, .*text_encoder='gemma-3-12b-it-Q4_K_M",
+        ),
+        ("claymation-lora.safetensors", "but a LoRA, which is given with one; .* loras='claymation-lora"),
+        (
+            "ltx-2.3-spatial-upscaler-x2-1.1.safetensors",
+            "but a latent upscaler, .* upscalers='ltx-2.3-spatial-upscaler",
+        ),
+        ("LTX23_video_vae_bf16.safetensors", "but a part of one that is split, .* parts='LTX23_video_vae_bf16"),
+        ("ltx23-Q4_K_M.gguf", "says neither 'dev' nor 'distilled'.* as ltx23-Q4_K_M-distilled.gguf"),
+    ],
+)
+def test_a_file_whose_name_tells_no_model_is_told_what_it_may_be(name, message, tmp_path):
+    (tmp_path / name).write_bytes(b"anything")
+    with pytest.raises(ValueError, match=message):
+        ltx_nb.load(tmp_path / name)

@@ -282,15 +282,31 @@ def named_model(name: str) -> Model:
 
 
 def model_of_file(path: str | os.PathLike[str]) -> Model:
-    """The entry of an official single file, by its name. Raises ValueError where the name does not tell.
+    """The entry of an official single file, by its name.
 
-    Nothing inside such a file says whether it is distilled.
+    Nothing inside such a file says whether it is distilled. Raises ValueError where the name does not either, and names
+    what else it may be.
     """
     path = Path(path)
     for word, model in (("distilled", DISTILLED_OFFICIAL), ("dev", DEV_OFFICIAL)):
         if word in path.stem.lower():
             return replace(model, weights=str(path.parent.absolute()), file=path.name)
+    for words, what, option in _OTHER_FILES:
+        if any(word in path.stem.lower() for word in words):
+            raise ValueError(
+                f"{path.name!r} is no model by its name, but {what}, which is given with one; nearest: "
+                f"load({DISTILLED_OFFICIAL.name!r}, {option}={path.name!r})"
+            )
     raise ValueError(
-        f"the name {path.name!r} says neither 'dev' nor 'distilled', so how to sample is unknown; "
-        f"rename the file, for example to {path.stem}-distilled{path.suffix}"
+        f"the name {path.name!r} says neither 'dev' nor 'distilled', so how to sample is unknown; if it is LTX-2.3's, "
+        f"rename the file or link to it, for example as {path.stem}-distilled{path.suffix}"
     )
+
+
+# Words in the names of files that people have beside a model's, what such a file is, and the option of `load` for it.
+_OTHER_FILES = (
+    (("gemma", "text_encoder"), "a text encoder", "text_encoder"),
+    (("lora",), "a LoRA", "loras"),
+    (("upscaler",), "a latent upscaler", "upscalers"),
+    (("vae", "vocoder", "connector", "text_projection"), "a part of one that is split", "parts"),
+)
