@@ -155,3 +155,31 @@ def test_a_short_sound_is_followed_by_silence(random_session, tmp_path):
 
 def test_cancelled_ends_a_loop_that_goes_on_after_errors():
     assert not issubclass(Cancelled, Exception)
+
+
+@pytest.mark.parametrize("direction", ["after", "before"])
+def test_a_clip_over_twenty_seconds_goes_on_from_the_end_that_fits(random_session, tmp_path, direction):
+    rng = np.random.default_rng(5)
+    frames = rng.integers(0, 256, (40, 32, 32, 3), dtype=np.uint8)
+    audio = rng.uniform(-0.9, 0.9, (2, 40 * RATE)).astype(np.float32)
+    long = Clip(frames=frames, audio=audio, frame_rate=1.0, sample_rate=RATE)
+    longer = random_session.extend(long, 8, direction, prompt=PROMPT, **OPTIONS)
+    assert longer.num_frames == 48 and longer.request is None
+    kept = slice(0, 40) if direction == "after" else slice(8, 48)
+    np.testing.assert_array_equal(longer.frames[kept], frames)
+    np.testing.assert_array_equal(longer.audio[:, kept.start * RATE : kept.stop * RATE], audio)
+    assert longer.notes[-1].startswith("31 s of the clip lie ")
+    made_anew = longer.provenance["video"][-1 if direction == "after" else 0]
+    assert made_anew[2] == "generated"
+    with pytest.raises(ValueError, match="one pass makes at most 20 s"):
+        random_session.extend(long, 19.5, direction, prompt=PROMPT, **OPTIONS)
+
+
+def test_a_long_file_of_another_size_and_sample_rate_is_joined_to_what_is_made(random_session, tmp_path):
+    path = tmp_path / "long.mp4"
+    made(path, np.arange(60) / 2, [(0, tone(30))], sound_codec="aac")
+    source = Clip.load(path)
+    longer = random_session.extend(path, 4, prompt=PROMPT, **OPTIONS)
+    assert (longer.num_frames, longer.width) == (source.num_frames + 8, source.width // 32 * 32)
+    assert longer.audio.shape[1] == longer.num_frames // 2 * RATE + longer.num_frames % 2 * RATE // 2
+    np.testing.assert_allclose(longer.audio[:, RATE : 2 * RATE], source.audio[:, RATE : 2 * RATE], atol=1e-6)

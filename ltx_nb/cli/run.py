@@ -130,7 +130,7 @@ def run(
             seconds = settings.pop("seconds", None)
             if seconds is None:
                 raise ValueError("--extend needs --seconds, which says by how much")
-            wanted = _tasks().extend(entry, extend, seconds, direction, prompt, audio=audio, **settings)
+            wanted, make = _longer(entry, extend, seconds, direction, prompt, audio, settings)
         elif task == "retake":
             if start is None or end is None:
                 raise ValueError("--retake needs --start and --end, in s")
@@ -186,6 +186,18 @@ def _to_sound(
         return tasks.audio_to_video(entry, prompt, source, None, image, strength, **settings), None
     first = tasks.audio_to_video(entry, prompt, source, None, image, strength, **settings | {"seconds": MAX_SECONDS})
     return first, lambda session: session.audio_to_video(prompt, source, None, image, strength, **settings)
+
+
+def _longer(
+    entry: Model, clip: Path, seconds: float, direction: str, prompt: str | None, audio: Path | None, settings: Any
+) -> tuple[ClipRequest, Callable[[Session], Clip] | None]:
+    """The request of an extension, or that of its one pass and how to make all, where that is over 20 s."""
+    from ltx_nb.pipeline.long_clips import split_to_extend
+
+    split = split_to_extend(clip, seconds, direction, settings)
+    near = clip if split is None else split.near
+    wanted = _tasks().extend(entry, near, seconds, direction, prompt, audio=audio, **settings)
+    return wanted, None if split is None else lambda session: split.joined(session.run(wanted))
 
 
 def _asked_again(path: Path, prompt: str | None, settings: dict[str, Any]) -> ClipRequest:

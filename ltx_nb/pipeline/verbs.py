@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from ltx_nb.pipeline import tasks
+from ltx_nb.pipeline.long_clips import split_to_extend
 from ltx_nb.pipeline.sources import only_lane, sound_source
 from ltx_nb.pipeline.storyboard import make_storyboard
 from ltx_nb.pipeline.windows import make_windows
@@ -84,13 +85,18 @@ class Verbs:
         sample_rate: int | None = None,
         **options: Unpack[OptionsWithClip],
     ) -> Clip:
-        """The clip with `seconds` more "after" or "before" it, picture and sound; at most 20 s in all.
+        """The clip with `seconds` more "after" or "before" it, picture and sound.
 
         Every frame and sample of the clip comes back. clip: a Clip, a path or frames. prompt: the clip's own if left
         out. overlap_s: how much of the clip, next to the seam, to make anew as well. audio: the sound of what is added,
-        if not made.
+        if not made. Of a Clip or file with which that is over 20 s, the end that fits is gone on from, and the result
+        has no request, for no single one makes it.
         """
-        return self._make(tasks.extend, clip, seconds, direction, prompt, overlap_s, audio, sample_rate, **options)
+        split = split_to_extend(clip, seconds, direction, options)
+        near = clip if split is None else split.near
+        how = (seconds, direction, prompt, overlap_s, audio, sample_rate)
+        made = self._make(tasks.extend, near, *how, **options)
+        return made if split is None else split.joined(made)
 
     def retake(
         self,
