@@ -225,3 +225,35 @@ def test_both_sides_count_time_alike():
             "side": shapes.snap_side(case["start_s"] * 100),
         }
         assert found == json.loads(json.dumps(expected))
+
+
+class Even(KitWidget):
+    """A widget with a rule."""
+
+    number = traitlets.Int(2).tag(sync=True)
+    options = traitlets.Dict({"a": 1}).tag(sync=True)
+
+    @traitlets.validate("number")
+    def _checked_number(self, proposal):
+        if proposal["value"] % 2:
+            raise ValueError(f"number={proposal['value']} is odd; nearest: {proposal['value'] + 1}")
+        return proposal["value"]
+
+    @traitlets.validate("options")
+    def _checked_options(self, proposal):
+        return {"a": proposal["value"]["a"]}
+
+
+def test_state_of_the_browser_that_a_rule_refuses_is_put_back_shown_and_sent_again(monkeypatch):
+    widget, sent = Even(), []
+    monkeypatch.setattr(widget, "send_state", lambda key=None: sent.append(key))
+    widget.set_state({"number": 3})
+    assert (widget.number, widget.error) == (2, "number=3 is odd; nearest: 4")
+    assert sent[-1] == ["number"]
+    widget.set_state({"options": {"b": 1}})
+    assert (widget.options, widget.error) == ({"a": 1}, "'a' is missing")
+    widget.set_state({"number": 8})
+    assert widget.number == 8
+    with pytest.raises(ValueError, match="number=5 is odd"), widget.hold_trait_notifications():
+        widget.number = 5
+    assert widget.number == 8

@@ -1,11 +1,12 @@
 """The prompt widget: what it takes from a request, gives back, and refuses."""
 
+import json
 import re
 
 import pytest
 
 from ltx_nb.catalogue.models import NEGATIVE_PROMPT
-from ltx_nb.request import ClipRequest, Given, Sampling, Source
+from ltx_nb.request import MAX_SEED, ClipRequest, Given, Sampling, Source
 from ltx_widgets.prompt.widget import EDITED, Prompt
 
 PNG = Source.from_bytes(b"not opened here", "image/png")
@@ -77,6 +78,19 @@ def test_without_a_request_it_starts_at_the_models_own_size():
 
 def test_fields_can_be_given_as_traits():
     assert Prompt(value={"prompt": "a ball", "seed": 5}).request.seed == 5
+
+
+@pytest.mark.parametrize("seed", [2**53 - 1, 2**53 + 1, MAX_SEED])
+def test_a_seed_goes_to_the_browser_and_comes_back_as_it_is(request_, seed):
+    prompt = Prompt(request_.replace(seed=seed))
+    sent = json.loads(json.dumps(prompt.value["seed"]))
+    assert int(sent) == seed and (isinstance(sent, str) or sent < 2**53)
+    from_browser(prompt, value=prompt.value | {"prompt": "another"})
+    assert (prompt.request.seed, prompt.request.prompt) == (seed, "another")
+    from_browser(prompt, value={"seed": str(MAX_SEED)})
+    assert prompt.request.seed == MAX_SEED
+    from_browser(prompt, value={"seed": str(MAX_SEED + 1)})
+    assert prompt.request.seed == MAX_SEED and "is too large" in prompt.error
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { effective, numbersOf, samplingText, usesNegative } from "../../widgets/ltx_widgets/static/prompt/guidance.mjs";
+import { numberIn } from "../../widgets/ltx_widgets/static/lib/fields.mjs";
 import { framesOf, withRate, withSeconds } from "../../widgets/ltx_widgets/static/lib/shape_view.mjs";
 import { lengthText, sizeLabel, sizeOf, sizeText } from "../../widgets/ltx_widgets/static/lib/shape_text.mjs";
 import { editParts, joinParts, partsOf, sentence, wordCount } from "../../widgets/ltx_widgets/static/prompt/words.mjs";
@@ -76,6 +77,13 @@ test("words are counted between white space", () => {
 test("the count names tokens where there is a tokenizer, and a prompt that is too long", () => {
   assert.equal(countText(3, null), "3 of 200 words");
   assert.equal(countText(201, 260), "201 of 200 words: longer than the captions it was trained on, 260 tokens");
+});
+
+test("a whole number that JavaScript would round stays the text that was typed", () => {
+  assert.equal(numberIn({ value: " 18446744073709551615 " }), "18446744073709551615");
+  assert.equal(numberIn({ value: "9007199254740991" }), 9007199254740991);
+  assert.equal(numberIn({ value: "1e3" }), 1000);
+  assert.equal(numberIn({ value: "ten" }), "ten");
 });
 
 test("a rolled seed is a whole number that JSON keeps", () => {

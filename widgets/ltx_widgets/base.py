@@ -9,6 +9,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
+from functools import wraps
 from typing import Any
 
 import anywidget
@@ -17,6 +18,10 @@ import traitlets
 from ltx_nb.checks import keys, text
 from ltx_widgets.assets import joined_module, joined_style
 from ltx_widgets.uploads import Uploads
+
+
+class Refused(ValueError, traitlets.TraitError):
+    """A value that a trait cannot have. As TraitError it makes traitlets put back what was there before."""
 
 
 class KitWidget(anywidget.AnyWidget):
@@ -37,6 +42,9 @@ class KitWidget(anywidget.AnyWidget):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        for handler in vars(cls).values():
+            if isinstance(handler, traitlets.ValidateHandler):
+                handler.func = _refusing(handler.func)
         # anywidget makes a subclass of its own for every instance, to which the files are no news.
         if "_name" in vars(cls):
             cls._esm = joined_module(cls._name)
@@ -50,6 +58,14 @@ class KitWidget(anywidget.AnyWidget):
         super().__init__(**traits)
         self._own_id = self.model_id or ""
         self.on_msg(self._receive)
+
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Take what the browser says of traits, all or nothing: what is refused is shown, what is kept is sent back."""
+        try:
+            super().set_state(sync_data)
+        except traitlets.TraitError as error:
+            self.error = error_text(error)
+            self.send_state([name for name in sync_data if name in self.keys])
 
     def __setattr__(self, name: str, value: Any) -> None:
         if not name.startswith("_") and not hasattr(type(self), name):
@@ -114,6 +130,21 @@ class KitWidget(anywidget.AnyWidget):
         except Exception as error:
             self.error = error_text(error)
             return None
+
+
+def _refusing(check: Callable[..., Any]) -> Callable[..., Any]:
+    """A validator whose ValueError is one that traitlets knows."""
+
+    @wraps(check)
+    def checked(*arguments: Any) -> Any:
+        try:
+            return check(*arguments)
+        except LookupError as error:
+            raise Refused(f"{error} is missing") from error
+        except (TypeError, ValueError) as error:
+            raise Refused(str(error)) from error
+
+    return checked
 
 
 def with_still(bundle: Any, still_png: bytes | None) -> Any:

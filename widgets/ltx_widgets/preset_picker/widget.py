@@ -85,10 +85,13 @@ class PresetPicker(KitWidget):
         self.job = job_of(request)
 
     def __repr__(self) -> str:
-        picked = next(made for made in self.plans if made["preset"] == self.preset)
-        sums = picked["sums"]
-        verdict = "fits" if sums["fits"] else "does not fit"
-        peak = f"peak {sums['peak_gb']:.1f} of {picked['limit_gb']:.1f} GB in {sums['peak_part']}"
+        try:
+            picked = {made["preset"]: made for made in self.plans}[self.preset]
+            sums = picked["sums"]
+            verdict = "fits" if sums["fits"] else "does not fit"
+            peak = f"peak {sums['peak_gb']:.1f} of {picked['limit_gb']:.1f} GB in {sums['peak_part']}"
+        except (LookupError, TypeError, ValueError):  # what a browser can make of `plans`
+            return f"PresetPicker({self.model}, preset {self.preset})"
         return f"PresetPicker({self.model}, preset {self.preset} {verdict}: {peak})"
 
     @traitlets.validate("preset")

@@ -14,7 +14,7 @@ import traitlets
 
 from ltx_nb.catalogue.models import TINY, Model, named_model
 from ltx_nb.checks import choice, keys, text, whole_number
-from ltx_nb.request import ClipRequest, Sampling
+from ltx_nb.request import MAX_SEED, ClipRequest, Sampling
 from ltx_nb.sampling import UNGUIDED
 from ltx_widgets.base import KitWidget
 from ltx_widgets.offered_sizes import offered_sizes
@@ -33,6 +33,7 @@ EDITED = (
     "two_stage",
     "sampling",
 )
+MOST_EXACT = 2**53 - 1  # of whole numbers in JavaScript
 MOST_LAST = 20
 MOST_REPLACED = 20
 HOW = ("once", "new_seed", "seeds")
@@ -63,7 +64,10 @@ class Prompt(KitWidget):
     _name = "prompt"
 
     value = traitlets.Dict().tag(sync=True)
-    """The request's fields that are edited here, as in ClipRequest.to_dict(). Fields left out keep their value."""
+    """The request's fields that are edited here, as in ClipRequest.to_dict(). Fields left out keep their value.
+
+    A seed over 2^53 - 1 is a text here, since JavaScript would round the number.
+    """
 
     parts = traitlets.Dict().tag(sync=True)
     """What of the prompt was written as which of PARTS. The prompt is what counts; the browser side joins the parts."""
@@ -234,8 +238,14 @@ class Prompt(KitWidget):
 
 def _edited(request: ClipRequest) -> dict[str, Any]:
     """Plain data of the request's edited fields; its media are not turned into text for that."""
-    return {name: getattr(request, name) for name in EDITED} | {"sampling": request.sampling.to_dict()}
+    assert request.seed is not None  # drawn where none was given
+    seed = request.seed if request.seed <= MOST_EXACT else str(request.seed)
+    return {name: getattr(request, name) for name in EDITED} | {"seed": seed, "sampling": request.sampling.to_dict()}
 
 
 def _changes(value: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: Sampling.from_dict(item) if name == "sampling" else item for name, item in value.items()}
+    changes = {name: Sampling.from_dict(item) if name == "sampling" else item for name, item in value.items()}
+    seed = changes.get("seed")
+    if isinstance(seed, str) and seed.isascii() and seed.isdigit() and len(seed) <= len(str(MAX_SEED)):
+        changes["seed"] = int(seed)
+    return changes

@@ -2,10 +2,12 @@
 
 import { h } from "./dom.mjs";
 
-// A number as it was typed; what is none stays a text, "" where nothing is there, for Python to say so.
+// A number as it was typed. What is none stays a text, "" where nothing is there, for Python to say so; and so do whole
+// numbers that JavaScript would round.
 export function numberIn(input) {
   const text = input.value.trim();
-  return text === "" || Number.isNaN(Number(text)) ? text : Number(text);
+  const isRounded = /^\d+$/.test(text) && !Number.isSafeInteger(Number(text));
+  return text === "" || isRounded || Number.isNaN(Number(text)) ? text : Number(text);
 }
 
 let numReasons = 0;
