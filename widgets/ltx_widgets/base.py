@@ -44,7 +44,7 @@ class KitWidget(anywidget.AnyWidget):
         super().__init_subclass__(**kwargs)
         for handler in vars(cls).values():
             if isinstance(handler, traitlets.ValidateHandler):
-                handler.func = _refusing(handler.func)
+                handler.func = _refusing(handler.func)  # type: ignore[assignment]
         # anywidget makes a subclass of its own for every instance, to which the files are no news.
         if "_name" in vars(cls):
             cls._esm = joined_module(cls._name)
