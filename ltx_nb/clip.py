@@ -157,7 +157,8 @@ class Clip:
     def save(self, path: str | os.PathLike[str], lossless: bool = False, embed: str | None = None) -> Path:
         """Write the clip, whole or not at all, with its request and provenance; the suffix says how.
 
-        .mp4, .mov, .webm, .mkv: picture and sound. .wav, .flac, .mp3: the sound. .png, .jpg: the middle frame, alone.
+        .mp4, .mov, .webm, .mkv: picture and sound. .wav, .flac, .mp3: the sound. .gif, .webp: the picture, moving, and
+        .png, .jpg: the middle frame, both without sound and request.
         lossless: pixels and samples come back exactly, from an .mkv; few browsers play it.
         embed: "media" keeps the request with all that it was given: media in memory and files up to 1 MB are inside the
         file, larger media in memory in a file beside it, larger files are named by their path. Whoever has the file can
@@ -172,7 +173,9 @@ class Clip:
 
         path = Path(local_path(path))
         suffix = choice(
-            "suffix", path.suffix.lower(), (*media.VIDEO_SUFFIXES, *media.AUDIO_SUFFIXES, *media.POSTER_SUFFIXES)
+            "suffix",
+            path.suffix.lower(),
+            (*media.VIDEO_SUFFIXES, *media.AUDIO_SUFFIXES, *media.POSTER_SUFFIXES, *media.ANIMATION_SUFFIXES),
         )
         chosen = "media" if embed is None else choice("embed", embed, EMBEDS)
         request = self.request
@@ -180,6 +183,8 @@ class Clip:
             request.check_sources_outlive(path)
         if suffix in media.POSTER_SUFFIXES:
             return media.write_poster(path, self.export_frames())
+        if suffix in media.ANIMATION_SUFFIXES:
+            return media.write_animation(path, self.export_frames(), self.frame_rate or 0)
         record: dict[str, Any] = {}
         if chosen != "none":
             record["clip_json"] = json.dumps({"provenance": self.provenance, "notes": self.notes})
@@ -201,6 +206,15 @@ class Clip:
         return media.write_video(
             path, frames, self.frame_rate, self.audio, self.sample_rate, lossless=lossless, **record
         )
+
+    def save_frames(self, folder: str | os.PathLike[str]) -> list[Path]:
+        """Write every frame as a PNG, frame-0000.png and so on, into a new folder; return their paths.
+
+        Raises ValueError for a clip without frames, FileExistsError where there is something already.
+        """
+        from ltx_nb import media
+
+        return media.write_frames(local_path(folder), self.export_frames())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], start: float | None = None, end: float | None = None) -> Clip:

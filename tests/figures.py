@@ -218,6 +218,16 @@ def training_log_of_one_step_of_sound():
     return plots.training_log, [TrainingLog([{"audio": 0.5}])]
 
 
+def compare():
+    other = clip(audio=SCENE.audio(0.2), frames=np.roll(SCENE.frames(), 3, axis=2))
+    return plots.compare, [inspect.compare(clip(), other)]
+
+
+def compare_sound_with_picture():
+    sound, picture = Clip(audio=SCENE.audio(), sample_rate=RATE), Clip(frames=SCENE.frames(), frame_rate=24.0)
+    return plots.compare, [inspect.compare(sound, picture)]
+
+
 def plan_in_two_stages():
     return plots.plan, [planning.plan("tiny", "8gb", width=128, height=128, two_stage=True, task="image-to-video")]
 
@@ -231,6 +241,8 @@ CASES = [
     guidance_terms_of_one_step,
     clips,
     precision_report,
+    compare,
+    compare_sound_with_picture,
     training_log,
     training_log_of_one_step_of_sound,
     plan_in_two_stages,

@@ -10,6 +10,7 @@ import sys
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from ltx_nb import media
 from ltx_nb.clip import Clip
@@ -314,3 +315,23 @@ def test_clips_need_neither_torch_nor_ipython():
         "clip._repr_mimebundle_(); assert not {'torch', 'IPython', 'ipywidgets'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".webp"])
+def test_moving_pictures_keep_the_time(suffix, tmp_path):
+    """24 frames a second are no whole number of a GIF's hundredths: no frame ends more than half a tick off."""
+    frames = np.random.default_rng(0).integers(0, 256, (25, 32, 48, 3), dtype=np.uint8)
+    path = Clip(frames=frames, frame_rate=24.0).save(tmp_path / f"ball{suffix}")
+    with Image.open(path) as image:
+        assert (image.n_frames, image.size, image.info["loop"]) == (25, (48, 32), 0)
+    assert Clip.load(path).duration_s == pytest.approx(25 / 24, abs=0.005)
+
+
+def test_frames_go_into_a_new_folder(tmp_path):
+    frames = np.random.default_rng(0).integers(0, 256, (3, 32, 48, 3), dtype=np.uint8)
+    clip = Clip(frames=frames, frame_rate=24.0)
+    paths = clip.save_frames(tmp_path / "deep" / "frames")
+    assert [path.name for path in paths] == ["frame-0000.png", "frame-0001.png", "frame-0002.png"]
+    assert all(np.array_equal(np.asarray(Image.open(path)), frame) for path, frame in zip(paths, frames, strict=True))
+    with pytest.raises(FileExistsError, match="is there already"):
+        clip.save_frames(tmp_path / "deep" / "frames")

@@ -178,7 +178,9 @@ def test_figures_made_by_hand_take_the_style():
     assert not figure.axes[0].spines["top"].get_visible()
 
 
-@pytest.mark.parametrize("name", sorted(set(plots.__all__) - {"clips", "plan", "plans", "training_log", "use_style"}))
+@pytest.mark.parametrize(
+    "name", sorted(set(plots.__all__) - {"clips", "contact_sheet", "plan", "plans", "training_log", "use_style"})
+)
 def test_what_was_not_inspected_is_refused(name):
     frames = [SCENE.frames()] if name in ("moment_map", "word_map") else []
     with pytest.raises(ValueError, match=r"this draws \w+, which ltx_nb.inspect gives, not ndarray; inspect it first"):

@@ -6,12 +6,13 @@ import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import psutil
 import pytest
 from typer.testing import CliRunner
 
-from ltx_nb import Cancelled, ClipRequest, Given, Source
+from ltx_nb import Cancelled, ClipRequest, Given, Source, plots
 from ltx_nb.cli import app
 from ltx_nb.sweep import grid, sweep, to_frame
 
@@ -159,3 +160,15 @@ def test_the_command_reads_a_request_a_line(tmp_path):
     file.write_text(one_line[0] + "\n{}\n")
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 2 and "line 2" in result.stderr
+
+
+def test_a_contact_sheet_shows_what_was_made_and_why_not(session, tmp_path):
+    rows = sweep(session, requests(2), tmp_path, progress=False)
+    failed = replace(rows[0], error="ValueError: no picture")
+    figure = plots.contact_sheet([*rows, failed])
+    shown, second, third = figure.axes[:3]
+    assert shown.get_title(loc="left") == "A red ball bounces.\nseed 0"
+    assert [len(axes.images) for axes in (shown, second, third)] == [1, 1, 0]
+    assert [text.get_text() for text in third.texts] == ["ValueError: no picture"]
+    with pytest.raises(ValueError, match="no rows are given"):
+        plots.contact_sheet([])

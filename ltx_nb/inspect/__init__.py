@@ -17,6 +17,7 @@ _MODULE_OF = {
     "capture_attention": "attention",
     "capture_bytes": "attention",
     "cell_footprint": "footprint",
+    "compare": "comparison",
     "compare_audio": "audio",
     "compression": "sizes",
     "decode": "coding",

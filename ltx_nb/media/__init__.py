@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ltx_nb.media.contents import Media, MediaInfo
     from ltx_nb.media.encodings import AUDIO_SUFFIXES, VIDEO_SUFFIXES
     from ltx_nb.media.metadata import without_metadata
+    from ltx_nb.media.moving import ANIMATION_SUFFIXES, write_animation, write_frames
     from ltx_nb.media.opening import MediaSource
     from ltx_nb.media.pictures import POSTER_SUFFIXES, fit_frames, pixels_of, poster, read_image, write_poster
     from ltx_nb.media.reading import probe, read_frames_at, read_still, read_thumbnails, read_video
@@ -32,6 +33,7 @@ _NAMES_IN = {
     "contents": ("Media", "MediaInfo"),
     "encodings": ("AUDIO_SUFFIXES", "VIDEO_SUFFIXES"),
     "metadata": ("without_metadata",),
+    "moving": ("ANIMATION_SUFFIXES", "write_animation", "write_frames"),
     "opening": ("MediaSource",),
     "pictures": ("POSTER_SUFFIXES", "fit_frames", "pixels_of", "poster", "read_image", "write_poster"),
     "reading": ("probe", "read_frames_at", "read_still", "read_thumbnails", "read_video"),
@@ -42,6 +44,7 @@ _NAMES_IN = {
 _MODULE_OF = {name: module for module, names in _NAMES_IN.items() for name in names}
 
 __all__ = [
+    "ANIMATION_SUFFIXES",
     "AUDIO_SUFFIXES",
     "POSTER_SUFFIXES",
     "VIDEO_SUFFIXES",
@@ -67,7 +70,9 @@ __all__ = [
     "read_video",
     "strip",
     "without_metadata",
+    "write_animation",
     "write_audio",
+    "write_frames",
     "write_poster",
     "write_video",
 ]
