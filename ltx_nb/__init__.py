@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ltx_nb import comfy, inspect, plots, sweep, training
+    from ltx_nb.catalogue.prompting import lint_prompt
     from ltx_nb.clip import Clip
     from ltx_nb.loading import load
     from ltx_nb.pipeline.session import Session
@@ -30,6 +31,7 @@ _MODULE_OF = {
     "Session": "ltx_nb.pipeline.session",
     "Source": "ltx_nb.request",
     "Trace": "ltx_nb.trace",
+    "lint_prompt": "ltx_nb.catalogue.prompting",
     "load": "ltx_nb.loading",
 }
 
@@ -47,6 +49,7 @@ __all__ = [
     "Trace",
     "comfy",
     "inspect",
+    "lint_prompt",
     "load",
     "plots",
     "sweep",

@@ -6,13 +6,14 @@ Knows no tensors, and imports the engine only inside a command, so that help and
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ltx_nb.cli.outcome import Status, outcome_of_command, status_of_app
-from ltx_nb.cli.room import in_short, is_here, planned, planned_training
+from ltx_nb.cli.room import compared, in_short, is_here, planned, planned_training
 
 if TYPE_CHECKING:
     pass
@@ -114,6 +115,10 @@ def plan(
     train_lora: Annotated[bool, typer.Option("--train-lora", help="Of learning a LoRA instead of a clip.")] = False,
     rank: Annotated[int, typer.Option(help="Of the LoRA.", min=1)] = 16,
     batch_size: Annotated[int, typer.Option(help="Clips a step, of a training.", min=1)] = 1,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="What a second of clip takes here, on Colab, rented and of a service.")
+    ] = False,
+    usd_per_hour: Annotated[float | None, typer.Option(help="Price of a rented H100, for --compare.", min=0)] = None,
     as_json: AsJson = False,
 ) -> None:
     """Project memory, download and time of a clip, with every sum shown; nothing is loaded or downloaded."""
@@ -137,7 +142,11 @@ def plan(
             request = example_of(task, entry, **clip, sampling=Sampling(num_inference_steps=steps))
             made = planned(entry, preset, request, machine)
         outcome.data, outcome.text = made.to_dict(), made.text()
-    if not made.fits:
+        if compare and not train_lora:
+            offers = compared(entry, preset, request, machine, usd_per_hour)
+            outcome.data = {"offers": [asdict(offer) for offer in offers]}
+            outcome.text = "\n".join(["A second of clip; --size 1080p is what services make:", *map(str, offers)])
+    if not made.fits and not compare:
         raise typer.Exit(Status.DOES_NOT_FIT)
 
 

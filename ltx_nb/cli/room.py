@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from ltx_nb import ClipRequest
     from ltx_nb.catalogue.models import Model
     from ltx_nb.planning import Machine, Plan
+    from ltx_nb.planning.compare import Offer
 
 
 def is_here(model: Model) -> bool:
@@ -43,6 +44,17 @@ def planned_training(model: Model, preset: str, machine: str | None, **of_lora: 
         machine=_machine_that_can_use(preset) or (this_machine() if preset == "auto" else None),
         **of_lora,
     )
+
+
+def compared(
+    model: Model, preset: str, request: ClipRequest, machine: str | None, usd_per_hour: float | None
+) -> list[Offer]:
+    """Compare what a second of the clip takes on the machine in words, or on this one, and elsewhere."""
+    from ltx_nb.planning import described_machine
+    from ltx_nb.planning.compare import compare
+
+    described = _machine_that_can_use(preset) if machine is None else described_machine(machine)
+    return compare(model, preset, request, machine=described, usd_per_hour=usd_per_hour)
 
 
 def in_short(made: Plan) -> str:
