@@ -91,7 +91,7 @@ class Source:
 
     @classmethod
     def from_bytes(cls, data: bytes, media_type: str) -> Source:
-        """The content of a media file, such as 'image/png'; of a picture without place, camera and other metadata."""
+        """The content of a media file, such as 'image/png', without place, camera and other metadata."""
         from ltx_nb.media import without_metadata
 
         data = without_metadata(data)

@@ -9,6 +9,8 @@ import struct
 import zlib
 from collections.abc import Iterator
 
+from ltx_nb.media.blanking import blanked
+
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_DROPPED = (b"eXIf", b"tEXt", b"zTXt", b"iTXt", b"tIME")
 _ORIENTATION = 0x0112
@@ -16,7 +18,10 @@ _WEBP_EXIF, _WEBP_XMP = 0x08, 0x04
 
 
 def without_metadata(content: bytes) -> bytes:
-    """The same picture without metadata; what is no JPEG, PNG or WebP, or is damaged, comes back as it is."""
+    """The same file without metadata; what is of a format that is not known here, or damaged, comes back as it is.
+
+    Known are JPEG, PNG and WebP, and what `blanked` knows.
+    """
     try:
         if content.startswith(b"\xff\xd8\xff"):
             return b"".join(_jpeg_parts(content))
@@ -25,8 +30,8 @@ def without_metadata(content: bytes) -> bytes:
         if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
             return _webp(content)
     except (struct.error, IndexError, ValueError):
-        pass
-    return content
+        return content
+    return blanked(content)
 
 
 def _jpeg_parts(content: bytes) -> Iterator[bytes]:

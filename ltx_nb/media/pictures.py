@@ -43,6 +43,14 @@ _DAMAGE = (
 def open_picture(source: MediaSource) -> Iterator[Any]:
     """Pillow's image of a picture file, whose size is within the limits. Raises ValueError if it cannot be read."""
     name, file = name_of(source), file_of(source)
+    if not isinstance(file, str):
+        yield from _picture_in(file, name)
+        return
+    with open(file, "rb") as opened:  # what Pillow has the name of it maps, and then forgets how a TIFF is turned
+        yield from _picture_in(opened, name)
+
+
+def _picture_in(file: Any, name: str) -> Iterator[Any]:
     try:
         image = Image.open(file, formats=_FORMATS)
     except UnidentifiedImageError:
