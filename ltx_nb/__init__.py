@@ -7,8 +7,9 @@ stays quick and pulls in no torch.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ltx_nb.lazy import lazily
 
 if TYPE_CHECKING:
     from ltx_nb import comfy, inspect, plots, sweep, training
@@ -22,17 +23,17 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _MODULE_OF = {
-    "Cancelled": "ltx_nb.trace",
-    "Clip": "ltx_nb.clip",
-    "ClipRequest": "ltx_nb.request",
-    "Given": "ltx_nb.request",
-    "Reference": "ltx_nb.request",
-    "Sampling": "ltx_nb.request",
-    "Session": "ltx_nb.pipeline.session",
-    "Source": "ltx_nb.request",
-    "Trace": "ltx_nb.trace",
-    "lint_prompt": "ltx_nb.catalogue.prompting",
-    "load": "ltx_nb.loading",
+    "Cancelled": "trace",
+    "Clip": "clip",
+    "ClipRequest": "request",
+    "Given": "request",
+    "Reference": "request",
+    "Sampling": "request",
+    "Session": "pipeline.session",
+    "Source": "request",
+    "Trace": "trace",
+    "lint_prompt": "catalogue.prompting",
+    "load": "loading",
 }
 
 _PACKAGES = ("comfy", "inspect", "plots", "sweep", "training")
@@ -56,16 +57,8 @@ __all__ = [
     "training",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _PACKAGES:
-        return import_module(f"{__name__}.{name}")
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_MODULE_OF[name]), name)
-    globals()[name] = value
-    return value
+__getattr__, _public_names = lazily(__name__, _MODULE_OF, _PACKAGES)
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    return [*_public_names(), "__version__"]

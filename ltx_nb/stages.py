@@ -132,6 +132,8 @@ def sound_alone(request: ClipRequest, sampling: Sampling) -> Stage:
     """Return the stage that makes sound without a picture, as the reference's `T2AOneStagePipeline`.
 
     diffusers' transformer has to have a video lane. This one is a token a latent frame, is not guided and not heard.
+    Where blocks stream, its weights come along: the audio lane's own are 17 % of a block, so that of the 18 s that 10 s
+    of sound are projected to take on `8gb`, 5 go into the rest; where most blocks stay, 0.6.
     """
     blind = request.replace(width=32, height=32, crop_width=None, crop_height=None, two_stage=False)
     scales = [field.name for field in fields(UNGUIDED) if field.name.endswith(("_scale", "_rescale"))]

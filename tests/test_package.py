@@ -58,7 +58,7 @@ LINES = (
         "media",
         "shapes",
     ),
-    ("checks", "arrays", "whole_files", "local_files"),
+    ("checks", "arrays", "lazy", "whole_files", "local_files"),
 )
 
 

@@ -6,8 +6,7 @@ The public names are imported when they are first used: some need torch, some li
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from ltx_nb.lazy import lazily
 
 _MODULE_OF = {
     "audio_cell_footprint": "footprint",
@@ -42,12 +41,4 @@ _MODULE_OF = {
 
 __all__ = sorted(_MODULE_OF)
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazily(__name__, _MODULE_OF)

@@ -76,7 +76,8 @@ def load(
         free; a model that is small beside that is left as it is.
     dtype: of activations and of all weights but those of one byte, instead of the preset's.
     compute: how attention and feed-forward are multiplied, instead of the preset's: "int8" or "fp8" brings their
-        weights to that, and activations by token; "float" multiplies in the dtype of activations.
+        weights to that, and activations by token; "float" multiplies in the dtype of activations, as layers of files
+        whose int8 is rotated do in any case.
     offload: where blocks wait that do not stay on the accelerator, instead of the preset's: page-locked "ram"; "disk",
         from which they are read anew in every forward; "none" keeps everything on the accelerator.
     text: "resident" keeps the text encoder and the connectors on the accelerator, the default for a small model;

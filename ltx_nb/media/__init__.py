@@ -7,8 +7,9 @@ model loads and runs without PyAV and soxr until a file is touched.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ltx_nb.lazy import lazily
 
 if TYPE_CHECKING:
     from ltx_nb.media.contents import Media, MediaInfo
@@ -77,10 +78,4 @@ __all__ = [
     "write_video",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__, __dir__ = lazily(__name__, _MODULE_OF)

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ltx_nb.lazy import lazily
 
 if TYPE_CHECKING:
     from ltx_widgets.latent_explorer import LatentExplorer
@@ -18,25 +19,14 @@ if TYPE_CHECKING:
     from ltx_widgets.timeline import Timeline
 
 _MODULE_OF = {
-    "LatentExplorer": "ltx_widgets.latent_explorer",
-    "Player": "ltx_widgets.player",
-    "PresetPicker": "ltx_widgets.preset_picker",
-    "Prompt": "ltx_widgets.prompt",
-    "RunPanel": "ltx_widgets.run_panel",
-    "Timeline": "ltx_widgets.timeline",
-    "studio": "ltx_widgets.studio_box",
+    "LatentExplorer": "latent_explorer",
+    "Player": "player",
+    "PresetPicker": "preset_picker",
+    "Prompt": "prompt",
+    "RunPanel": "run_panel",
+    "Timeline": "timeline",
+    "studio": "studio_box",
 }
 
 __all__ = ["LatentExplorer", "Player", "PresetPicker", "Prompt", "RunPanel", "Timeline", "studio"]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_MODULE_OF[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazily(__name__, _MODULE_OF)
