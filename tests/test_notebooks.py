@@ -236,6 +236,8 @@ def test_a_notebook_runs_from_an_installed_wheel(tmp_path):
     run = {"cwd": folder, "env": environment, "capture_output": True, "text": True}
     found = subprocess.run([sys.executable, "-c", code], check=True, **run).stdout.split()
     assert [Path(file).is_relative_to(site) for file in found] == [True, True]
+    carried = sorted(path.name for path in (site / "ltx_nb" / "course").glob("*.ipynb"))
+    assert carried == sorted(path.name for path in NOTEBOOKS.glob("*.ipynb"))
 
     shutil.copy(NOTEBOOKS / "01_first_clip.ipynb", folder)
     nbval = ["--nbval", "--nbval-current-env", f"--nbval-sanitize-with={NOTEBOOKS / 'sanitize.cfg'}"]

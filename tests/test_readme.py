@@ -32,7 +32,7 @@ def test_every_module_is_named():
 def test_every_notebook_is_in_the_course_with_its_title_question_and_badge():
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         head = "".join(json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"])
-        number, title = re.match(r"# (\d) · (.+)", head).groups()
+        number, title = re.match(r"# (\d+) · (.+)", head).groups()
         badge = re.search(r"^\[!\[Open in Colab\].+$", head, re.MULTILINE)[0]
         question = re.search(r"\*\*(.+?)\*\*", head, re.DOTALL)[1].replace("\n", " ")
         assert f"| {number} | [{title}](notebooks/{path.name}) | {question} | {badge} |" in README
