@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+ModelName = Annotated[str, typer.Option(help="Name of the model, or the path of its file or folder.")]
+PresetName = Annotated[str, typer.Option(help="Name of a memory preset, or auto for what is free here.")]
 
 
 def _print_version(wanted: bool) -> None:
@@ -96,8 +98,8 @@ def doctor(as_json: AsJson = False) -> None:
 
 @app.command()
 def plan(
-    model: Annotated[str, typer.Option(help="Name of the model, or the path of its file or folder.")] = "2.3-distilled",
-    preset: Annotated[str, typer.Option(help="Name of a memory preset, or auto for what is free.")] = "auto",
+    model: ModelName = "2.3-distilled",
+    preset: PresetName = "auto",
     machine: Annotated[
         str | None, typer.Option(help='Another machine than this one: "RTX 3070, 16 GB RAM, 60 GB disk".')
     ] = None,

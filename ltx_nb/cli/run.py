@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ltx_nb.cli.commands import AsJson, app
+from ltx_nb.cli.commands import AsJson, ModelName, PresetName, app
 from ltx_nb.cli.outcome import Outcome, outcome_of_command
 from ltx_nb.cli.room import check_before_run, upscalers_for
 
@@ -69,8 +69,8 @@ def run(
     ] = None,
     fit: Annotated[str | None, typer.Option(help="crop, pad or stretch given pictures.")] = None,
     two_stage: Annotated[bool, typer.Option("--two-stage", help="Half the size first, then refined.")] = False,
-    model: Annotated[str, typer.Option(help="Name of the model, or the path of its file or folder.")] = "tiny",
-    preset: Annotated[str, typer.Option(help="Name of a memory preset, or auto for what is free here.")] = "auto",
+    model: ModelName = "tiny",
+    preset: PresetName = "auto",
     offload: Annotated[str | None, typer.Option(help="Where blocks wait: none, ram or disk.")] = None,
     lora: Annotated[list[str] | None, typer.Option(help="FILE or FILE:SCALE, such as a.safetensors:0.8.")] = None,
     stage_2_lora: Annotated[

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ltx_nb.cli.commands import AsJson, app
+from ltx_nb.cli.commands import AsJson, ModelName, PresetName, app
 from ltx_nb.cli.outcome import outcome_of_command
 
 MAX_BYTES = 256_000_000
@@ -17,8 +17,8 @@ MAX_BYTES = 256_000_000
 def sweep(
     requests: Annotated[Path, typer.Argument(help="JSONL file: a request a line, as `ClipRequest.to_json` writes it.")],
     out: Annotated[Path, typer.Option(help="Folder for the clips; what is in it is not made again.")],
-    model: Annotated[str, typer.Option(help="Name of the model, or the path of its file or folder.")] = "tiny",
-    preset: Annotated[str, typer.Option(help="Name of a memory preset, or auto for what is free here.")] = "auto",
+    model: ModelName = "tiny",
+    preset: PresetName = "auto",
     workers: Annotated[int, typer.Option(help="Processes on this machine.", min=1)] = 1,
     scheduler: Annotated[str | None, typer.Option(help="A Dask scheduler instead: tcp://host:8786.")] = None,
     as_json: AsJson = False,

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ltx_nb.cli.commands import AsJson, app
+from ltx_nb.cli.commands import AsJson, ModelName, PresetName, app
 from ltx_nb.cli.outcome import outcome_of_command
 from ltx_nb.cli.room import planned_training
 
@@ -18,8 +18,8 @@ from ltx_nb.cli.room import planned_training
 def train_lora(
     data: Annotated[Path, typer.Option(help="Folder, or CSV, JSON or JSONL table, of clips with captions.")],
     out: Annotated[Path, typer.Option(help=".safetensors file to write.")],
-    model: Annotated[str, typer.Option(help="Name of the model, or the path of its file or folder.")] = "tiny",
-    preset: Annotated[str, typer.Option(help="Name of a memory preset, or auto for what is free here.")] = "auto",
+    model: ModelName = "tiny",
+    preset: PresetName = "auto",
     steps: Annotated[int, typer.Option(help="Steps of AdamW.", min=1)] = 2000,
     rank: Annotated[int, typer.Option(help="Rank of the matrices.", min=1)] = 16,
     lr: Annotated[float, typer.Option(help="Learning rate.", min=0)] = 1e-4,
