@@ -152,6 +152,21 @@ def test_one_byte_a_weight_stays_one_byte_and_streams(folder, tmp_path):
     assert held.untyped_storage().nbytes() < held.nbytes  # a placeholder: its weight is in the file
 
 
+def test_a_file_of_four_bits_is_refused_by_its_format_with_what_to_take(folder, tmp_path):
+    """As ComfyUI's fp4_mixed file has it: nvfp4 with its two scales in some layers, the rest as it was."""
+    tensors = {f"model.{name}": tensor for name, tensor in language_model(folder).items()}
+    layer = "model.layers.0.mlp.gate_proj"
+    rows, columns = tensors[f"{layer}.weight"].shape
+    tensors[f"{layer}.weight"] = torch.zeros(rows, columns // 2, dtype=torch.uint8)
+    tensors[f"{layer}.weight_scale"] = torch.zeros(rows, columns // 16).to(torch.float8_e4m3fn)
+    tensors[f"{layer}.weight_scale_2"] = torch.ones(())
+    mark = json.dumps({"format": "nvfp4"}).encode()
+    tensors[f"{layer}.comfy_quant"] = torch.frombuffer(bytearray(mark), dtype=torch.uint8)
+    save_file(tensors, tmp_path / "gemma_3_12B_it_fp4_mixed.safetensors", noted(folder))
+    with pytest.raises(WeightsError, match=r"gate_proj in nvfp4, which is not read here; .* gemma_3_12B_it_fp8_scaled"):
+        read(tmp_path / "gemma_3_12B_it_fp4_mixed.safetensors")
+
+
 GGUF_NAMES = {
     "embed_tokens": "token_embd",
     "norm": "output_norm",

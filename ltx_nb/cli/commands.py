@@ -127,8 +127,9 @@ def plan(
     with outcome_of_command(as_json) as outcome:
         from ltx_nb import Sampling
         from ltx_nb.catalogue.checkpoints import find_model
+        from ltx_nb.checks import choice
         from ltx_nb.planning.examples import example_of
-        from ltx_nb.shapes import parsed_size
+        from ltx_nb.shapes import UPSCALINGS, parsed_size, snap_num_frames, snap_side
 
         entry = find_model(model)
         width, height = (entry.width, entry.height) if size is None else parsed_size(size)
@@ -140,7 +141,12 @@ def plan(
             made = planned_training(entry, preset, machine, **of_lora)
         else:
             if upscaler is not None:
+                between = UPSCALINGS[choice("upscaler", upscaler, UPSCALINGS)]
                 clip |= {"upscaler": upscaler, "two_stage": True}
+                if size is None:  # the nearest to the model's own that it makes
+                    clip |= {side: snap_side(clip[side], between.side_multiple_px) for side in ("width", "height")}
+                if frames is None:
+                    clip["num_frames"] = snap_num_frames(entry.num_frames, between.frame_multiple)
             request = example_of(task, entry, **clip, sampling=Sampling(num_inference_steps=steps))
             made = planned(entry, preset, request, machine)
         outcome.data, outcome.text = made.to_dict(), made.text()

@@ -194,7 +194,7 @@ class Budget:
             lines += self._own("latent upsampler", compute * self.counts.latent_upsampler / GB)
         else:
             lines.append(Line(f"{stage.upscaler} upscaler", compute * upscaler_parameters(stage.upscaler) / GB))
-        why = f"{live:g} tensors of {channels:,} channels"
+        why = f"as {live:g} tensors of {channels:,} channels"
         lines.append(Line("activations", live * channels * after.tokens * compute / GB, why))
         tflop = begins_with * tflop_per_token
         return Part("upsample", tuple(lines), tflop / self.preset.tflops, self._speed(), calls=1)
