@@ -21,7 +21,7 @@ function render({ model, el }) {
   const root = widgetRoot(el, "player", "Player");
   root.classList.add("ltx-stack");
   const desk = createDesk(disposer, root);
-  const stage = h("div", { class: "player-stage" });
+  const stage = h("div", { class: "player-stage", tabindex: -1 });
   const below = h("div", { class: "ltx-stack" });
   const live = createLive(disposer, model, stage);
   root.append(stage, below, showError(disposer, model));
@@ -156,7 +156,10 @@ function createView(model, { stage, below, live, desk }, facts) {
   }
   function goFull() {
     if (document.fullscreenElement) document.exitFullscreen();
-    else stage.requestFullscreen?.();
+    else {
+      stage.focus({ preventScroll: true }); // what is outside of it hears no key meanwhile
+      stage.requestFullscreen?.();
+    }
   }
 
   function showStep() {
@@ -214,6 +217,9 @@ function createView(model, { stage, below, live, desk }, facts) {
     ...(comparison ? [comparison.element] : []),
     live.element,
   );
+  disposer.listen(document, "fullscreenchange", () => {
+    if (!document.fullscreenElement && stage === document.activeElement) lanes.element.focus({ preventScroll: true });
+  });
   disposer.listen(stage, "click", ({ target }) => target.closest(".player-screens") && togglePlay());
   below.append(
     controls.row,

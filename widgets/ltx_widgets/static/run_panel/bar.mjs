@@ -5,6 +5,7 @@ import { button, h } from "../lib/dom.mjs";
 import { icon } from "../lib/icons.mjs";
 import { createPopover } from "../lib/popover.mjs";
 import { leftText, progressText, runParts } from "../lib/run_text.mjs";
+import { createAfloat } from "./afloat.mjs";
 
 // A button that is off but keeps the focus: who cancels by key is not sent back to the top of the page.
 function setOff(control, isOff) {
@@ -38,6 +39,14 @@ export function createBar(disposer, model, root) {
   const what = h("span", { class: "run-panel-what ltx-number", role: "status" });
   const left = h("span", { class: "ltx-muted ltx-number" });
   const log = createLog(disposer, model);
+  const element = h(
+    "div",
+    { class: "run-panel-bar" },
+    h("div", { class: "ltx-row run-panel-buttons" }, generate, again, many, h("span", { class: "ltx-space" }), cancel),
+    bar,
+    h("div", { class: "run-panel-line" }, what, left, log.opener, log.popover),
+  );
+  const afloat = createAfloat(disposer, element, { generate, cancel, line: what });
   let known_ms = 0;
   let isAsked = false;
 
@@ -78,6 +87,7 @@ export function createBar(disposer, model, root) {
     if (what.textContent !== text) what.textContent = text;
     what.title = text;
     bar.setAttribute("aria-valuetext", text);
+    afloat.draw();
   };
   const showAsked = (value) => {
     isAsked = value;
@@ -102,13 +112,7 @@ export function createBar(disposer, model, root) {
   disposer.add(() => clearInterval(timer));
   drawProgress();
   drawButtons();
-  return h(
-    "div",
-    { class: "run-panel-bar" },
-    h("div", { class: "ltx-row run-panel-buttons" }, generate, again, many, h("span", { class: "ltx-space" }), cancel),
-    bar,
-    h("div", { class: "run-panel-line" }, what, left, log.opener, log.popover),
-  );
+  return element;
 }
 
 function createLog(disposer, model) {

@@ -7,6 +7,9 @@ import { duration_s, hitPart, neighbours, parts } from "./draft.mjs";
 import { partKey } from "./editor.mjs";
 
 const LEAST_DRAG_PX = 3;
+// How far an edge reaches into its part: a finger needs more than a mouse.
+const HANDLE_PX = { mouse: 8, touch: 24, pen: 16 };
+const handleOf = ({ pointerType }) => HANDLE_PX[pointerType] ?? HANDLE_PX.mouse;
 
 export const KEYS = [
   ["Tab", "from part to part; on the ruler and at the clip's end, ← → move the cursor and the end"],
@@ -33,7 +36,7 @@ export function addGestures(editor, board, view, disposer) {
   };
   // An edge of a gap is there to be taken where a span is behind it.
   function gripOf(block, event) {
-    const grip = hitPart(event.clientX - block.getBoundingClientRect().left, block.offsetWidth);
+    const grip = hitPart(event.clientX - block.getBoundingClientRect().left, block.offsetWidth, handleOf(event));
     const part = partOf(block);
     if (part?.kind !== "gap" || grip === "body") return grip;
     const { before, after } = neighbours(editor.draft, part);
@@ -64,7 +67,7 @@ export function addGestures(editor, board, view, disposer) {
     if (!part) return;
     const before = editor.draft;
     const box = event.target.closest(".ltx-timeline-part").getBoundingClientRect();
-    const grip = part.kind === "image" ? "body" : hitPart(event.clientX - box.left, box.width);
+    const grip = part.kind === "image" ? "body" : hitPart(event.clientX - box.left, box.width, handleOf(event));
     follow(event, (delta_s) => dragged(before, part, grip, delta_s, editor.options));
   });
 
