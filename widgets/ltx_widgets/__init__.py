@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ltx_widgets.preset_picker import PresetPicker
     from ltx_widgets.prompt import Prompt
     from ltx_widgets.run_panel import RunPanel
+    from ltx_widgets.storyboard import Storyboard
     from ltx_widgets.studio_box import studio
     from ltx_widgets.timeline import Timeline
 
@@ -24,9 +25,10 @@ _MODULE_OF = {
     "PresetPicker": "preset_picker",
     "Prompt": "prompt",
     "RunPanel": "run_panel",
+    "Storyboard": "storyboard",
     "Timeline": "timeline",
     "studio": "studio_box",
 }
 
-__all__ = ["LatentExplorer", "Player", "PresetPicker", "Prompt", "RunPanel", "Timeline", "studio"]
+__all__ = ["LatentExplorer", "Player", "PresetPicker", "Prompt", "RunPanel", "Storyboard", "Timeline", "studio"]
 __getattr__, __dir__ = lazily(__name__, _MODULE_OF)

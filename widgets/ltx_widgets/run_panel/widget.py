@@ -39,12 +39,16 @@ USES = ("give", "retake", "extend")
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """run(request, on_step=...): makes the clip. then(clip): takes it in place of the strip, if anybody does."""
+    """run(request, on_step=...): makes the clip. then(clip): takes it in place of the strip, if anybody does.
+
+    in_passes: whether it makes more of the request than one pass of it, so that the clip alone knows its request.
+    """
 
     id: int
     request: ClipRequest
     run: Callable[..., Clip]
     then: Callable[[Clip], Any] | None = None
+    in_passes: bool = False
 
 
 class RunPanel(KitWidget):
@@ -180,7 +184,7 @@ class RunPanel(KitWidget):
 
         then(clip): what takes the clip, in place of the strip.
         """
-        self._jobs.add(Job(self._kept.next_id(), request, run, then))
+        self._jobs.add(Job(self._kept.next_id(), request, run, then, in_passes=True))
 
     def start(self, how: str) -> None:
         """Generate "once", with a "new_seed", or with several "seeds". Raises ValueError as `generate` does."""
@@ -289,7 +293,7 @@ class RunPanel(KitWidget):
 
     def _keep(self, job: Job, clip: Clip, took_s: float) -> None:
         with self._lock:
-            result = self._kept.add(job.id, job.request, clip, took_s)
+            result = self._kept.add(job.id, clip.request if job.in_passes else job.request, clip, took_s)
             if result.path is not None:
                 self._note("info", f"saved as {result.path}")
             self._tell_results()

@@ -29,6 +29,8 @@ from ltx_widgets.preset_picker import PresetPicker
 from ltx_widgets.prompt import Prompt
 from ltx_widgets.run_panel import RunPanel
 from ltx_widgets.step_preview import step_preview, step_previews
+from ltx_widgets.storyboard import Storyboard
+from ltx_widgets.storyboard.widget import Shot, shots_of
 from ltx_widgets.studio_box.folds import Folds
 from ltx_widgets.studio_box.still import StillKeeper, still_png
 from ltx_widgets.timeline import Timeline
@@ -36,6 +38,7 @@ from ltx_widgets.timeline import Timeline
 TRACE_BUDGET_MB = 128  # of each clip that is in memory
 EXTRA_S = 2.0  # that Extend adds
 _TABS = (
+    {"name": "storyboard", "label": "Storyboard"},
     {"name": "memory", "label": "Memory, by preset"},
     {"name": "latents", "label": "Latents of the clip"},
 )
@@ -54,7 +57,7 @@ def studio(
 
 
 class Studio(ipywidgets.VBox):
-    """prompt, timeline, run_panel and player are the widgets; request and clip what they show.
+    """prompt, timeline, run_panel, player and storyboard are the widgets; request and clip what they show.
 
     A page that is loaded again finds everything as it was, while the kernel lives.
     """
@@ -89,8 +92,10 @@ class Studio(ipywidgets.VBox):
             folder=folder,
         )
         self.prompt = Prompt(request, model=model, tokenizer=session.tokens, generate=self.run_panel.start)
+        self.storyboard = Storyboard(make=self._make_shots, retake=self._retake_shot)
         self._folds = Folds(tabs=list(_TABS))
         self._below = {tab["name"]: ipywidgets.VBox(layout={"display": "none"}) for tab in _TABS}
+        self._below["storyboard"].children = [self.storyboard]
         more = ipywidgets.VBox([self._folds, *self._below.values()])
         places = {
             "prompt": self.prompt,
@@ -221,12 +226,38 @@ class Studio(ipywidgets.VBox):
     def _extend(self, clip: Clip, name: str) -> None:
         self._begin(clip, name, partial(tasks.extend, seconds=EXTRA_S))
 
-    def _begin(self, clip: Clip, name: str, task: Callable[..., ClipRequest]) -> None:
-        """Show a task on a clip, with the words that stand in the prompt, and another seed than the clip's own."""
+    def _make_shots(self, shots: list[Shot]) -> None:
+        """All shots as one clip, at the size, rate, seed and sampling that stand in the prompt; in its turn."""
+        now = self.request
+        options: dict[str, Any] = {
+            name: getattr(now, name)
+            for name in ("width", "height", "frame_rate", "sampling", "negative_prompt", "seed")
+        }
+
+        def run(request: ClipRequest, on_step: Callable[[Any], None]) -> Clip:
+            return self._session.storyboard(shots, on_step=on_step, progress=False, **options)
+
+        self.run_panel.make(now.replace(prompt=shots[0][0], given=()), run)
+
+    def _retake_shot(self, index: int, shot: Shot) -> None:
+        """One shot of the clip that is played, where the clip notes it, else where it stands on the board."""
+        clip = self.clip
+        if clip is None:
+            raise ValueError("no clip is played, so that there is no shot to retake; make all shots first")
+        noted = shots_of(clip) or self.storyboard.shots
+        start_s = sum(seconds for _, seconds in noted[:index])
+        if index >= len(noted) or start_s >= clip.duration_s:
+            raise ValueError(f"the clip that is played has no shot {index + 1}; select the one that was made of these")
+        end_s = min(start_s + noted[index][1], clip.duration_s)
+        task = partial(tasks.retake, start=start_s, end=end_s)
+        self._begin(clip, self.run_panel.clip_name, task, shot[0])
+
+    def _begin(self, clip: Clip, name: str, task: Callable[..., ClipRequest], prompt: str = "") -> None:
+        """Show a task on a clip, with the words given or else those in the prompt, and another seed than its own."""
         now = self.request
         of_clip = clip.request
         seed = now.seed + 1 if of_clip is not None and of_clip.seed == now.seed else now.seed
-        prompt = now.prompt if now.prompt.strip() or of_clip is None else of_clip.prompt
+        prompt = prompt or (now.prompt if now.prompt.strip() or of_clip is None else of_clip.prompt)
         request = task(
             self._session.model,
             clip,
@@ -245,6 +276,9 @@ class Studio(ipywidgets.VBox):
         """Make what is behind the tab that is open: plans take seconds, and explorers much memory."""
         for name, box in self._below.items():
             box.layout.display = "flex" if name == self._folds.opened else "none"
+        if self._folds.opened == "storyboard" and not any(prompt.strip() for prompt, _ in self.storyboard.shots):
+            self.storyboard.grid_s = 8 / self.request.frame_rate
+            self.storyboard.shots = [(self.request.prompt, self.request.duration_s), ("", EXTRA_S)]
         if self._folds.opened == "memory" and self._picker is None:
             self._picker = PresetPicker(self._session.model, self.request, controls=False, has_files=True)
             self._below["memory"].children = [self._picker]
