@@ -153,3 +153,15 @@ def test_the_browser_picks_a_preset(picker):
 def test_other_messages_are_refused(picker, message, rule):
     from_browser(picker, **message)
     assert rule in picker.error
+
+
+def test_a_run_tells_how_long_the_next_takes():
+    request = ClipRequest("a ball", width=128, height=128, num_frames=49)
+    picker = PresetPicker("tiny", request, has_files=True)
+    others = [made["sums"]["seconds"] for made in picker.plans[1:]]
+    picker.learn(request, 2.5)
+    assert picker.plans[0]["sums"]["seconds"] == pytest.approx(2.5)
+    assert sum(part["seconds"] for part in picker.plans[0]["parts"]) == pytest.approx(2.5)
+    assert [made["sums"]["seconds"] for made in picker.plans[1:]] == others
+    picker.model = "2.3-distilled"
+    assert picker.plans[0]["sums"]["seconds"] > 2.5

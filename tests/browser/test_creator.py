@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from browser.desk import IS_IDLE, IS_LOADED, PROMPT, button, card, words
-from browser.notebook_page import SCREENSHOTS, VIEWPORT
+from browser.notebook_page import LONG_S, SCREENSHOTS, VIEWPORT
 from ltx_nb import ClipRequest
 
 STUDIO = """
@@ -23,7 +23,7 @@ NAMES = "[result['name'] for result in shot.run_panel.results]"
 @pytest.fixture
 def page(tiny_notebook):
     page = tiny_notebook.page
-    page.set_viewport_size(VIEWPORT | {"height": 2400})
+    page.set_viewport_size({"width": 2000, "height": 2000})
     tiny_notebook.run(STUDIO)
     page.locator(".ltx-timeline").wait_for()
     yield page
@@ -42,7 +42,9 @@ def keep(notebook, step):
 
 def made(notebook, count):
     """Wait for so many clips, the last of them on the stage."""
-    notebook.wait_until(f"len(shot.run_panel.results) == {count} and {IS_IDLE}")
+    notebook.wait_until(f"len(shot.run_panel.results) == {count} or not ({IS_IDLE})")
+    notebook.value("shot.run_panel.wait()", timeout_s=LONG_S)
+    assert notebook.value("[len(shot.run_panel.results), shot.run_panel.error]") == [count, ""]
     notebook.wait_for(IS_LOADED, "the clip to be loaded")
 
 
@@ -89,9 +91,12 @@ def test_from_words_to_a_file(tiny_notebook, page, tmp_path):
     board.get_by_label("Prompt of shot 1").fill("A red ball bounces on the floor in front of a navy background.")
     board.get_by_label("Prompt of shot 2").fill("A blue square slides to the right in front of a navy background.")
     edge = board.get_by_role("slider", name="Boundary between shots 1 and 2")
+    for _ in range(3):
+        board.get_by_role("slider", name="End of shot 2").press("ArrowLeft")
+    tiny_notebook.wait_until("abs(shot.storyboard.shots[1][1] - 1) < 0.01")
     lengths_s = tiny_notebook.value("[seconds for _, seconds in shot.storyboard.shots]")
     box, lane = edge.bounding_box(), board.locator(".storyboard-lane").bounding_box()
-    drag(page, box, 0.5, 0.5 - 0.2 * lane["width"] / box["width"])
+    drag(page, box, 0.5, 0.5 - 0.35 * lane["width"] / box["width"])
     tiny_notebook.wait_until(f"shot.storyboard.shots[0][1] < {lengths_s[0]}")
     after_s = tiny_notebook.value("[seconds for _, seconds in shot.storyboard.shots]")
     assert sum(after_s) == pytest.approx(sum(lengths_s))

@@ -171,6 +171,9 @@ def test_keys_are_enough(tiny_notebook, page):
     reach(page, f"Extend: {second}", back=True)
     press("Enter")
     wait("shot.request.num_frames == 73")
+    seed = page.locator(".ltx-prompt").get_by_label("Seed", exact=True)
+    expect(page.get_by_role("slider", name="Clip length")).to_have_attribute("aria-valuenow", "73")
+    expect(seed).to_have_value(str(tiny_notebook.value("shot.request.seed")))
 
     # The prompt's own: seed, size, sampling.
     reach(page, "Seed", back=True)
@@ -181,15 +184,23 @@ def test_keys_are_enough(tiny_notebook, page):
     reach(page, "Roll the seed")
     press("Enter")
     wait("shot.request.seed != 77")
-    reach(page, "Sampling and guidance" if page.get_by_label("Sampling and guidance").count() else "Sampling")
+    reach(page, "Sampling")
     press("Enter")
-    reach(page, "Steps")
+    reach(page, "Number of steps")
     page.keyboard.type("4")
     press("Enter")
     wait("shot.request.sampling.num_inference_steps == 4")
     press("Escape")
 
-    # Below the desk, and a clip that goes.
+    # Below the desk: shots and their boundary, latents; and a clip that goes.
+    reach(page, "Storyboard")
+    press("Enter")
+    reach(page, "Prompt of shot 2")
+    page.keyboard.type("A blue square slides.")
+    reach(page, "Boundary between shots 1 and 2", back=True)
+    before_s = tiny_notebook.value("shot.storyboard.shots[0][1]")
+    press("ArrowLeft")
+    wait(f"shot.storyboard.shots[0][1] < {before_s} and 'square' in shot.storyboard.shots[1][0]")
     reach(page, "Latents of the clip")
     press("Enter")
     page.locator(".ltx-latent-explorer .explorer-cards svg").first.wait_for()

@@ -11,7 +11,7 @@ from typing import Any
 import traitlets
 
 from ltx_nb.catalogue.models import MODELS, Model, named_model
-from ltx_nb.checks import choice, keys
+from ltx_nb.checks import choice, finite_number, keys
 from ltx_nb.planning import PRESETS, TASKS, Machine, plan, this_machine
 from ltx_nb.planning.examples import named_task
 from ltx_nb.planning.fitting import lacks
@@ -76,6 +76,7 @@ class PresetPicker(KitWidget):
         if request is None:
             request = ClipRequest("", width=entry.width, height=entry.height, num_frames=entry.num_frames)
         job = job_of(request) | traits.pop("job", {})
+        self._pace = 1.0
         models = list(dict.fromkeys([entry.name, *MODELS]))
         super().__init__(models=models, machine_text=_machine_text(self._machine), job=job, **traits)
         self.model = entry.name
@@ -83,6 +84,12 @@ class PresetPicker(KitWidget):
     def show(self, request: ClipRequest) -> None:
         """Plan for this request from now on."""
         self.job = job_of(request)
+
+    def learn(self, request: ClipRequest, took_s: float) -> None:
+        """Take how long a run took here as the measure, in place of what the preset assumes."""
+        planned = plan(self._entry, "auto", machine=self._machine, **job_of(request), has_files=True)
+        self._pace = finite_number("took_s", took_s, least=0) / planned.seconds
+        self._plan(None)
 
     def __repr__(self) -> str:
         try:
@@ -118,7 +125,8 @@ class PresetPicker(KitWidget):
         it = self._machine.accelerator
         here = "this machine: " + ("no GPU" if it is None else it.name)
         clip = self.job | {"has_files": self.model == self._model_here}
-        made = [{"card": here} | plan(self._entry, "auto", machine=self._machine, **clip).to_dict()]
+        auto = plan(self._entry, "auto", machine=self._machine, **clip).to_dict()
+        made = [{"card": here} | (_at_pace(auto, self._pace) if clip["has_files"] else auto)]
         for name, preset in PRESETS.items():
             machine = None if lacks(preset, self._machine) else self._machine
             made.append({"card": preset.card} | plan(self._entry, name, machine=machine, **clip).to_dict())
@@ -139,6 +147,14 @@ class PresetPicker(KitWidget):
 def job_of(request: ClipRequest) -> dict[str, Any]:
     """The part of a request that the planner asks for: its shape, and the task that is given on its lanes."""
     return {name: getattr(request, name) for name in SHAPE} | {"task": named_task(request)}
+
+
+def _at_pace(made: dict[str, Any], pace: float) -> dict[str, Any]:
+    """A plan with the seconds that a run here has measured."""
+    if pace == 1:
+        return made
+    parts = [part | {"seconds": pace * part["seconds"], "assuming": "as the last run here"} for part in made["parts"]]
+    return made | {"parts": parts, "sums": made["sums"] | {"seconds": pace * made["sums"]["seconds"]}}
 
 
 def _machine_text(machine: Machine) -> str:

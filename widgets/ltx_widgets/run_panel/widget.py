@@ -141,6 +141,11 @@ class RunPanel(KitWidget):
         return [self._kept.clip(result.id) for result in self._kept]
 
     @property
+    def timed(self) -> list[Result]:
+        """Those of which is known how long they took, oldest first."""
+        return [result for result in self._kept if result.took_s > 0]
+
+    @property
     def clip(self) -> Clip | None:
         """The one that is selected."""
         return None if self.selected == -1 else self._kept.clip(self._result("selected", self.selected).id)

@@ -282,8 +282,16 @@ class Studio(ipywidgets.VBox):
         if self._folds.opened == "memory" and self._picker is None:
             self._picker = PresetPicker(self._session.model, self.request, controls=False, has_files=True)
             self._below["memory"].children = [self._picker]
+        if self._folds.opened == "memory":
+            self._tell_pace()
         if self._folds.opened == "latents":
             self._explore(self._below["latents"])
+
+    def _tell_pace(self) -> None:
+        """How long the latest run took, instead of what the planner guesses."""
+        timed = [result for result in self.run_panel.timed if result.request is not None]
+        if self._picker is not None and timed:
+            self._picker.learn(timed[-1].request, timed[-1].took_s)
 
     def _explore(self, place: ipywidgets.Box) -> None:
         clip = self.clip
