@@ -99,6 +99,7 @@ def measure(path: Path, parts: Sequence[str], seconds: float, rehearses: bool = 
             found["cards"] = {
                 "gpu": gpu,
                 "day": date.today().isoformat(),
+                "torch": torch.__version__,
                 "rehearsal": rehearses,
                 "jobs": found.get("cards", {}).get("jobs", []),
             }

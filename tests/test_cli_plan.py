@@ -18,8 +18,8 @@ def test_plan_prints_its_sums():
     done = invoke("plan", "--preset", "8gb", "--size", "1080p", "--frames", 121)
     assert done.exit_code == 0, done.output
     assert "2.3-distilled, preset 8gb: text-to-video, 1920x1088 px, 121 frames at 24/s" in done.stdout
-    assert "3 stay and 45 stream" in done.stdout
-    assert "With one more, text would take 7.50 GB" in done.stdout
+    assert "2 stay and 46 stream" in done.stdout
+    assert "With one more, text would take 7.45 GB" in done.stdout
     assert "It fits: peak 7.1 of 7.2 GB in text" in done.stdout
 
 

@@ -211,8 +211,9 @@ def converted_folder(
 ) -> Path:
     """The folder in `cache` for this model, these LoRAs and this form; another source is another folder."""
     paths = [path_and_scale(lora) for lora in loras]
-    # With products in float, fp8 stays as it is stored.
-    one_byte = {"float": "int8", "int8": "all-int8", "fp8": "fp8"}[preset.compute]
+    one_byte = "fp8" if preset.compute == "fp8" else "int8"
+    if model.is_fp8 and preset.compute == "int8" and preset.offload != "disk":
+        one_byte = "all-int8"  # else fp8 stays as it is stored
     form = one_byte if preset.weight_bytes == 1 else "as-stored"
     key = [_identity(source), form, [(_identity(Path(path)), scale) for path, scale in paths]]
     digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12]

@@ -28,7 +28,8 @@ FP32_COMPONENTS = ("audio_vae", "vocoder")
 def change_weights(transformer: nn.Module, connectors: nn.Module, loras: Sequence[LoraSource], preset: Preset) -> None:
     """LoRAs first, then one byte a weight where the preset wants it, layer by layer."""
     to_one_byte = preset.weight_bytes == 1
-    keep_fp8 = preset.kind != "mps" and preset.compute != "int8"  # Metal has no fp8
+    # Metal has no fp8. Blocks that come from the disk come as they are stored there.
+    keep_fp8 = preset.kind != "mps" and (preset.compute != "int8" or preset.offload == "disk")
     form = "fp8" if preset.compute == "fp8" else "int8"
 
     def quantise(model: nn.Module, name: str) -> None:

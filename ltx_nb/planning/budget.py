@@ -14,6 +14,7 @@ from functools import cached_property
 from ltx_nb.catalogue.models import Model
 from ltx_nb.catalogue.parameters import ParameterCounts, upscaler_parameters
 from ltx_nb.planning.plans import Line, Part
+from ltx_nb.planning.presets import CUDA_CONTEXT_GB as CUDA_CONTEXT_GB
 from ltx_nb.planning.presets import Preset
 from ltx_nb.request import DEFAULT_UPSCALER, ClipRequest
 from ltx_nb.running import tiles
@@ -27,7 +28,11 @@ ACTIVATIONS_GB, ACTIVATIONS_GB_PER_TOKEN, FITTED_WIDTH = 0.09, 73.2e-6, 4096
 STOCK_ACTIVATIONS_GB_PER_TOKEN, STOCK_ACTIVATIONS_GB_PER_GIVEN_TOKEN = 148e-6, 302e-6
 # Of one forward of 48 blocks of 386,695,360 parameters: 199 TFLOP at 6,270 tokens, 1,715 at 32,766, 15,547 at 124,941.
 TFLOP_PER_TOKEN, TFLOP_PER_TOKEN_PAIR, FITTED_PARAMETERS = 0.02684, 7.811e-7, 48 * 386_695_360
-CUDA_CONTEXT, CUDA_CONTEXT_GB = "CUDA context", 0.5
+# Kernels of a block of one forward as its machine queues them: 0.73 s for 48 blocks beside an H100, with few tokens.
+QUEUEING_S_PER_BLOCK = 0.015
+CUDA_CONTEXT = "CUDA context"
+# Embeddings of the timesteps, token by token, in a lean forward whose tokens differ in them; beside the others.
+TIMESTEPS_GB_PER_TOKEN = 8.2e-6
 PROMPT_TOKENS = 1024
 # On 1,024 prompt tokens in bf16: hidden states of every layer, and what the connectors make of them in passing.
 HIDDEN_STATES_GB, CONNECTOR_ACTIVATIONS_GB = 0.385, 1.303
@@ -36,6 +41,8 @@ DECODE_GB_PER_PX, ENCODE_GB_PER_PX, ENCODE_IMAGE_GB_PER_PX = 72.8e-9, 86.5e-9, 1
 BLEND_BYTES_PER_PX = 6
 # Summed over the convolutions, for each latent position and each token of the upsampler's input.
 DECODE_TFLOP, ENCODE_TFLOP = 20.11e-3, 19.48e-3
+# Of the speed of products on CUDA, as an H200 decoded, with tiles blended on its CPU: 1,246 TFLOP in 8.0 s, 193 in 1.3.
+CONVOLUTIONS_SHARE = 0.31
 # Channels; tensors of so many, and of the tokens that it ends with, that are alive at once; TFLOP a token before.
 UPSAMPLERS = {
     "spatial-x2": (1024, 4, 2.376e-3),
@@ -111,8 +118,8 @@ class Budget:
         if self.preset.keeps_text:
             lines.append(Line("text encoder", compute * counts.text_encoder / GB))
         lines.append(Line("audio VAE", 4 * counts.audio_vae / GB, "float32"))
-        if self.preset.kind == "cuda":
-            lines.append(Line(CUDA_CONTEXT, CUDA_CONTEXT_GB, "assumed"))
+        if self.preset.kind == "cuda" and self.preset.context_gb:
+            lines.append(Line(CUDA_CONTEXT, self.preset.context_gb, "as measured on an H200"))
         return lines
 
     def _own(self, what: str, gb: float) -> list[Line]:
@@ -153,17 +160,20 @@ class Budget:
         counts, tokens = self.counts, stage.tokens
         size = counts.blocks * counts.block / FITTED_PARAMETERS
         width = counts.width * counts.blocks / (FITTED_WIDTH * 48)
-        tflop = tokens * (TFLOP_PER_TOKEN * size + TFLOP_PER_TOKEN_PAIR * width * tokens)
+        products, attention = TFLOP_PER_TOKEN * size * tokens, TFLOP_PER_TOKEN_PAIR * width * tokens**2
+        tflop = products + attention
         streamed_gb = (counts.blocks - resident) * self.block_gb if self.preset.kind == "cuda" else 0
         gb_s = self.preset.disk_gb_s if self.preset.offload == "disk" else self.preset.bus_gb_s
-        forward_s = max(tflop / self.preset.tflops, streamed_gb / gb_s)
+        computing_s = products / self._products_tflops + attention / self.preset.tflops
+        queueing_s = QUEUEING_S_PER_BLOCK * counts.blocks if self.preset.kind == "cuda" else 0
+        forward_s = max(computing_s, queueing_s, streamed_gb / gb_s)
         passes = len(stage.passes)
         forwards = f"{stage.steps} steps of {passes} forward{'s' * (passes > 1)}, {tflop:,.0f} TFLOP each"
         return Part(
             f"stage {stage.number}",
             self._denoise_lines(resident, stage),
             stage.forwards * forward_s,
-            f"{forwards}, {self._speed()}",
+            f"{forwards}, {self._speed_of_forwards()}",
             calls=stage.forwards,
         )
 
@@ -176,6 +186,8 @@ class Budget:
             lines.append(Line("the largest layer, turned back from one byte", upcast))
         if self.preset.lean:
             activations, how = ACTIVATIONS_GB + ACTIVATIONS_GB_PER_TOKEN * tokens, ", chunked by 4,096"
+            if stage.has_a_timestep_per_token:
+                activations += TIMESTEPS_GB_PER_TOKEN * tokens
         elif stage.has_a_timestep_per_token:
             activations, how = STOCK_ACTIVATIONS_GB_PER_GIVEN_TOKEN * tokens, ", each with its modulation"
         else:
@@ -227,9 +239,10 @@ class Budget:
         lines = [*self.stays(resident), *self._own(f"video VAE's {name}r", self.preset.compute_bytes * weights / GB)]
         lines.append(Line("one tile", self.scaled(gb_per_px * tile.num_frames * tile.height * tile.width), size))
         tflop *= sum(tiles.coded_latents(picture.latent) for picture in pictures)
-        assuming = f"{tflop:,.0f} TFLOP in tiles, {self._speed()}"
+        tflops = self.preset.tflops * (CONVOLUTIONS_SHARE if self.preset.kind == "cuda" else 1)
+        assuming = f"{tflop:,.0f} TFLOP in tiles, {tflops:.2g} TFLOP/s in convolutions"
         calls = sum(tiles.num_tiles(picture.latent) for picture in pictures)
-        return Part(name, tuple(lines), tflop / self.preset.tflops, assuming, calls)
+        return Part(name, tuple(lines), tflop / tflops, assuming, calls)
 
     def _audio(self, resident: int) -> Part:
         lines = [*self.stays(resident), *self._own("vocoder, float32", 4 * self.counts.vocoder / GB)]
@@ -240,6 +253,21 @@ class Budget:
     def scaled(self, gb: float) -> float:
         """Scale activations, fitted in bf16 at the real width, to this model and dtype."""
         return gb * self.counts.width / FITTED_WIDTH * self.preset.compute_bytes / 2
+
+    @property
+    def _products_tflops(self) -> float:
+        """TFLOP/s of the transformer's products; those of the first and the last block stay as they are."""
+        preset, blocks = self.preset, self.counts.blocks
+        stays_fp8 = self.model.is_fp8 and preset.offload == "disk"
+        if stays_fp8 or preset.compute != "int8" or preset.weight_bytes != 1 or not preset.int8_tflops:
+            return preset.tflops
+        kept = min(2 / blocks, 1.0)
+        return 1 / (kept / preset.tflops + (1 - kept) / preset.int8_tflops)
+
+    def _speed_of_forwards(self) -> str:
+        if self._products_tflops == self.preset.tflops:
+            return self._speed()
+        return f"{self.preset.int8_tflops:g} TFLOP/s in int8, {self._speed()} else"
 
     def _speed(self) -> str:
         return f"{self.preset.tflops:g} TFLOP/s"

@@ -40,7 +40,9 @@ def on_machine(preset: Preset, machine: Machine) -> Preset:
     if it is None or it.kind != preset.kind:
         return replace(preset, ram_gb=ram_gb)
     card = f"{it.name} with what is free now"
-    return replace(preset, card=card, vram_gb=min(preset.vram_gb, it.free_gb), ram_gb=ram_gb)
+    if preset.vram_gb <= it.free_gb:
+        return replace(preset, card=card, ram_gb=ram_gb)
+    return replace(preset, card=card, vram_gb=it.free_gb, ram_gb=ram_gb, context_gb=0.0)  # what is free is beside it
 
 
 def auto_preset(machine: Machine, counts: ParameterCounts) -> Preset:
@@ -63,6 +65,8 @@ def auto_preset(machine: Machine, counts: ParameterCounts) -> Preset:
             vram_gb=free_gb,
             ram_gb=ram_gb,
             resident_blocks=ALL_BLOCKS,
+            context_gb=0.0,  # CUDA has begun, and what is free is beside it
+            compute=like.compute if accelerator.dtypes["int8"] else "float",
         ).computing_in(2 if accelerator.dtypes["bf16"] else 4)
     preset = replace(preset, name="auto")
     if preset.compute_bytes * counts.parameters / GB < SMALL_SHARE * free_gb:

@@ -15,6 +15,7 @@ ALL_BLOCKS = 1000  # more than any model has
 KINDS = ("cuda", "mps", "cpu")
 OFFLOADS = ("ram", "disk")
 COMPUTES = ("float", "int8", "fp8")
+CUDA_CONTEXT_GB = 0.84  # as an H200 with torch 2.11 has it
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Preset:
 
     kind: "cuda", "mps" or "cpu"; the last two have one memory for everything.
     vram_gb: of the card, of which spare_gb are left to the display and to fragments. ram_gb: of its machine.
+    context_gb: what CUDA takes beside all this, of a CUDA card; 0 where vram_gb is what is free once CUDA has begun.
     weight_bytes: of attention and feed-forward in the transformer's blocks: 1 is int8 by row, or scaled fp8 from a file
         that has it; else as compute_bytes.
     compute_bytes: of activations and all other weights: 2 is bf16, 4 is float32.
@@ -33,6 +35,7 @@ class Preset:
     keeps_all: connectors, VAEs, vocoder and upsampler stay on the card too.
     keeps_text: the text encoder and the connectors stay on the card too.
     lean: tokens go through the transformer in chunks, which bounds what it takes beside the weights.
+    int8_tflops: as tflops, of products in int8; 0 where they are no faster.
     tflops, bus_gb_s, disk_gb_s: what estimates of seconds assume of matrix products, of copies to the card and of
         reading files.
 
@@ -55,14 +58,16 @@ class Preset:
     keeps_all: bool = False
     keeps_text: bool = False
     lean: bool = True
+    context_gb: float = CUDA_CONTEXT_GB
     compute: str = "float"
+    int8_tflops: float = 0.0
 
     def __post_init__(self) -> None:
         choice("kind", self.kind, KINDS)
         choice("compute", self.compute, COMPUTES)
         choice("offload", self.offload, OFFLOADS)
         whole_number("resident_blocks", self.resident_blocks, least=0)
-        for name in ("vram_gb", "ram_gb", "spare_gb"):
+        for name in ("vram_gb", "ram_gb", "spare_gb", "context_gb", "int8_tflops"):
             finite_number(name, getattr(self, name))
         for name in ("tflops", "bus_gb_s", "disk_gb_s"):
             finite_number(name, getattr(self, name), least=1e-3)
@@ -77,16 +82,42 @@ class Preset:
         return replace(self, compute_bytes=num_bytes, weight_bytes=1 if self.weight_bytes == 1 else num_bytes)
 
 
-# tflops: half of what the vendor states for dense bf16 with float32 sums (float32 for the T4); for the H100, what a
-# served LTX-2 reaches on one: 199 TFLOP in 0.75 s.
+# tflops: half of what the vendor states for dense bf16 with float32 sums (float32 for the T4); int8_tflops: half of
+# what it states for dense int8. Whole forwards on an H100 reached 0.50 of its 989 TFLOP/s, and the kernel of int8
+# products 0.53 to 0.58 of its 1,979 (benchmarks/presets.json).
 PRESETS = {
     preset.name: preset
     for preset in (
-        Preset("8gb", "RTX 3070", "cuda", 8, 32, 1, 2, resident_blocks=6, tflops=20),
-        Preset("12gb", "RTX 3060", "cuda", 12, 32, 1, 2, resident_blocks=14, tflops=13),
-        Preset("16gb", "RTX 4060 Ti", "cuda", 16, 32, 1, 2, resident_blocks=28, tflops=22, bus_gb_s=12),
-        Preset("24gb", "RTX 4090", "cuda", 24, 32, 1, 2, resident_blocks=ALL_BLOCKS, tflops=82),
-        Preset("80gb", "H100", "cuda", 80, 128, 2, 2, resident_blocks=ALL_BLOCKS, tflops=265, keeps_all=True),
+        Preset("8gb", "RTX 3070", "cuda", 8, 32, 1, 2, resident_blocks=6, tflops=20, compute="int8", int8_tflops=81),
+        Preset("12gb", "RTX 3060", "cuda", 12, 32, 1, 2, resident_blocks=14, tflops=13, compute="int8", int8_tflops=51),
+        Preset(
+            "16gb",
+            "RTX 4060 Ti",
+            "cuda",
+            16,
+            32,
+            1,
+            2,
+            resident_blocks=28,
+            tflops=22,
+            bus_gb_s=12,
+            compute="int8",
+            int8_tflops=88,
+        ),
+        Preset(
+            "24gb",
+            "RTX 4090",
+            "cuda",
+            24,
+            32,
+            1,
+            2,
+            resident_blocks=ALL_BLOCKS,
+            tflops=82,
+            compute="int8",
+            int8_tflops=330,
+        ),
+        Preset("80gb", "H100", "cuda", 80, 128, 2, 2, resident_blocks=ALL_BLOCKS, tflops=495, keeps_all=True),
         Preset(
             "colab-t4",
             "Tesla T4",

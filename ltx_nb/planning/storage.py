@@ -19,8 +19,7 @@ PROCESS_GB = 2.5
 
 def needs_int8_files(model: Model, preset: Preset, num_streamed: int) -> bool:
     """Whether blocks are to be read from int8 files, which nobody publishes: `load` writes them once."""
-    is_made = preset.weight_bytes == 1 and (not model.is_fp8 or preset.compute == "int8")
-    return num_streamed > 0 and preset.offload == "disk" and is_made
+    return num_streamed > 0 and preset.offload == "disk" and preset.weight_bytes == 1 and not model.is_fp8
 
 
 def ram_lines(budget: Budget, resident: int, parts: Sequence[Part]) -> tuple[Line, ...]:
