@@ -65,7 +65,8 @@ def auto_preset(machine: Machine, counts: ParameterCounts) -> Preset:
             vram_gb=free_gb,
             ram_gb=ram_gb,
             resident_blocks=ALL_BLOCKS,
-            context_gb=0.0,  # CUDA has begun, and what is free is beside it
+            # Where some is taken CUDA has begun, and what is free is beside it; a card in words has not begun.
+            context_gb=0.0 if free_gb < accelerator.total_gb else like.context_gb,
             compute=like.compute if accelerator.dtypes["int8"] else "float",
         ).computing_in(2 if accelerator.dtypes["bf16"] else 4)
     preset = replace(preset, name="auto")
