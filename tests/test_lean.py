@@ -4,9 +4,9 @@ import pytest
 import torch
 from diffusers import LTX2VideoTransformer3DModel
 from diffusers.models.attention_dispatch import attention_backend
-from diffusers.models.transformers.transformer_ltx2 import LTX2Attention
+from diffusers.models.transformers.transformer_ltx2 import LTX2Attention, apply_split_rotary_emb
 
-from ltx_nb.running import lean_attention
+from ltx_nb.running import fused, lean_attention
 from ltx_nb.running.lean import make_lean, make_stock
 from ltx_nb.running.lean_attention import LeanAttention
 from ltx_nb.tiny import architecture
@@ -169,3 +169,13 @@ def test_nothing_of_it_is_left_behind(transformer):
     assert [type(m.processor) for m in transformer.modules() if hasattr(m, "processor")] == processors
     registries = [m._diffusers_hook for m in transformer.modules() if hasattr(m, "_diffusers_hook")]
     assert not any(registry.hooks for registry in registries)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_queries_are_rotated_as_diffusers_rotates_them_bit_for_bit(dtype):
+    x, angles = torch.randn(2, 50, 64).to(dtype), torch.randn(2, 4, 50, 8)
+    cos, sin = angles.cos(), angles.sin()
+    with fused.compiling(False):
+        rotated = fused.normed_rotated(x, None, 1e-6, cos, sin)
+    wanted = apply_split_rotary_emb(torch.nn.functional.rms_norm(x, x.shape[-1:], None, 1e-6), (cos, sin))
+    assert torch.equal(rotated, wanted)

@@ -17,7 +17,6 @@ from importlib.util import find_spec
 from typing import Any
 
 import torch
-from diffusers.models.transformers.transformer_ltx2 import apply_split_rotary_emb
 from torch.nn import functional as F
 
 SWITCH = "LTX_NB_COMPILE"  # in the environment: 0 never compiles, 1 on the CPU too
@@ -114,7 +113,7 @@ def normed_rotated(
 ) -> torch.Tensor:
     """Return queries or keys [B, T, C], normed over all heads and rotated; cos, sin [B, heads, T, C / heads / 2]."""
     x = F.rms_norm(x, x.shape[-1:], weight, eps)
-    return x if cos is None else apply_split_rotary_emb(x, (cos, sin))
+    return x if cos is None else _rotated(x, cos, sin)
 
 
 @_step
@@ -160,6 +159,14 @@ def scaled_back(
     """Return the int32 product [T, N] x token_scale [T, 1] x row_scale [N], plus bias, rounded once to dtype."""
     values = product.float() * token_scale * row_scale
     return (values if bias is None else values + bias.float()).to(dtype)
+
+
+def _rotated(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+    """Return diffusers' `apply_split_rotary_emb`, bit for bit, in the order in which x lies: none is transposed."""
+    first, second = x.unflatten(-1, (cos.shape[1], 2, -1)).float().unbind(-2)  # each [B, T, heads, C / heads / 2]
+    cos, sin = cos.transpose(1, 2), sin.transpose(1, 2)
+    turned = torch.addcmul(first * cos, -sin, second), torch.addcmul(second * cos, sin, first)
+    return torch.stack([half.to(x.dtype) for half in turned], dim=-2).flatten(-3)
 
 
 def _modulated(x, scale, shift, index, weight, eps):
