@@ -46,6 +46,18 @@ def test_request_from_the_kernel_leaves_what_is_being_typed(notebook, prompt):
     notebook.wait_until("prompt.request.seed == 77")
 
 
+def test_enter_gives_a_number_and_begins_a_line(notebook, prompt):
+    seed = prompt.get_by_label("Seed", exact=True)
+    seed.fill("77")
+    seed.press("Enter")
+    notebook.wait_until("prompt.request.seed == 77")
+    words = prompt.get_by_label("Prompt", exact=True)
+    words.fill("a ball")
+    words.press("Enter")
+    words.press_sequentially("falls")
+    expect(words).to_have_value("a ball\nfalls")
+
+
 def test_parts_join_into_the_prompt(notebook, prompt):
     prompt.get_by_role("button", name="Parts").click()
     prompt.get_by_label("sound", exact=True).fill("It thumps")

@@ -75,6 +75,9 @@ export function createDisposer() {
 export function widgetRoot(el, name, label) {
   const root = h("section", { class: `ltx ltx-${name}`, "aria-label": label });
   root.addEventListener("focusin", ({ target }) => target.setAttribute("data-lm-suppress-shortcuts", "true"));
+  // JupyterLab listens at the field itself and takes Enter's own work from it: no new line, and no number is given.
+  const keepEnter = (event) => event.inputType === "insertLineBreak" && event.stopPropagation();
+  root.addEventListener("beforeinput", keepEnter, true);
   noteTyping(root);
   el.append(root);
   return root;
