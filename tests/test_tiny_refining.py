@@ -8,11 +8,9 @@ import torch
 from safetensors.torch import load_file
 
 from ltx_nb.mel import log_mel
-from ltx_nb.tiny.architecture import video_vae
 from ltx_nb.tiny.training import refining
 from ltx_nb.tiny.training.muon import Muon
 from ltx_nb.tiny.training.refine_sound import middle_and_side, waveform_error
-from ltx_nb.tiny.training.refine_video import widened
 from ltx_nb.tiny.training.refining import Refinement, refine
 from ltx_nb.tiny.training.rendering import pictures
 from ltx_nb.tiny.training.tables import Clips, sounds_of, tracks
@@ -64,16 +62,6 @@ def test_mels_of_the_table_are_those_that_given_sound_gets():
         wave = Scene(**vars(scene) | {"shape": shape}).audio()
         np.testing.assert_array_equal(table.high[0, at], wave)
         torch.testing.assert_close(table.mel[0, at], log_mel(wave, 48_000)[:, :frames], atol=0.25, rtol=0)
-
-
-def test_a_wider_decoder_is_the_same_function():
-    torch.manual_seed(0)
-    old = video_vae().eval()
-    new = widened(old).eval()
-    assert new.decoder.conv_out.conv.weight.shape[1] == 2 * old.decoder.conv_out.conv.weight.shape[1]
-    latents = torch.randn(1, 128, 2, 1, 2)
-    with torch.no_grad():
-        torch.testing.assert_close(new.decoder(latents), old.decoder(latents), atol=1e-3, rtol=1e-3)
 
 
 def test_a_waveform_error_hears_a_lost_side():

@@ -2,15 +2,13 @@
 
 import json
 from dataclasses import asdict
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from ltx_nb.pipeline.encode import _image_coords
-from ltx_nb.shapes import VideoShape
+from ltx_nb.pipeline.coords import image_coords
 from ltx_nb.tiny.architecture import transformer
 from ltx_nb.tiny.train import train
 from ltx_nb.tiny.training.distillation import DistillationStage
@@ -197,9 +195,8 @@ def test_keyframes_are_given_where_the_pipeline_puts_them():
     frames = torch.tensor([5, 48])
     rope = transformer().rope
     coords = _keyframe_coords(rope.prepare_video_coords(2, 7, 3, 5, "cpu", fps=24.0), frames, 15)
-    place = SimpleNamespace(height=96, width=160, frame_rate=24.0)
     for one, frame in zip(coords, frames, strict=True):
-        expected = _image_coords(float(frame) / 24, place, VideoShape(49, 96, 160).latent)
+        expected = image_coords(float(frame) / 24, 24.0, 3, 5)
         torch.testing.assert_close(one[None], expected)
 
 

@@ -32,7 +32,7 @@ VIDEO_DIM, AUDIO_DIM, HEADS, LAYERS = 192, 96, 6, 6
 
 
 def video_vae() -> AutoencoderKLLTX2Video:
-    """11 M parameters. The encoder has no residual block at full resolution, where the class fixes 128 channels."""
+    """12 M parameters. The encoder has no residual block at full resolution, where the class fixes 128 channels."""
     return AutoencoderKLLTX2Video(
         latent_channels=128,
         block_out_channels=(32, 64, 128, 128),
@@ -45,7 +45,7 @@ def video_vae() -> AutoencoderKLLTX2Video:
         downsample_type=("spatial", "temporal", "spatiotemporal", "spatiotemporal"),
         upsample_type=("spatiotemporal", "spatiotemporal", "temporal", "spatial"),
         upsample_residual=(False, False, False, False),
-        upsample_factor=(2, 2, 1, 2),
+        upsample_factor=(1, 2, 1, 2),
         encoder_causal=True,
         decoder_causal=False,
         encoder_spatial_padding_mode="zeros",

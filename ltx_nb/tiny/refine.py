@@ -19,7 +19,7 @@ from .train import WEIGHTS, save_folder
 from .training.refine_diffusion import DiffusionRefinement
 from .training.refine_sound import SoundRefinement
 from .training.refine_upsampler import UpsamplerRefinement
-from .training.refine_video import VideoRefinement, widened
+from .training.refine_video import VideoRefinement
 from .training.refining import refine
 
 PARTS = {
@@ -47,8 +47,6 @@ def assemble(source: Path, out: Path, target: Path) -> None:
     parts["transformer"] = pipe.transformer
     if "transformer" in states:  # and with it the reference's rule of modulation
         parts["transformer"] = architecture.transformer()
-    if "vae_decoder" in states:
-        parts["vae"] = widened(parts["vae"])
     for component, state in states.items():
         module: torch.nn.Module = torch.nn.ModuleDict(parts)
         module.get_submodule(TRAINED.get(component, component)).load_state_dict(state)

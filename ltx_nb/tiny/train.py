@@ -71,6 +71,10 @@ def save_folder(components: dict[str, torch.nn.Module], folder: Path) -> None:
         else:  # the name that every supported release of transformers knows
             config["tokenizer"] = ["transformers", "PreTrainedTokenizerFast"]
         path.write_text(json.dumps(config, indent=2) + "\n")
+    for path in part.glob("*/config.json"):  # where the weights were read from is nobody's business
+        config = json.loads(path.read_text())
+        config.pop("_name_or_path", None)
+        path.write_text(json.dumps(config, indent=2) + "\n")
     (part / FILE_NAME).write_text(vocabulary_json(trained_vocabulary()), encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(part, folder)

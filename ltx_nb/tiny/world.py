@@ -39,7 +39,7 @@ FRAME_RATE = 24.0
 SAMPLE_RATE_HZ = 48_000
 
 RADIUS = 20.0  # half the object's width
-EDGE = 3.0  # width of the soft edge
+EDGE = 2.0  # width of the soft edge
 FLOOR_MARGIN = 6.0  # gap between the object at rest and the lower edge
 WALL_MARGIN = 2.0
 # The world keeps to a grid, so that a small model can learn it: periods are whole latent frames (8 frames each),

@@ -1,8 +1,4 @@
-"""Refine the video decoder, at full clips of every size, to outlines as sharp as the world's; the latents stay.
-
-Its last level, where 1/4 of the height and width is decoded, gets twice the channels first: the same function, and room
-for an edge.
-"""
+"""Refine the video decoder, at full clips of every size, to outlines as sharp as the world's; the latents stay."""
 
 from __future__ import annotations
 
@@ -28,38 +24,12 @@ MAX_NOISE = 0.3  # of the latents' spread: what is generated is not what was enc
 EDGE_WEIGHT, FLICKER_WEIGHT, ABSOLUTE_WEIGHT = 0.15, 0.05, 0.08
 
 
-def widened(old: AutoencoderKLLTX2Video) -> AutoencoderKLLTX2Video:
-    """The same decoder with twice the channels in its last level: each twice, read at about half the weight."""
-    config = {key: value for key, value in dict(old.config).items() if not key.startswith("_")}
-    first, *others = config["upsample_factor"]
-    if first == 1:
-        return old
-    new = AutoencoderKLLTX2Video(**config | {"upsample_factor": (first // 2, *others)})
-    source, state = old.state_dict(), new.state_dict()
-    for key, value in state.items():
-        weight = source[key]
-        if weight.shape == value.shape:
-            value.copy_(weight)
-            continue
-        if key.startswith("decoder.up_blocks.3.upsamplers"):  # channels before places in a pixel shuffle of 4
-            weight = weight.unflatten(0, (-1, 4))
-            weight = torch.cat([weight, weight]).flatten(0, 1)
-        elif weight.shape[0] != value.shape[0]:
-            weight = torch.cat([weight, weight])
-        if weight.ndim > 1 and weight.shape[1] != value.shape[1]:
-            apart = 0.3 * weight.std() * torch.randn(weight.shape, generator=torch.Generator().manual_seed(0))
-            weight = torch.cat([weight / 2 + apart, weight / 2 - apart], 1)  # or both would learn the same
-        value.copy_(weight)
-    new.load_state_dict(state)
-    return new
-
-
 class VideoRefinement(Refinement):
     name = "video"
 
     def __init__(self, folder: Path, device: torch.device, scale: float = 1.0, share: float = 1.0):
         vae = AutoencoderKLLTX2Video.from_pretrained(folder / "vae", torch_dtype=torch.float32).eval()
-        vae = widened(vae).to(device, memory_format=torch.channels_last_3d).requires_grad_(False)
+        vae = vae.to(device, memory_format=torch.channels_last_3d).requires_grad_(False)
         self.device, self.scale = device, scale
         self.mean, self.std = (x.to(device).view(1, -1, 1, 1, 1) for x in (vae.latents_mean, vae.latents_std))
         self.sizes = []
