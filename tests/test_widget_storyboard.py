@@ -34,11 +34,11 @@ def test_what_is_no_shot_is_refused(shots, rule):
 def test_the_browser_edits_and_starts():
     made, again = [], []
     board = Storyboard(SHOTS, make=made.append, retake=lambda index, shot: again.append((index, shot)))
-    received(board, type="edit", value=[{"prompt": "x", "seconds": 1}, {"prompt": "", "seconds": 2}])
+    received(board, type="edit", id="1", value=[{"prompt": "x", "seconds": 1}, {"prompt": "", "seconds": 2}])
     assert board.shots == [("x", 1), ("", 2)]
     received(board, type="make")
     assert board.error == "shot 2 has no prompt; describe it, or remove the shot" and made == []
-    received(board, type="edit", value=[{"prompt": "x", "seconds": 1}])
+    received(board, type="edit", id="1", value=[{"prompt": "x", "seconds": 1}])
     received(board, type="make")
     received(board, type="retake", index=0)
     assert made == [[("x", 1)]] and again == [(0, ("x", 1))] and board.error == ""

@@ -1,5 +1,6 @@
 // Storyboard: a lane of shots on one time axis; each has its words, and the boundaries between them are dragged.
 
+import { newId } from "./lib/bytes.mjs";
 import { button, createDisposer, debounce, h, showError, showIn, takeKey, widgetRoot } from "./lib/dom.mjs";
 import { icon } from "./lib/icons.mjs";
 import { watchKernel } from "./lib/kernel.mjs";
@@ -17,8 +18,15 @@ function render({ model, el }) {
   const make = button("Make all shots", { primary: true });
   let shots = [];
   let drag = null;
+  // What is here is newer than Python's: something is typed and not sent, or the last edit has no answer yet.
+  let isTyped = false;
+  let awaited = null;
 
-  const send = () => model.send({ type: "edit", value: shots });
+  const send = () => {
+    isTyped = false;
+    awaited = newId();
+    model.send({ type: "edit", id: awaited, value: shots });
+  };
   const sendSoon = debounce(send, SOON_MS);
   const begin_s = (index) => shots.slice(0, index).reduce((sum, { seconds }) => sum + seconds, 0);
   const edit = (next) => {
@@ -63,6 +71,7 @@ function render({ model, el }) {
   const indexOf = (target) => Number(target.closest(".storyboard-shot").dataset.index);
   disposer.listen(lane, "input", ({ target }) => {
     shots = shots.map((shot, at) => (at === indexOf(target) ? { ...shot, prompt: target.value } : shot));
+    isTyped = true;
     sendSoon();
   });
   disposer.listen(lane, "focusout", sendSoon.flush);
@@ -108,10 +117,14 @@ function render({ model, el }) {
     model.send({ type: "make" });
   });
   const take = () => {
-    if (drag) return;
-    shots = model.get("value");
+    if (!drag && !isTyped && awaited === null) shots = model.get("value");
     draw();
   };
+  disposer.onMessage(model, "edited", ({ id }) => {
+    if (id !== awaited) return;
+    awaited = null;
+    take();
+  });
   for (const name of ["value", "can_make", "can_retake"]) disposer.onChange(model, name, take);
   root.append(lane, h("div", { class: "ltx-row" }, make, add, h("span", { class: "ltx-space" }), total), showError(disposer, model));
   watchKernel(disposer, model, root);

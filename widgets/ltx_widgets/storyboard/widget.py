@@ -89,7 +89,12 @@ class Storyboard(KitWidget):
 
     def _on_message(self, kind: str, content: dict[str, Any], buffers: list[bytes]) -> None:
         if kind == "edit":
-            self.value = keys(kind, content, ("type", "value"), required=("value",))["value"]
+            keys(kind, content, ("type", "id", "value"), required=("id", "value"))
+            try:
+                self.value = content["value"]
+            finally:
+                # A view keeps what was typed over `value` until this comes, lest an answer to an earlier edit undo it.
+                self.send_bytes("edited", {"id": text("id", content["id"])})
         elif kind == "make":
             keys(kind, content, ("type",))
             self._start()
