@@ -116,7 +116,7 @@ def test_two_clips_are_compared(made):
 
 
 def test_the_folds_are_filled_when_they_are_opened(made):
-    memory, latents = made._below.values()
+    memory, latents = made._below["memory"], made._below["latents"]
     assert memory.children == latents.children == ()
     made._folds.opened = "memory"
     assert memory.children[0].job["num_frames"] == 9

@@ -142,7 +142,7 @@ class RunPanel(KitWidget):
 
     @property
     def timed(self) -> list[Result]:
-        """Those of which is known how long they took, oldest first."""
+        """Results whose time is known, oldest first."""
         return [result for result in self._kept if result.took_s > 0]
 
     @property
