@@ -29,7 +29,7 @@ from PIL import Image
 FOLDER = Path(__file__).parent
 PROJECT = tomllib.loads((FOLDER.parent / "pyproject.toml").read_text())["project"]
 REPOSITORY = PROJECT["urls"]["Repository"]
-CELL_TIMEOUT_S = 120
+CELL_TIMEOUT_S = 300
 SIZE_LIMIT_BYTES = 300_000
 PICTURE_COLOURS = 64  # enough for curves, maps and small frames, at less than half the bytes of true colour
 SKIP_TAG = "nbval-skip"
