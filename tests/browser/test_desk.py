@@ -1,16 +1,21 @@
-"""What holds for the studio as a whole: nothing that axe finds, room for fingers, one screen, Generate in sight."""
+"""What holds for the studio as a whole: all of it by keys, nothing that axe finds, room for fingers, one screen."""
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from browser.desk import IS_IDLE, IS_LOADED, PROMPT
+from browser.desk import IS_IDLE, IS_LOADED, PROMPT, reach, words
 from browser.notebook_page import SCREENSHOTS, VIEWPORT
 
 STUDIO = """
+import threading
 from ltx_nb import ClipRequest
 from ltx_widgets import studio
+may_go_on = threading.Event()
+may_go_on.set()
 shot = studio(session, ClipRequest("", width=128, height=128, num_frames=25, seed=12))
+# The thread of a run waits here in its second step, unless it may go on.
+shot.run_panel.observe(lambda change: change["new"].get("step") == 2 and may_go_on.wait(60), "progress")
 shot
 """
 LEAST_PX = 24
@@ -29,6 +34,7 @@ PLACES = """() => {
     const { top, bottom } = scroller.getBoundingClientRect();
     return { room: bottom - top, desk: box(".ltx-timeline").bottom - box(".ltx-player").top };
 }"""
+IS_FULL = "() => document.fullscreenElement !== null"
 
 
 @pytest.fixture
@@ -43,6 +49,168 @@ def make_clips(notebook, count):
     notebook.value("None", f"shot.request = shot.request.replace(prompt={PROMPT!r})")
     notebook.value("None", f"shot.run_panel.generate(seeds={count}); shot.run_panel.wait()", 240)
     notebook.wait_for(IS_LOADED, "the clip to be loaded")
+
+
+def test_keys_are_enough(tiny_notebook, page):
+    """Every action of the studio, with nothing but keys from the prompt on."""
+    wait, press = tiny_notebook.wait_until, page.keyboard.press
+    words(page).focus()
+    page.keyboard.type(PROMPT)
+
+    # Generate, and cancel.
+    tiny_notebook.value("None", "may_go_on.clear()")
+    press("Control+Enter")
+    wait("shot.run_panel.state == 'running'")
+    reach(page, "Cancel")
+    expect(page.locator(".run-panel-buttons").get_by_role("button", name="Cancel")).to_be_enabled()
+    press("Enter")
+    wait("shot.run_panel.state == 'cancelling'")
+    tiny_notebook.value("None", "may_go_on.set()")
+    wait(IS_IDLE)
+    reach(page, "Generate", back=True)
+    press("Enter")
+    wait(f"len(shot.run_panel.results) == 1 and {IS_IDLE}")
+    reach(page, "New seed")
+    press("Enter")
+    wait(f"len(shot.run_panel.results) == 2 and {IS_IDLE}")
+    first, second = tiny_notebook.value("[result['name'] for result in shot.run_panel.results]")
+
+    # A card: star, name, file, select, compare.
+    reach(page, f"Star: {first}")
+    press("Space")
+    wait("[result['starred'] for result in shot.run_panel.results] == [True, False]")
+    reach(page, f"More: {first}")
+    press("Enter")
+    expect(page.locator(".run-panel-cards [role=menuitem]").first).to_be_focused()
+    press("ArrowDown")
+    press("Enter")
+    page.keyboard.type("the best")
+    press("Enter")
+    wait("shot.run_panel.results[0]['name'] == 'the best'")
+    reach(page, "More: the best")
+    press("Enter")
+    expect(page.locator(".run-panel-cards [role=menuitem]").first).to_be_focused()
+    for _ in range(2):
+        press("ArrowDown")
+    with page.expect_download() as download:
+        press("Enter")
+    assert download.value.suggested_filename == "the-best.mp4"
+    reach(page, "Compare: the best", back=True)
+    press("Enter")
+    wait("len(shot.player.clips) == 2")
+    reach(page, "Wipe")
+    press("Enter")
+    wait("shot.player.shown == 'wipe'")
+    reach(page, "Playhead")
+    press("x")
+    wait("(shot.player.shown, shot.player.heard) == ('b', 'b')")
+    reach(page, "Compare: the best", back=True)
+    press("Enter")
+    wait("len(shot.player.clips) == 1")
+    tiny_notebook.wait_for(IS_LOADED, "the clip to be loaded")
+
+    # The player: play, step, mute, loop, speed, full screen, steps of the run, a span, and the span made anew.
+    reach(page, "Playhead")
+    press("m")
+    wait("shot.player.muted")
+    press("Space")
+    press("Space")
+    press("Home")
+    for _ in range(2):
+        press("Shift+ArrowRight")
+    press("i")
+    press("Shift+ArrowLeft")
+    press("o")
+    wait("len(shot.player.span_s) == 2")
+    press("Escape")
+    wait("shot.player.span_s == []")
+    press("Home")
+    press("Shift+ArrowRight")
+    press("i")
+    press("ArrowRight")
+    press("Shift+ArrowRight")
+    press("o")
+    wait("len(shot.player.span_s) == 2 and shot.player.span_s[1] < 1")
+    press("r")
+    wait("not shot.player.loop")
+    press("f")
+    tiny_notebook.wait_for(IS_FULL, "the stage on the full screen")
+    press("f")
+    tiny_notebook.wait_for(f"() => !({IS_FULL})()", "the stage back in its place")
+    reach(page, "Step of the run")
+    press("Home")
+    wait("shot.player.step == 0")
+    press("End")
+    reach(page, "Speed", back=True)
+    press("ArrowDown")
+    wait("shot.player.speed == 1.5")
+    reach(page, "Retake this span", back=True)
+    press("Enter")
+    wait("len(shot.request.given) == 4")
+
+    # The timeline: cursor, parts, undo, split, zoom, length, source.
+    reach(page, "video generated")
+    before = tiny_notebook.value("[item.start_s for item in shot.request.given]")
+    press("Shift+ArrowRight")
+    wait(f"[item.start_s for item in shot.request.given] != {before}")
+    press("Control+z")
+    wait(f"[item.start_s for item in shot.request.given] == {before}")
+    reach(page, "Cursor", back=True)
+    press("Home")
+    press("PageUp")
+    press("+")
+    press("0")
+    reach(page, "Clip length")
+    press("ArrowRight")
+    wait("shot.request.num_frames == 33")
+    reach(page, "Insert at cursor")
+    press("Enter")
+    reach(page, "Clear")
+    press("Enter")
+    wait("shot.request.given == ()")
+    reach(page, f"Extend: {second}", back=True)
+    press("Enter")
+    wait("shot.request.num_frames == 73")
+    seed = page.locator(".ltx-prompt").get_by_label("Seed", exact=True)
+    expect(page.get_by_role("slider", name="Clip length")).to_have_attribute("aria-valuenow", "73")
+    expect(seed).to_have_value(str(tiny_notebook.value("shot.request.seed")))
+
+    # The prompt's own: seed, size, sampling.
+    reach(page, "Seed", back=True)
+    press("Control+a")
+    page.keyboard.type("77")
+    press("Enter")
+    wait("shot.request.seed == 77")
+    reach(page, "Roll the seed")
+    press("Enter")
+    wait("shot.request.seed != 77")
+    reach(page, "Sampling")
+    press("Enter")
+    reach(page, "Number of steps")
+    page.keyboard.type("4")
+    press("Enter")
+    wait("shot.request.sampling.num_inference_steps == 4")
+    press("Escape")
+
+    # Below the desk: shots and their boundary, latents; and a clip that goes.
+    reach(page, "Storyboard")
+    press("Enter")
+    reach(page, "Prompt of shot 2")
+    page.keyboard.type("A blue square slides.")
+    reach(page, "Boundary between shots 1 and 2", back=True)
+    before_s = tiny_notebook.value("shot.storyboard.shots[0][1]")
+    press("ArrowLeft")
+    wait(f"shot.storyboard.shots[0][1] < {before_s} and 'square' in shot.storyboard.shots[1][0]")
+    reach(page, "Latents of the clip")
+    press("Enter")
+    page.locator(".ltx-latent-explorer .explorer-cards svg").first.wait_for()
+    press("Enter")
+    reach(page, "More: the best", back=True)
+    press("Enter")
+    expect(page.locator(".run-panel-cards [role=menuitem]").first).to_be_focused()
+    press("ArrowUp")
+    press("Enter")
+    wait("len(shot.run_panel.results) == 1")
 
 
 def test_axe_finds_nothing_on_the_desk(tiny_notebook, page):
