@@ -8,6 +8,8 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page
 
+from browser.notebook_page import NotebookPage
+
 PROMPT = "A red ball bounces on the floor in front of a navy background. Each bounce makes a deep thump."
 IS_IDLE = "shot.run_panel.state == 'idle' and not shot.run_panel.queue"
 IS_LOADED = "() => document.querySelector('.ltx-player video')?.readyState >= 2"
@@ -24,6 +26,14 @@ FOCUSED = """() => {
     const labels = [...(one.labels ?? [])].map((label) => label.innerText).join();
     return isOurs ? (one.ariaLabel || labels || one.innerText || "").trim() : "";
 }"""
+
+
+def opened(notebook: NotebookPage, code: str) -> Page:
+    """The page of a notebook after a cell that shows a studio, once all its panels are there."""
+    notebook.run(code)
+    for name in ("prompt", "timeline", "run-panel", "player"):
+        notebook.page.locator(f".ltx-{name}").wait_for()
+    return notebook.page
 
 
 def words(page: Page) -> Locator:

@@ -4,7 +4,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from browser.desk import IS_IDLE, IS_LOADED, PROMPT, reach, walk, words
+from browser.desk import IS_IDLE, IS_LOADED, PROMPT, opened, reach, walk, words
 from browser.notebook_page import SCREENSHOTS, VIEWPORT
 
 STUDIO = """
@@ -39,10 +39,7 @@ IS_FULL = "() => document.fullscreenElement !== null"
 
 @pytest.fixture
 def page(tiny_notebook):
-    tiny_notebook.run(STUDIO)
-    for name in ("prompt", "timeline", "run-panel", "player"):
-        tiny_notebook.page.locator(f".ltx-{name}").wait_for()
-    return tiny_notebook.page
+    return opened(tiny_notebook, STUDIO)
 
 
 def make_clips(notebook, count):

@@ -4,6 +4,8 @@ surprise them on the way."""
 import pytest
 from playwright.sync_api import expect
 
+from browser.desk import IS_LOADED, PROMPT, card, opened, words
+
 STUDIO = """
 import threading
 from ltx_widgets import studio
@@ -13,32 +15,19 @@ shot = studio(session, clip.request.replace(prompt=""))
 shot.run_panel.observe(lambda change: change["new"].get("step") == 2 and may_go_on.wait(60), "progress")
 shot
 """
-PROMPT = "A red ball bounces on the floor in front of a navy background. Each bounce makes a deep thump."
 GO_ON = "may_go_on.set()"
 LOG = "[line['text'] for line in shot.run_panel.log]"
 IS_PLAYING = "() => document.querySelector('.ltx-player video').currentTime > 0.3"
-IS_LOADED = "() => document.querySelector('.ltx-player video')?.readyState >= 2"
 IS_IDLE = "shot.run_panel.state == 'idle'"
 
 
 @pytest.fixture
 def page(tiny_notebook):
-    tiny_notebook.run(STUDIO)
-    for name in ("prompt", "timeline", "run-panel", "player"):
-        tiny_notebook.page.locator(f".ltx-{name}").wait_for()
-    return tiny_notebook.page
-
-
-def words(page):
-    return page.locator(".ltx-prompt").get_by_label("Prompt", exact=True)
+    return opened(tiny_notebook, STUDIO)
 
 
 def button(page, name, **options):
     return page.get_by_role("button", name=name, **options)
-
-
-def card(page, number):
-    return page.locator(".run-panel-show").filter(has_text=number)
 
 
 def generate(notebook, page):
