@@ -26,7 +26,8 @@ _X0 = ("x0", "audio_x0")
 
 @dataclass(frozen=True)
 class StepEvent:
-    """One denoising step. As it happens, its tensors are views of the run's own on its device: copy what you keep.
+    """One denoising step. As it happens, its tensors are views of the run's own on its device: copy what you keep, and
+    return what is to be other than it is.
 
     sigma: the noise level of `latents`, which this step started from; `x0` is what it predicts of the clean latents,
     after guidance and blending. predictions: x0 of every transformer pass before guidance, by LTX2Guidance's names

@@ -14,7 +14,7 @@ from diffusers.modular_pipelines import InputParam, LoopSequentialPipelineBlocks
 from diffusers.modular_pipelines.modular_pipeline_utils import ComponentSpec
 
 from ltx_nb.pipeline.guidance import GUIDERS, active_passes, skipping_only_in
-from ltx_nb.pipeline.prepare import unpack_audio, unpack_video
+from ltx_nb.pipeline.prepare import pack_audio, pack_video, unpack_audio, unpack_video
 from ltx_nb.running.cross_modal import velocities
 from ltx_nb.trace import StepEvent, stop_if_cancelled
 
@@ -154,12 +154,19 @@ class LoopReport(ModularPipelineBlocks):
 
     @property
     def description(self) -> str:
-        return "Shows the step to `step_callback`, without copying; what that raises ends the run."
+        return (
+            "Shows the step to `step_callback`, without copying, and goes on towards what that returns in its place; "
+            "what it raises ends the run."
+        )
+
+    @property
+    def expected_components(self) -> list[ComponentSpec]:
+        return [ComponentSpec("scheduler", FlowMatchEulerDiscreteScheduler)]
 
     @property
     def inputs(self) -> list[InputParam]:
         return [
-            InputParam("step_callback", description="Called with a StepEvent after every step."),
+            InputParam("step_callback", description="Called with a StepEvent after every step; may return another."),
             InputParam("latent_shape", required=True, description="Video latents as (frames, height, width)."),
             InputParam("stage", type_hint=int, default=1),
         ]
@@ -176,7 +183,7 @@ class LoopReport(ModularPipelineBlocks):
         latents, audio_latents = of_both(*block_state.noisy)
         x0, audio_x0 = of_both(block_state.x0, block_state.audio_x0)
         predictions = block_state.predictions if len(block_state.predictions) > 1 else {}
-        block_state.step_callback(
+        changed = block_state.step_callback(
             StepEvent(
                 index=i,
                 num_steps=block_state.num_inference_steps,
@@ -189,6 +196,18 @@ class LoopReport(ModularPipelineBlocks):
                 predictions={name: of_both(*both) for name, both in predictions.items()},
             )
         )
+        if changed is not None:
+            # Euler is linear in x0: x' = x + (x0 - x)(1 - next / sigma), so x' moves by that share of a change of x0.
+            sigma, next_sigma = (components.scheduler.sigmas[n].to(changed.x0.device) for n in (i, i + 1))
+            for prefix, mask, packed in (
+                ("", block_state.video_mask, pack_video(changed.x0[None])),
+                ("audio_", block_state.audio_mask, pack_audio(changed.audio_x0[None])),
+            ):
+                count = packed.shape[1]  # keyframes' tokens come after the clip's and stay
+                step = (packed - getattr(block_state, f"{prefix}x0")[:, :count]) * mask[:, :count]
+                latents = getattr(block_state, f"{prefix}latents").clone()
+                latents[:, :count] += step * (1 - next_sigma / sigma)
+                setattr(block_state, f"{prefix}latents", latents)
         return components, block_state
 
 

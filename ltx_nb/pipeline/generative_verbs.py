@@ -26,7 +26,7 @@ class RunOptions(TypedDict):
 
     trace: bool
     trace_budget_mb: float
-    on_step: Callable[[StepEvent], None] | None
+    on_step: Callable[[StepEvent], Any] | None
     progress: bool
 
 
@@ -64,7 +64,7 @@ class GenerativeVerbs:
         upscaler: str | None = None,
         trace: bool = False,
         trace_budget_mb: float = 512,
-        on_step: Callable[[StepEvent], None] | None = None,
+        on_step: Callable[[StepEvent], Any] | None = None,
         progress: bool = True,
         **others: Never,
     ) -> Clip:
@@ -77,7 +77,7 @@ class GenerativeVerbs:
         the IC-LoRA's own by default. seed: None draws one. negative_prompt: what guidance steers away from. sampling:
         steps, sigmas and guidance; what it leaves open is the model's. two_stage: half the size first; upscaler: what
         goes between. trace: record every step on `clip.trace`, in trace_budget_mb at most. on_step: called after every
-        step. progress: show a bar.
+        step, and may return changed latents, as `Session.run` says. progress: show a bar.
         """
         options = chosen(
             seconds=seconds,
@@ -119,7 +119,7 @@ class GenerativeVerbs:
         upscaler: str | None = None,
         trace: bool = False,
         trace_budget_mb: float = 512,
-        on_step: Callable[[StepEvent], None] | None = None,
+        on_step: Callable[[StepEvent], Any] | None = None,
         progress: bool = True,
         **others: Never,
     ) -> Clip:
@@ -168,7 +168,7 @@ class GenerativeVerbs:
         upscaler: str | None = None,
         trace: bool = False,
         trace_budget_mb: float = 512,
-        on_step: Callable[[StepEvent], None] | None = None,
+        on_step: Callable[[StepEvent], Any] | None = None,
         progress: bool = True,
         **others: Never,
     ) -> Clip:
@@ -219,7 +219,7 @@ class GenerativeVerbs:
         upscaler: str | None = None,
         trace: bool = False,
         trace_budget_mb: float = 512,
-        on_step: Callable[[StepEvent], None] | None = None,
+        on_step: Callable[[StepEvent], Any] | None = None,
         progress: bool = True,
         **others: Never,
     ) -> Clip:
@@ -271,7 +271,7 @@ class GenerativeVerbs:
         upscaler: str | None = None,
         trace: bool = False,
         trace_budget_mb: float = 512,
-        on_step: Callable[[StepEvent], None] | None = None,
+        on_step: Callable[[StepEvent], Any] | None = None,
         progress: bool = True,
         **others: Never,
     ) -> Clip:

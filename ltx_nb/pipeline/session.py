@@ -26,6 +26,7 @@ from ltx_nb.pipeline.guidance import guiders_of
 from ltx_nb.pipeline.out_of_memory import Fit, explained_memory_errors
 from ltx_nb.pipeline.prepare import unpack_audio, unpack_video
 from ltx_nb.pipeline.prompt_cache import EMBEDDINGS, PromptCache
+from ltx_nb.pipeline.steering import steered
 from ltx_nb.pipeline.tokens import Tokens
 from ltx_nb.pipeline.verbs import Verbs
 from ltx_nb.request import DEFAULT_UPSCALER, ClipRequest
@@ -123,13 +124,15 @@ class Session(Verbs):
         *,
         trace: bool = False,
         trace_budget_mb: float = 512,
-        on_step: Callable[[StepEvent], None] | None = None,
+        on_step: Callable[[StepEvent], Any] | None = None,
         progress: bool = True,
     ) -> Clip:
         """Make the clip that the request describes.
 
         trace: record every step on `clip.trace`, in at most trace_budget_mb of memory.
-        on_step: called after every step; what it raises ends the run and comes out as it is. It cannot run the session.
+        on_step: called after every step with its StepEvent. It may return changed latents, {"x0": ..., "audio_x0": ...}
+        or one of them, shaped as the event's: the step then goes towards these, but for what is given. What it raises
+        ends the run and comes out as it is. It cannot run the session.
         progress: show a bar.
 
         Raises TypeError for what is no request or no function, RuntimeError when called from its own on_step,
@@ -152,18 +155,20 @@ class Session(Verbs):
             num_steps = sum(stage.steps for stage in stages)
             with tqdm(total=num_steps, disable=not progress, desc=self.model.name) as bar:
 
-                def after_step(event: StepEvent) -> None:
-                    if recorded is not None:
-                        recorded.record(event)
+                def after_step(event: StepEvent) -> StepEvent | None:
+                    changed = None
                     bar.update()
-                    if on_step is None:
-                        return
                     try:
-                        on_step(event)
+                        returned = None if on_step is None else on_step(event)
+                        changed = None if returned is None else steered(event, returned)
                     except Exception as error:
                         # diffusers would log it once a block; as an interrupt it passes, and is raised as itself below.
                         failed.append(error)
                         raise KeyboardInterrupt from None
+                    finally:
+                        if recorded is not None:
+                            recorded.record(changed or event)
+                    return changed
 
                 try:
                     with explained_memory_errors(self.fit, self.model, request):
@@ -206,7 +211,7 @@ class Session(Verbs):
             warnings.warn(_WITHOUT_LORA.format(self.model.name, self.model.stage_2_lora[1]), stacklevel=4)
 
     def _run_stages(
-        self, request: ClipRequest, stages: list[Stage], after_step: Callable[[StepEvent], None]
+        self, request: ClipRequest, stages: list[Stage], after_step: Callable[[StepEvent], StepEvent | None]
     ) -> tuple[Conditions, dict[str, Any]]:
         """Run every stage. Return the last one's conditions, and by lane the state after the stage that ends it."""
         carried, ends = self._cached_text(request), {}

@@ -43,7 +43,7 @@ class Verbs(GenerativeVerbs):
         upscaler: str | None = None,
         trace: bool = False,
         trace_budget_mb: float = 512,
-        on_step: Callable[[StepEvent], None] | None = None,
+        on_step: Callable[[StepEvent], Any] | None = None,
         progress: bool = True,
         **others: Never,
     ) -> Clip:
@@ -99,7 +99,7 @@ class Verbs(GenerativeVerbs):
         upscaler: str | None = None,
         trace: bool = False,
         trace_budget_mb: float = 512,
-        on_step: Callable[[StepEvent], None] | None = None,
+        on_step: Callable[[StepEvent], Any] | None = None,
         progress: bool = True,
         **others: Never,
     ) -> Clip:
@@ -144,7 +144,7 @@ class Verbs(GenerativeVerbs):
         upscaler: str | None = None,
         trace: bool = False,
         trace_budget_mb: float = 512,
-        on_step: Callable[[StepEvent], None] | None = None,
+        on_step: Callable[[StepEvent], Any] | None = None,
         progress: bool = True,
         **others: Never,
     ) -> Clip:
@@ -190,7 +190,7 @@ class Verbs(GenerativeVerbs):
         upscaler: str | None = None,
         trace: bool = False,
         trace_budget_mb: float = 512,
-        on_step: Callable[[StepEvent], None] | None = None,
+        on_step: Callable[[StepEvent], Any] | None = None,
         progress: bool = True,
         **others: Never,
     ) -> Clip:
@@ -239,7 +239,7 @@ class Verbs(GenerativeVerbs):
         upscaler: str | None = None,
         trace: bool = False,
         trace_budget_mb: float = 512,
-        on_step: Callable[[StepEvent], None] | None = None,
+        on_step: Callable[[StepEvent], Any] | None = None,
         progress: bool = True,
         **others: Never,
     ) -> Clip:
