@@ -48,7 +48,12 @@ def evaluate(
     model: Annotated[str, typer.Argument(help="tiny, the one model whose world has a ground truth.")],
     tasks: Annotated[bool, typer.Option("--tasks", help="Measure every other task instead of text-to-video.")] = False,
     attention: Annotated[bool, typer.Option("--attention", help="Measure what its attention means instead.")] = False,
-    cases: Annotated[int | None, typer.Option(help="How many; default: 96, or 24 with an option.", min=1)] = None,
+    reach: Annotated[
+        bool, typer.Option("--reach", help="Measure extensions, storyboards and sizes instead: how far it reaches.")
+    ] = False,
+    cases: Annotated[
+        int | None, typer.Option(help="How many; default: 96, or 24 with an option, or 3 rounds of --reach.", min=1)
+    ] = None,
     write_card: Annotated[
         Path | None, typer.Option(help="Markdown file whose card is to be filled.", exists=True, dir_okay=False)
     ] = None,
@@ -63,6 +68,7 @@ def evaluate(
         from ltx_nb.tiny import report
         from ltx_nb.tiny.evaluate import evaluate as evaluate_text_to_video
         from ltx_nb.tiny.evaluate_attention import evaluate_attention
+        from ltx_nb.tiny.evaluate_reach import evaluate_reach
         from ltx_nb.tiny.evaluate_tasks import evaluate_tasks
 
         session = ltx_nb.load(model)
@@ -70,6 +76,8 @@ def evaluate(
             card, outcome.data = "tiny-tasks", evaluate_tasks(session, cases=cases or 24)
         elif attention:
             card, outcome.data = "tiny-attention", evaluate_attention(session, cases=cases or 24)
+        elif reach:
+            card, outcome.data = "tiny-reach", evaluate_reach(session, rounds=cases or 3)
         else:
             card, outcome.data = "tiny-card", evaluate_text_to_video(session, cases=cases or 96)
         outcome.text = report.to_markdown(outcome.data)

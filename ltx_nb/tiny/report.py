@@ -14,6 +14,8 @@ import numpy as np
 
 from ltx_nb.whole_files import whole_file
 
+TITLES = {"second": "second draw", "rendered": "as rendered"}  # of the columns that stand beside the value
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -83,9 +85,8 @@ def largest_share(
 def to_markdown(result: dict[str, Any]) -> str:
     """A result of `evaluate` or `evaluate_tasks` as a table of all its metrics under its one-line description."""
     metrics = result["metrics"]
-    is_wide = any(metric["second"] is not None for metric in metrics)
-    beside = ("second", "rendered") if is_wide else ()
-    titles = ["measured", "value", *(("second draw", "as rendered") if is_wide else ()), "goal", "on"]
+    beside = [field for field in TITLES if any(metric[field] is not None for metric in metrics)]
+    titles = ["measured", "value", *(TITLES[field] for field in beside), "goal", "on"]
     lines = [result["measured_on"], "", _row(titles), _row(["---", *["---:"] * (len(titles) - 2), "---"], space="")]
     for metric in metrics:
         goal = (
@@ -102,7 +103,7 @@ def _row(cells: Sequence[str], space: str = " ") -> str:
 
 
 def card_marks(card: str) -> tuple[str, str]:
-    """The lines between which a file holds a card: "tiny-card", "tiny-tasks" or "tiny-attention"."""
+    """The lines between which a file holds a card: "tiny-card", "tiny-tasks", "tiny-attention" or "tiny-reach"."""
     return f"<!-- {card}:start -->", f"<!-- {card}:end -->"
 
 
