@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from ltx_nb.pipeline.coords import image_coords
+from ltx_nb.tiny import architecture
 from ltx_nb.tiny.architecture import transformer
 from ltx_nb.tiny.train import train
 from ltx_nb.tiny.training.distillation import DistillationStage
@@ -115,6 +116,18 @@ def _interrupted(loss, at):
         return loss(self, rng, step)
 
     return stops
+
+
+def test_each_ear_hears_its_own_channel():
+    torch.manual_seed(0)
+    one = architecture.vocoder(channels=1).eval()
+    two = architecture.both_ears(one).eval()
+    mel = -6 + torch.randn(1, 2, 12, 64)
+    with torch.no_grad():
+        both = two(mel)
+        alone = torch.cat([one(mel[:, :1]), one(mel[:, 1:])], 1)
+    assert both.shape == alone.shape and alone.abs().max() > 1e-3
+    torch.testing.assert_close(both, alone, atol=1e-5, rtol=1e-4)
 
 
 def test_the_largest_state_is_small_enough_to_move(tmp_path):

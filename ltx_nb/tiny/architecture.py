@@ -69,21 +69,23 @@ def audio_vae() -> AutoencoderKLLTX2Audio:
     )
 
 
-def vocoder() -> LTX2VocoderWithBWE:
-    """2 M parameters: mel to 16 kHz stereo, then bandwidth extension to 48 kHz.
+def vocoder(channels: int = 2) -> LTX2VocoderWithBWE:
+    """1.5 M parameters for one channel, 6 M for two: mel to 16 kHz, then bandwidth extension to 48 kHz.
 
     The class leaves its STFT bases and mel filters at zero; here they get their values (Hann window, Slaney filters).
     """
     model = LTX2VocoderWithBWE(
-        in_channels=128,
-        hidden_channels=256,
+        in_channels=64 * channels,
+        hidden_channels=256 * channels,
+        out_channels=channels,
         upsample_kernel_sizes=[11, 4, 4, 4, 4, 4],
         upsample_factors=[5, 2, 2, 2, 2, 2],
         resnet_kernel_sizes=[3, 7],
         resnet_dilations=[[1, 3], [1, 3]],
         final_act_fn="clamp",
-        bwe_in_channels=128,
-        bwe_hidden_channels=64,
+        bwe_in_channels=64 * channels,
+        bwe_hidden_channels=64 * channels,
+        bwe_out_channels=channels,
         bwe_upsample_kernel_sizes=[12, 11, 4, 4],
         bwe_upsample_factors=[6, 5, 4, 2],
         bwe_resnet_kernel_sizes=[3, 7],
@@ -98,6 +100,28 @@ def vocoder() -> LTX2VocoderWithBWE:
     stft.stft_fn.inverse_basis.copy_(torch.linalg.pinv(basis).T[:, None])
     stft.mel_basis.copy_(torch.from_numpy(mel_filters(n_fft=size, num_bins=model.config.num_mel_channels)))
     return model
+
+
+def both_ears(one: LTX2VocoderWithBWE) -> LTX2VocoderWithBWE:
+    """The stereo vocoder that is a vocoder of one channel twice: left makes left, right makes right.
+
+    A small one that hears both channels at once learns their mean, and the side is lost.
+    """
+    learned, two = one.state_dict(), vocoder()
+    state = two.state_dict()
+    for name, value in learned.items():
+        if value.shape != state[name].shape:
+            state[name] = torch.cat([value, value]) if value.ndim == 1 else _on_the_diagonal(value)
+        else:
+            state[name] = value
+    two.load_state_dict(state)
+    return two
+
+
+def _on_the_diagonal(weight: torch.Tensor) -> torch.Tensor:
+    """A convolution's weight [A, B, k] twice, each for half of the channels: [2 A, 2 B, k]."""
+    none = torch.zeros_like(weight)
+    return torch.cat([torch.cat([weight, none], 1), torch.cat([none, weight], 1)])
 
 
 def transformer() -> LTX2VideoTransformer3DModel:

@@ -216,7 +216,7 @@ def trained_components(workdir: Path) -> dict[str, torch.nn.Module]:
     makers = {
         "video_vae": {"vae": architecture.video_vae},
         "audio_vae": {"audio_vae": architecture.audio_vae},
-        "vocoder": {"vocoder": architecture.vocoder},
+        "vocoder": {"vocoder": lambda: architecture.vocoder(channels=1)},
         "latent_upsampler": {"latent_upsampler": architecture.latent_upsampler},
         "transformer": {"transformer": architecture.transformer, "connectors": architecture.connectors},
     }
@@ -226,6 +226,8 @@ def trained_components(workdir: Path) -> dict[str, torch.nn.Module]:
             for name, make in components.items():
                 made[name] = make().eval().requires_grad_(False)
                 made[name].load_state_dict(stage_weights(workdir, stage, name))
+    if "vocoder" in made:
+        made["vocoder"] = architecture.both_ears(made["vocoder"]).eval().requires_grad_(False)
     if is_done(workdir, "distillation"):
         for name in makers["transformer"]:
             made[name].load_state_dict(stage_weights(workdir, "distillation", name))

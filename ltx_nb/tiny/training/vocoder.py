@@ -1,4 +1,4 @@
-"""Stage 3: the vocoder, both halves at once: mel to 16 kHz, then on to 48 kHz.
+"""Stage 3: the vocoder of one channel, both halves at once: mel to 16 kHz, then on to 48 kHz. Two of it are stereo.
 
 No discriminator: the world's sounds keep step with the mel's clock, so that the waveform itself can be the target, with
 a spectral distance beside it. Half of the input mels have been through the audio VAE, as they will be in use.
@@ -40,7 +40,7 @@ def spectral_distance(a: torch.Tensor, b: torch.Tensor, windows: tuple[int, ...]
 
 
 def _relative_error(made: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    """Squared error of waveforms [B, 2, N] over the power of each, so that short and faint sounds count as much."""
+    """Squared error of waveforms [B, 1, N] over the power of each, so that short and faint sounds count as much."""
     error, power = ((x.square()).mean((1, 2)) for x in (made - wanted, wanted))
     return (error / (power + QUIET_POWER)).mean()
 
@@ -75,7 +75,7 @@ class VocoderStage(TrainingStage):
         self.audio_vae = trained_components(workdir)["audio_vae"]
 
     def build(self):
-        self.vocoder = vocoder()
+        self.vocoder = vocoder(channels=1)
         for half in (self.vocoder.vocoder, self.vocoder.bwe_generator):
             _read_silence_as_zero(half.conv_in)
         # AdamW for everything: Muon's steps drive the snake activations out of bounds.
@@ -85,7 +85,7 @@ class VocoderStage(TrainingStage):
         return min(1.0, 1.6 * (1 - progress))
 
     def pairs(self, rng: np.random.Generator, batch: int):
-        """Mels [B, 2, frames, 64] with the sound they stand for at 16 and at 48 kHz, [B, 2, samples]."""
+        """Mels [2 B, 1, frames, 64] with the sound they stand for at 16 and at 48 kHz, [2 B, 1, samples]."""
         batch *= self.scale
         sounds = [random_sound(rng) for _ in range(batch)]
         mel = torch.stack([log_mel(sound, SAMPLE_RATE_HZ)[:, :MEL_FRAMES] for sound in sounds])
@@ -100,7 +100,8 @@ class VocoderStage(TrainingStage):
             for rate in (16_000, SAMPLE_RATE_HZ)
         )
         mel = torch.stack([one[:, start : start + CROP] for one, start in zip(mel, starts, strict=True)])
-        return [one.to(self.device) for one in (mel, torch.from_numpy(low), torch.from_numpy(high))]
+        stereo = (mel, torch.from_numpy(low), torch.from_numpy(high))
+        return [one.to(self.device).flatten(0, 1)[:, None] for one in stereo]
 
     def loss(self, rng: np.random.Generator, step: int):
         (batch,) = self.phase_at(step)
@@ -123,7 +124,7 @@ class VocoderStage(TrainingStage):
 
     def noise_in_silence(self) -> torch.Tensor:
         """How loud a short silence is, level of 5 ms in units of -50 dB: the errors above are blind to a soft click."""
-        mel = SILENCE + 0.15 * torch.randn(1, 2, 16, 64, device=self.device)  # as even as the audio VAE makes it
+        mel = SILENCE + 0.15 * torch.randn(2, 1, 16, 64, device=self.device)  # as even as the audio VAE makes it
         power = self.vocoder(mel).float().unflatten(-1, (-1, SAMPLE_RATE_HZ // 200)).square().mean(-1)
         return (power + INAUDIBLE).sqrt().mean() / FAINT
 
