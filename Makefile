@@ -11,7 +11,7 @@ AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 PIP_INSTALL = $(BIN)/python -m pip install --constraint constraints.txt --editable
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test test-browser test-colab notebooks bench clean
+.PHONY: help demo lab docs test test-browser test-colab notebooks bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ demo: $(VENV)/installed-core ## write outputs/demo.mp4 and outputs/demo.png with
 
 lab: $(VENV)/installed-lab ## open JupyterLab on the first notebook
 	$(BIN)/jupyter lab $(AS_ROOT) notebooks/01_first_clip.ipynb
+
+docs: $(VENV)/installed-test ## build the site into outputs/site: the course, a gallery, guides, the API
+	OMP_NUM_THREADS=2 $(BIN)/python docs/site/build.py
 
 test: $(VENV)/installed-test ## lint, type check, run every test and every notebook; gets a Chromium if there is none
 	$(BIN)/ruff check
@@ -62,7 +65,7 @@ $(VENV)/installed-lab: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/installed-test: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP_INSTALL) ".[lab,test]"
+	$(PIP_INSTALL) ".[docs,lab,test]"
 	@touch $@
 
 # Colab's Jupyter packages alone; torch and all others are those of $(VENV), which come after its own on the path.
