@@ -8,9 +8,18 @@ from diffusers.hooks import HookRegistry
 from diffusers.models.transformers.transformer_ltx2 import LTX2Attention
 from torch.profiler import ProfilerActivity, profile
 
-from ltx_nb import ClipRequest, Sampling
-from ltx_nb.inspect import attention_rows, capture_attention, capture_bytes, moment_map, time_map, word_map
+from ltx_nb import ClipRequest, Reference, Sampling, Source
+from ltx_nb.inspect import (
+    attention_rows,
+    capture_attention,
+    capture_bytes,
+    moment_map,
+    reference_map,
+    time_map,
+    word_map,
+)
 from ltx_nb.inspect.attention import AttentionMaps, TokenGrid
+from ltx_nb.media import Media
 
 REQUEST = ClipRequest(
     "a red ball bounces on a navy background", width=64, height=32, num_frames=17, sampling=Sampling(sigmas=(1.0, 0.5))
@@ -258,3 +267,28 @@ def test_a_moment_picks_its_audio_latent():
     np.testing.assert_allclose(back.heat.ravel(), rows[:, 2])
     with pytest.raises(ValueError, match=r"time_s=9\.0 is too large"):
         moment_map(planted("video_to_audio", rows), "video_to_audio", 9)
+
+
+def test_attention_to_a_reference_is_the_clip_s_share_that_goes_there(random_session, captured):
+    """The part of self-attention that the clip's cells give to what stands beside them, and no query of those."""
+    still = Media(frames=np.zeros((1, 32, 64, 3), np.uint8))
+    request = REQUEST.replace(references=(Reference(Source.from_media(still)),))
+    with capture_attention(random_session, blocks=(0, 3), kinds=["reference"]) as maps:
+        clip = random_session.run(request, progress=False)
+    rows = maps.rows("video_reference")
+    assert rows.shape == (CELLS, 2) and (rows > 0).all() and (rows.sum(1) < 1).all()
+    found = reference_map(maps)
+    assert found.heat.shape == (3, 1, 2)
+    np.testing.assert_allclose(found.heat.ravel(), rows.sum(1))
+    # Of the picture's two tokens, each cell of the first latent frame is at the place and time of one.
+    assert found.own_place == pytest.approx((rows[0, 0] + rows[1, 1]) / rows.sum())
+    plain = random_session.run(request, progress=False)
+    assert torch.equal(plain.latents, clip.latents)
+    with pytest.raises(ValueError, match="no attention of video_reference was captured"):
+        reference_map(captured_without_reference(random_session))
+
+
+def captured_without_reference(session):
+    with capture_attention(session, blocks=(0,), kinds=["reference"]) as maps:
+        session.run(REQUEST, progress=False)
+    return maps

@@ -28,6 +28,7 @@ _MODULE_OF = {
     "pca_rgb": "colour",
     "precision_report": "precision",
     "preview_rgb": "colour",
+    "reference_map": "attention_maps",
     "round_trip": "fidelity",
     "scale_grid": "guidance",
     "shift_time": "edits",

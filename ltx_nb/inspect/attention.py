@@ -1,4 +1,4 @@
-"""Attention of a run: of sound to picture, of picture to sound, and of both to the prompt's words.
+"""Attention of a run: of sound to picture, of picture to sound, of both to the prompt's words, and to references.
 
     with capture_attention(session) as maps:
         clip = session.run(request)
@@ -8,7 +8,8 @@ queries at a time, and add them up over heads and steps; what they return is unt
 prompt's own pass of each step counts; passes for guidance are left out. Knows no plots and no words.
 
 Names are the model's: in `video_to_audio` sound asks (query) and picture answers (key), the reverse in
-`audio_to_video`.
+`audio_to_video`. `video_reference` is the part of the picture's attention to itself that goes to tokens which stand
+beside the clip's: references, and keyframes.
 """
 
 from __future__ import annotations
@@ -30,24 +31,32 @@ from ltx_nb.inspect.inputs import listed
 if TYPE_CHECKING:
     from ltx_nb.pipeline.session import Session
 
+REFERENCE = "video_reference"
 # The attention modules of a block by kind, and the names that their maps go by.
 MODULES = {
     "video_to_audio": {"video_to_audio": "video_to_audio_attn"},
     "audio_to_video": {"audio_to_video": "audio_to_video_attn"},
     "text": {"video_text": "attn2", "audio_text": "audio_attn2"},
+    "reference": {REFERENCE: "attn1"},
 }
-KINDS = tuple(MODULES)
+KINDS = ("video_to_audio", "audio_to_video", "text")  # captured unless others are asked for
 PROMPT_PASS = "pred_cond"  # the name that a guider has for it, and under which the denoising loop runs it
 MAX_TEXT_TOKENS = 256  # kept one by one; what goes to later ones and to the connectors' registers is summed up
 
 
 @dataclass(frozen=True, eq=False)
 class TokenGrid:
-    """Where the tokens are: video ones as (frames, height, width), and both lanes' edges in seconds."""
+    """Where the tokens are: video ones as (frames, height, width), and both lanes' edges in seconds.
+
+    cells, appended: [3, tokens, 2] of the clip's video tokens and of those beside them: time in s, rows and columns in
+    px, as start and end.
+    """
 
     video_shape: tuple[int, int, int]
     video_edges_s: np.ndarray
     audio_edges_s: np.ndarray
+    cells: np.ndarray = field(default_factory=lambda: np.zeros((3, 0, 2)))
+    appended: np.ndarray = field(default_factory=lambda: np.zeros((3, 0, 2)))
 
 
 @dataclass(eq=False)
@@ -73,8 +82,10 @@ class AttentionMaps:
     def rows(self, name: str, block: int | None = None) -> np.ndarray:
         """Softmax rows [queries, keys], the mean over steps, heads and (without `block`) blocks; each sums to 1.
 
-        name: "video_to_audio", "audio_to_video", "video_text" or "audio_text"; in the last two the keys are the first
-        256 text positions and, last, all others together. Appended keyframe tokens are among the video tokens.
+        name: "video_to_audio", "audio_to_video", "video_text", "audio_text" or "video_reference". In those of text the
+        keys are the first 256 text positions and, last, all others together. Appended tokens, of keyframes and
+        references, are among the video tokens; "video_reference" has the clip's own as queries and those appended as
+        keys, so that its rows sum to the share of attention that goes there.
 
         Raises ValueError where nothing was captured under that name and block.
         """
@@ -97,7 +108,7 @@ def capture_attention(
     """Capture attention of every run inside the block; see the module. `capture_bytes` says what it takes.
 
     blocks: indices of transformer blocks, all if left out. heads: "mean", or the indices of those to average.
-    kinds: of "video_to_audio", "audio_to_video" and "text".
+    kinds: of "video_to_audio", "audio_to_video", "text" and, unless it is asked for left out, "reference".
 
     Raises ValueError for blocks, heads or kinds that the model lacks, or none. The model is as before when the block
     ends, also by an error.
@@ -107,7 +118,7 @@ def capture_attention(
     chosen = range(count) if blocks is None else listed("blocks", blocks)
     # Each once: a block recorded twice would count double.
     chosen = tuple(dict.fromkeys(whole_number("blocks", block, least=0, most=count - 1) for block in chosen))
-    kinds = tuple(dict.fromkeys(choice("kinds", kind, KINDS) for kind in listed("kinds", kinds)))
+    kinds = tuple(dict.fromkeys(choice("kinds", kind, MODULES) for kind in listed("kinds", kinds)))
     maps = AttentionMaps(chosen, kinds, session.pipe.tokenizer)
     recorder = _Recorder(maps, _checked_heads(heads, transformer.config.num_attention_heads))
     replaced = []
@@ -143,10 +154,12 @@ def capture_bytes(
     kept_text = min(MAX_TEXT_TOKENS, text_tokens) + 1
     pairs = {"video_to_audio": video_tokens * audio_tokens, "audio_to_video": video_tokens * audio_tokens}
     pairs["text"] = (video_tokens + audio_tokens) * kept_text
+    pairs["reference"] = video_tokens * video_tokens // 4  # at most, where half of them are the reference's
     inner = config["num_attention_heads"] * config["attention_head_dim"]
     audio_inner = config["audio_num_attention_heads"] * config["audio_attention_head_dim"]
     keys = {"video_to_audio": video_tokens * audio_inner, "audio_to_video": audio_tokens * audio_inner}
     keys["text"] = text_tokens * inner
+    keys["reference"] = video_tokens * inner
     num_blocks = config["num_layers"] if num_blocks is None else num_blocks
     kept = 4 * num_blocks * sum(pairs[kind] for kind in kinds)
     return kept + 3 * CHUNK_BYTES + 16 * max((keys[kind] for kind in kinds), default=0)
@@ -184,6 +197,9 @@ class _Recorder(ModelHook):
 
     @torch.no_grad()
     def record(self, name: str, block: int, attention: Any, inputs: tuple[Any, Any, Any, Any, Any]) -> None:
+        if name == REFERENCE:
+            self._record_reference(name, block, attention, inputs)
+            return
         is_text = name.endswith("text")
         for first, rows in softmax_rows(attention, *inputs, self.heads):
             if is_text:
@@ -193,6 +209,18 @@ class _Recorder(ModelHook):
                 num_queries = inputs[0].shape[1]
                 self.maps.sums[name, block] = np.zeros((num_queries, rows.shape[1]), np.float32)
             self.maps.sums[name, block][first : first + len(rows)] += rows.cpu().numpy()
+
+    def _record_reference(self, name: str, block: int, attention: Any, inputs: tuple[Any, Any, Any, Any, Any]) -> None:
+        hidden_states, _, *others = inputs
+        grid = self.maps.grid
+        assert grid is not None  # pre_forward came first
+        cells, beside = grid.cells.shape[1], grid.appended.shape[1]
+        if not beside:
+            return
+        total = self.maps.sums.setdefault((name, block), np.zeros((cells, beside), np.float32))
+        for first, rows in softmax_rows(attention, hidden_states, hidden_states, *others, self.heads):
+            of_clip = rows[: max(cells - first, 0), cells:]
+            total[first : first + len(of_clip)] += of_clip.cpu().numpy()
 
 
 class _RecordingProcessor:
@@ -212,11 +240,12 @@ class _RecordingProcessor:
         attention_mask: torch.Tensor | None = None,
         query_rotary_emb: tuple[torch.Tensor, torch.Tensor] | None = None,
         key_rotary_emb: tuple[torch.Tensor, torch.Tensor] | None = None,
+        **perturbed: Any,
     ) -> torch.Tensor:
         inputs = (hidden_states, encoder_hidden_states, attention_mask, query_rotary_emb, key_rotary_emb)
         if self._recorder.counts:
             self._recorder.record(self._name, self._block, attn, inputs)
-        return self._replaced(attn, *inputs)
+        return self._replaced(attn, *inputs, **perturbed)
 
 
 def _checked_heads(heads: str | Sequence[int], count: int) -> list[int]:
@@ -231,13 +260,22 @@ def _grid_of(video_coords: torch.Tensor, audio_coords: torch.Tensor) -> TokenGri
     video, audio = video_coords[0].float().cpu().numpy(), audio_coords[0, 0].float().cpu().numpy()
     height, width = (len(np.unique(video[axis, :, 0])) for axis in (1, 2))
     spans = video[0, :: height * width]
-    # Frames of the clip follow each other without a gap; appended keyframes, which lie inside it, do not.
+    # Frames of the clip follow each other without a gap; what is appended, which lies inside it, does not.
     follows = np.append(True, np.isclose(spans[1:, 0], spans[:-1, 1], atol=1e-4))
     count = len(spans) if follows.all() else int(np.argmin(follows))
+    cells = count * height * width
     return TokenGrid(
-        (count, height, width), np.append(spans[:1, 0], spans[:count, 1]), np.append(audio[:1, 0], audio[:, 1])
+        (count, height, width),
+        np.append(spans[:1, 0], spans[:count, 1]),
+        np.append(audio[:1, 0], audio[:, 1]),
+        video[:, :cells],
+        video[:, cells:],
     )
 
 
 def _same_size(a: TokenGrid, b: TokenGrid) -> bool:
-    return a.video_shape == b.video_shape and len(a.audio_edges_s) == len(b.audio_edges_s)
+    return (a.video_shape, a.appended.shape, a.audio_edges_s.shape) == (
+        b.video_shape,
+        b.appended.shape,
+        b.audio_edges_s.shape,
+    )

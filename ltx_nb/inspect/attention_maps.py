@@ -1,4 +1,5 @@
-"""Maps of captured attention: when sound and picture look at each other, where at a moment, and where at a word.
+"""Maps of captured attention: when sound and picture look at each other, where at a moment, where at a word, and how
+much of the picture's goes to references.
 
 Knows `AttentionMaps`, no model.
 """
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ltx_nb.checks import choice, finite_number, text
-from ltx_nb.inspect.attention import AttentionMaps
+from ltx_nb.inspect.attention import REFERENCE, AttentionMaps
 
 CROSS_MODAL = ("video_to_audio", "audio_to_video")
 
@@ -61,6 +62,39 @@ class WordMap:
     video_edges_s: np.ndarray
     audio_edges_s: np.ndarray
     chance: float
+
+
+@dataclass(frozen=True, eq=False)
+class ReferenceMap:
+    """Attention of each video cell to the references: heat [F, H, W], the share that goes there, at edges_s [F + 1].
+
+    own_place: how much of that falls on tokens which overlap the cell in time and place, in the mean over cells, each
+    by its share; chance: what it would be if all of the references' tokens were looked at alike.
+    """
+
+    heat: np.ndarray
+    edges_s: np.ndarray
+    own_place: float
+    chance: float
+
+
+def reference_map(maps: AttentionMaps, block: int | None = None) -> ReferenceMap:
+    """Attention of the clip to its references, and to keyframes where it has some.
+
+    Raises ValueError where it was not captured: `capture_attention(session, kinds=["reference"])` does, of a request
+    that has references.
+    """
+    rows, grid = maps.rows(REFERENCE, block), maps.grid
+    overlap = np.ones(rows.shape, bool)
+    for cells, appended in zip(grid.cells, grid.appended, strict=True):
+        overlap &= (cells[:, None, 0] < appended[None, :, 1]) & (cells[:, None, 1] > appended[None, :, 0])
+    share = rows.sum(1)
+    return ReferenceMap(
+        heat=share.reshape(grid.video_shape),
+        edges_s=grid.video_edges_s,
+        own_place=float((rows * overlap).sum() / rows.sum()),
+        chance=float((share * overlap.mean(1)).sum() / share.sum()),
+    )
 
 
 def time_map(maps: AttentionMaps, kind: str, block: int | None = None) -> TimeMap:

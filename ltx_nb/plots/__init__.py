@@ -27,6 +27,7 @@ _MODULE_OF = {
     "plans": "memory",
     "precision_report": "precision",
     "preview_rgb": "latents",
+    "reference_map": "attention",
     "round_trip": "coding",
     "time_map": "attention",
     "training_log": "training",

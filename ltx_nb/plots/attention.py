@@ -1,4 +1,4 @@
-"""Figures of attention: time against time, a moment over the frames, a word over both lanes. Computes nothing."""
+"""Figures of attention: time against time, a moment, a word and a reference over the frames. Computes nothing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ltx_nb.plots.style import (
 from ltx_nb.shapes import VIDEO_TEMPORAL_COMPRESSION
 
 if TYPE_CHECKING:
-    from ltx_nb.inspect.attention_maps import MomentMap, TimeMap, WordMap
+    from ltx_nb.inspect.attention_maps import MomentMap, ReferenceMap, TimeMap, WordMap
 
 NUM_PICTURES = 6
 HEAT_ALPHA = 0.5
@@ -84,6 +84,24 @@ def word_map(result: WordMap, frames: np.ndarray, size_in: Size = (10, 4.2)) -> 
     legend(course)
     course.set(title=f"Attention to {result.word!r}", ylabel="share of attention")
     time_axis(course, [0, max(result.video_edges_s[-1], result.audio_edges_s[-1])])
+    return fig
+
+
+@styled
+def reference_map(result: ReferenceMap, frames: np.ndarray, size_in: Size = (10, 3.8)) -> Figure:
+    """Attention of the picture to its references: over frames, uint8 [F, H, W, 3], and over time."""
+    check_results("ReferenceMap", result)
+    fig = figure(size_in)
+    course = _over_frames(fig, result.heat, frames, result.edges_s)
+    steps(course, result.edges_s, result.heat.mean((1, 2)), "video", label="mean over the frame")
+    from_zero(course, result.heat.mean((1, 2)))
+    legend(course)
+    course.set(
+        title=f"Picture looks at the reference: {result.own_place:.0%} of that at its own place (by chance "
+        f"{result.chance:.0%})",
+        ylabel="share of attention",
+    )
+    time_axis(course, result.edges_s)
     return fig
 
 
