@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from ltx_nb import Clip, ClipRequest, Trace, inspect, planning, plots
-from ltx_nb.inspect.attention_maps import MomentMap, TimeMap, WordMap
+from ltx_nb.inspect.attention_maps import MomentMap, ReferenceMap, TimeMap, WordMap
 from ltx_nb.inspect.fidelity import RoundTrip, WorstPlace
 from ltx_nb.inspect.footprint import AudioFootprint, CellFootprint
 from ltx_nb.inspect.guidance import PASSES, GuidanceTerms, Term
@@ -170,6 +170,10 @@ def word_map():
     return plots.word_map, [word, SCENE.frames()]
 
 
+def reference_map():
+    return plots.reference_map, [ReferenceMap(HEAT, VIDEO_EDGES_S, 0.62, 0.01), SCENE.frames()]
+
+
 def guidance_terms():
     steps = np.arange(8)
     terms = {name: Term(np.abs(noise(8, seed=n)) * 0.2, np.tanh(noise(8, seed=n))) for n, name in enumerate(PASSES)}
@@ -251,6 +255,7 @@ CASES = [
     moment_map,
     moment_map_of_one_frame,
     word_map,
+    reference_map,
     latent_stats,
     latent_stats_of_one_latent,
     latent_stats_with_many_odd_channels,

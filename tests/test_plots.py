@@ -182,7 +182,7 @@ def test_figures_made_by_hand_take_the_style():
     "name", sorted(set(plots.__all__) - {"clips", "contact_sheet", "plan", "plans", "training_log", "use_style"})
 )
 def test_what_was_not_inspected_is_refused(name):
-    frames = [SCENE.frames()] if name in ("moment_map", "word_map") else []
+    frames = [SCENE.frames()] if name in ("moment_map", "reference_map", "word_map") else []
     with pytest.raises(ValueError, match=r"this draws \w+, which ltx_nb.inspect gives, not ndarray; inspect it first"):
         getattr(plots, name)(VIDEO, *frames)
 

@@ -15,7 +15,7 @@ from PIL import Image
 from ltx_nb import media, shapes
 from ltx_nb.clip import Clip
 from ltx_nb.media import Media
-from ltx_nb.request import ClipRequest, Given, Source
+from ltx_nb.request import ClipRequest, Given, Reference, Source
 from ltx_widgets import Timeline
 from ltx_widgets.timeline.source_preview import MOST_THUMBNAILS, THUMBNAIL_HEIGHT_PX, facts_of, preview_of
 from ltx_widgets.timeline.still import WIDTH_PX
@@ -54,7 +54,20 @@ def random_request(draw):
         item.lane == "video" and item.span_s(frame_rate)[0] < 1 / frame_rate for item in given
     ):
         given.append(Given("video", SOURCES[0], strength=0.75))
-    return ClipRequest("a ball", width=64, height=64, num_frames=num_frames, frame_rate=frame_rate, given=given, seed=7)
+    references = [
+        Reference(draw.choice(SOURCES), 8 * draw.randint(0, num_frames // 8) + 1, strength=draw.choice((1.0, 0.5)))
+        for _ in range(draw.choice((0, 0, 1, 2)))
+    ]
+    return ClipRequest(
+        "a ball",
+        width=64,
+        height=64,
+        num_frames=num_frames,
+        frame_rate=frame_rate,
+        given=given,
+        references=references,
+        seed=7,
+    )
 
 
 @pytest.fixture
@@ -161,6 +174,10 @@ def test_a_refused_edit_says_why_and_changes_nothing(sent):
         ({"given": [{"lane": "smell", "source": "a" * 64}]}, "lane='smell' is not one of video, audio"),
         ({"given": [{"lane": "video", "source": "a" * 64, "path": "/etc"}]}, "given has no 'path'"),
         ({"given": [{"lane": "audio", "source": "a" * 64, "end_s": 9}]}, "is past the end of the clip"),
+        ({"references": [{"source": "00"}]}, "source '00' is not known here; add it with add_source(...)"),
+        ({"references": [{"source": "a" * 64, "lane": "video"}]}, "references has no 'lane'"),
+        ({"references": [{"source": "a" * 64, "num_frames": 57}]}, "references[0] has 57 frames and the clip 49"),
+        ({"references": [{"source": "a" * 64, "strength": 2}]}, "strength=2"),
     ],
 )
 def test_an_untrusted_value_is_refused(value, message, sent):

@@ -93,12 +93,10 @@ def reference_map(result: ReferenceMap, frames: np.ndarray, size_in: Size = (10,
     check_results("ReferenceMap", result)
     fig = figure(size_in)
     course = _over_frames(fig, result.heat, frames, result.edges_s)
-    steps(course, result.edges_s, result.heat.mean((1, 2)), "video", label="mean over the frame")
+    steps(course, result.edges_s, result.heat.mean((1, 2)), "video")  # the mean over the frame
     from_zero(course, result.heat.mean((1, 2)))
-    legend(course)
     course.set(
-        title=f"Picture looks at the reference: {result.own_place:.0%} of that at its own place (by chance "
-        f"{result.chance:.0%})",
+        title=f"Video looks at reference: {result.own_place:.0%} at its own place (by chance {result.chance:.0%})",
         ylabel="share of attention",
     )
     time_axis(course, result.edges_s)

@@ -1,4 +1,4 @@
-// The Timeline widget: two lanes on one time axis, and below them what the model sees.
+// The Timeline widget: two lanes on one time axis, below them references, and what the model sees.
 import { bytesOf } from "./lib/bytes.mjs";
 import { createDesk } from "./lib/desk.mjs";
 import { createDisposer, h, showError, widgetRoot } from "./lib/dom.mjs";
@@ -12,6 +12,7 @@ import { createGhost } from "./timeline/ghost.mjs";
 import { createMediaTools, landingText } from "./timeline/media_tools.mjs";
 import { LANES, duration_s, maskSummary, sourceLength_s } from "./timeline/draft.mjs";
 import { landing } from "./timeline/edits.mjs";
+import { createReferences } from "./timeline/references.mjs";
 import { createMaskRow, createRuler } from "./timeline/ruler.mjs";
 import { createToolbar } from "./timeline/toolbar.mjs";
 
@@ -58,7 +59,12 @@ function render({ model, el }) {
   const cursor = h("div", { class: "ltx-timeline-cursor", "aria-hidden": "true" });
   const outside = h("div", { class: "ltx-timeline-outside", "aria-hidden": "true" });
   const chosen = h("div", { class: "ltx-timeline-chosen", "aria-hidden": "true" });
-  const rows = [...LANES.map((lane) => lanes[lane].element), ...LANES.map((lane) => masks[lane].element)];
+  const references = createReferences(editor, sources, disposer);
+  const rows = [
+    ...LANES.map((lane) => lanes[lane].element),
+    references.element,
+    ...LANES.map((lane) => masks[lane].element),
+  ];
   const track = h("div", { class: "ltx-timeline-track" }, ruler.element, ...rows, chosen, outside, end, cursor);
   const scroller = h("div", { class: "ltx-timeline-scroller" }, track);
   const gutter = h(
@@ -67,6 +73,7 @@ function render({ model, el }) {
     ...["seconds", "frames", "latents"].map((unit) => h("span", { class: "ltx-timeline-unit" }, unit)),
     h("span", { "data-lane": "video" }, "Video"),
     h("span", { "data-lane": "audio" }, "Audio"),
+    references.label,
     h("span", { class: "ltx-timeline-sees" }, "Model sees"),
   );
 
@@ -136,6 +143,7 @@ function render({ model, el }) {
       lanes[lane].draw(draft, now, editor.selected?.key, sources, previews);
       masks[lane].draw(draft, now);
     }
+    references.draw(draft, now);
     if (lost && focused.isConnected) focused.focus({ preventScroll: true });
     else if (lost) lanes[lost.lane].focusAt(draft, now.toSeconds(lost.left_px));
     const end_px = now.toPx(duration_s(draft));

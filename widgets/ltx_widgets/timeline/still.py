@@ -20,6 +20,7 @@ _LANE_PX = 84
 _MASK_PX = 28
 _GAP_PX = 16
 _LINE_PX = 40
+_REFERENCE_PX = 36
 
 # As in ltx_nb.plots.style, on a light ground of its own.
 _COLOURS = {"video": "#0072B2", "audio": "#D55E00"}
@@ -28,8 +29,10 @@ _INK, _QUIET, _GROUND = "#1a1a1a", "#767676", "#ffffff"
 
 
 def still_png(request: ClipRequest) -> bytes:
-    """A PNG, WIDTH_PX wide: two lanes with what is given, a ruler in seconds, and a row of latents for each lane."""
-    height_px = _LINE_PX + 2 * (_LANE_PX + _MASK_PX + _GAP_PX) + _GAP_PX
+    """A PNG, WIDTH_PX wide: two lanes with what is given, a ruler in seconds, and a row of latents for each lane; below
+    them a strip for each reference."""
+    references_px = len(request.references) * _REFERENCE_PX
+    height_px = _LINE_PX + 2 * (_LANE_PX + _MASK_PX + _GAP_PX) + references_px + _GAP_PX
     image = Image.new("RGB", (WIDTH_PX, height_px), _GROUND)
     draw = ImageDraw.Draw(image)
     font = ImageFont.load_default(22)
@@ -40,6 +43,11 @@ def still_png(request: ClipRequest) -> bytes:
         _draw_lane(draw, request, lane, top_px)
         _draw_mask(draw, request, lane, top_px + _LANE_PX + 4)
         top_px += _LANE_PX + _MASK_PX + _GAP_PX
+    for reference in request.references:
+        draw.text((_GAP_PX, top_px + _REFERENCE_PX / 2 - 4), "reference", _QUIET, font, anchor="lm")
+        end_px = _x_px(request, reference.num_frames / request.frame_rate)
+        draw.rectangle((_x_px(request, 0), top_px, end_px, top_px + _REFERENCE_PX - 8), "#e6e6e6", _QUIET, 2)
+        top_px += _REFERENCE_PX
     file = io.BytesIO()
     image.quantize(32).save(file, "PNG", optimize=True)
     return file.getvalue()

@@ -1,7 +1,7 @@
 """Timeline: what a request is given on its two lanes, and what the model sees of it, edited in the browser.
 
-Takes any ClipRequest and gives it back with what was edited: length, size, rate and given items; everything else passes
-through. Sources stay on this side, the browser knows them by their SHA-256 and small previews.
+Takes any ClipRequest and gives it back with what was edited: length, size, rate, given items and references; everything
+else passes through. Sources stay on this side, the browser knows them by their SHA-256 and small previews.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import traitlets
 
 from ltx_nb.checks import items, keys, text
 from ltx_nb.clip import Clip
-from ltx_nb.request import ClipRequest, Given
+from ltx_nb.request import ClipRequest, Given, Reference
 from ltx_nb.source import EMBED_LIMIT_BYTES, Source
 from ltx_nb.whole_files import whole_file
 from ltx_widgets.base import KitWidget
@@ -28,12 +28,14 @@ from ltx_widgets.timeline.source_preview import facts_of, preview_of
 from ltx_widgets.timeline.still import still_png
 from ltx_widgets.uploads import upload_folder
 
-EDITED = ("width", "height", "crop_width", "crop_height", "num_frames", "frame_rate", "two_stage", "given")
+PLAIN = ("width", "height", "crop_width", "crop_height", "num_frames", "frame_rate", "two_stage")
+EDITED = (*PLAIN, "given", "references")
 GIVEN = tuple(field.name for field in fields(Given))
+REFERENCE = tuple(field.name for field in fields(Reference))
 
 
 class Timeline(KitWidget):
-    """An editor of the fields EDITED of a ClipRequest, as two lanes on one time axis.
+    """An editor of the fields EDITED of a ClipRequest, as two lanes and a row of references on one time axis.
 
     request: what to start from; by default nothing is given and everything generated.
     media: clips, files' paths or Sources to have at hand, besides those that the request is given.
@@ -45,7 +47,7 @@ class Timeline(KitWidget):
     _name = "timeline"
 
     value = traitlets.Dict().tag(sync=True)
-    """The request's fields EDITED, as in ClipRequest.to_dict(), but each given source as its SHA-256."""
+    """The request's fields EDITED, as in ClipRequest.to_dict(), but each source as its SHA-256."""
 
     sources = traitlets.List(traitlets.Dict()).tag(sync=True)
     """What can be given: {sha256, name} and what `source_preview.facts_of` says, or {error} of what cannot be read."""
@@ -81,7 +83,7 @@ class Timeline(KitWidget):
     def request(self, request: ClipRequest) -> None:
         if not isinstance(request, ClipRequest):
             raise ValueError(f"request is a {type(request).__name__}; give a ClipRequest, such as clip.request")
-        for item in request.given:
+        for item in (*request.given, *request.references):
             self._know(item.source)
         self._keep_given(request)
         self._base = request
@@ -127,7 +129,7 @@ class Timeline(KitWidget):
 
     def _keep_given(self, request: ClipRequest) -> None:
         """Keep what a request was given once, since undo may bring it back."""
-        for item in request.given:
+        for item in (*request.given, *request.references):
             self._keep(item.source.sha256)
 
     def _keep(self, sha256: str) -> None:
@@ -213,18 +215,28 @@ class Timeline(KitWidget):
     def _edited(self, value: Mapping[str, Any]) -> ClipRequest:
         if not value:
             return self._base
-        given = [self._given(item) for item in items("given", value["given"], dict)]
-        return self._base.replace(**{**value, "given": tuple(given)})
+        given = tuple(
+            Given(**self._with_source("given", item, GIVEN, ("lane", "source")))
+            for item in items("given", value["given"], dict)
+        )
+        references = tuple(
+            Reference(**self._with_source("references", item, REFERENCE, ("source",)))
+            for item in items("references", value["references"], dict)
+        )
+        return self._base.replace(**{**value, "given": given, "references": references})
 
-    def _given(self, item: Mapping[str, Any]) -> Given:
-        keys("given", item, GIVEN, required=("lane", "source"))
+    def _with_source(
+        self, name: str, item: Mapping[str, Any], known: tuple[str, ...], required: tuple[str, ...]
+    ) -> dict[str, Any]:
+        """An item of the browser's, with the source that its SHA-256 stands for."""
+        keys(name, item, known, required=required)
         source = self._known.get(text("source", item["source"]))
         if source is None:
             names = ", ".join(entry["name"] for entry in self.sources) or "none"
             raise ValueError(
                 f"source {item['source'][:12]!r} is not known here; add it with add_source(...); there: {names}"
             )
-        return Given(**{**item, "source": source})
+        return {**item, "source": source}
 
     def _still(self) -> bytes:
         return still_png(self.request)
@@ -233,14 +245,20 @@ class Timeline(KitWidget):
         request = self.request
         count = Counter(item.lane for item in request.given)
         given = ", ".join(f"{lane} given {count[lane]}" for lane in ("video", "audio"))
+        if request.references:
+            given += f", {len(request.references)} looked at"
         length = f"{request.num_frames} frames at {request.frame_rate:g}/s, {request.duration_s:.2f} s"
         return f"Timeline({length}; {given})"
 
 
 def plain_value(request: ClipRequest) -> dict[str, Any]:
     """The fields EDITED of a request, with each source as its SHA-256."""
-    given = [{name: getattr(item, name) for name in GIVEN} | {"source": item.source.sha256} for item in request.given]
-    return {name: getattr(request, name) for name in EDITED} | {"given": given}
+
+    def plain(items: Iterable[Any], names: tuple[str, ...]) -> list[dict[str, Any]]:
+        return [{name: getattr(item, name) for name in names} | {"source": item.source.sha256} for item in items]
+
+    of_sources = {"given": plain(request.given, GIVEN), "references": plain(request.references, REFERENCE)}
+    return {name: getattr(request, name) for name in PLAIN} | of_sources
 
 
 def _kind(facts: Mapping[str, Any]) -> str:

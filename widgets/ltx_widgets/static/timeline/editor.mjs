@@ -4,6 +4,7 @@
 import { newId } from "../lib/bytes.mjs";
 import { createHistory } from "../lib/undo.mjs";
 import { duration_s, parts } from "./draft.mjs";
+import { withReferencesInside } from "./references.mjs";
 
 // lengths_s(sha256, lane): how long a source is; onChange() after every change of state.
 export function createEditor(model, disposer, lengths_s, onChange) {
@@ -71,7 +72,8 @@ export function createEditor(model, disposer, lengths_s, onChange) {
       onChange();
     },
     // Make a draft the value. Nothing happens for the one that is.
-    commit(draft) {
+    commit(edited) {
+      const draft = withReferencesInside(edited);
       dragged = null;
       if (isSame(draft, history.present)) return onChange();
       history.push(draft);

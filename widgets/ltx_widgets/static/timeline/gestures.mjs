@@ -62,6 +62,7 @@ export function addGestures(editor, board, view, disposer) {
       const before = editor.draft;
       return follow(event, (delta_s) => resized(before, before.num_frames + delta_s * before.frame_rate));
     }
+    if (event.target.closest(".ltx-timeline-references")) return;
     const part = partOf(event.target);
     editor.select(part);
     if (!part) return;

@@ -4,6 +4,7 @@ import { button, field, h } from "../lib/dom.mjs";
 import { secondsText } from "../lib/time.mjs";
 import { cutBy, landing, withImage, withUnit } from "./edits.mjs";
 import { LANES, sourceLength_s } from "./draft.mjs";
+import { withReference } from "./references.mjs";
 import { STARTS, hasWhat } from "./starts.mjs";
 
 const ACCEPTED = { video: "video/*", audio: "audio/*,video/*", any: "image/*,video/*,audio/*" };
@@ -63,6 +64,10 @@ export function createMediaTools(model, editor, sources, disposer, { ghost, say,
   function use(wanted, source) {
     const start = STARTS.find(({ name }) => name === wanted.start);
     editor.select(null);
+    if (wanted.isReference) {
+      editor.commit(withReference(editor.draft, source));
+      return say(`${source.name} is looked at, and no part of the clip`);
+    }
     if (start) return editor.commit(start.draft(editor.draft, source, retakeSpan_s()));
     const { draft, options } = editor;
     const text = landingText(draft, landingOf(draft, source, wanted.time_s, options.snap));
@@ -115,8 +120,11 @@ export function createMediaTools(model, editor, sources, disposer, { ghost, say,
     return control;
   });
   const insert = button("Insert at cursor");
+  const look = button("As reference");
+  look.title = "Looked at while the clip is made, and no part of it: for IC-LoRAs, which follow it";
   const add = button("Add file…");
   disposer.listen(insert, "click", () => use({ time_s: editor.cursor_s }, chosen()));
+  disposer.listen(look, "click", () => use({ isReference: true }, chosen()));
   const showLanding = () => {
     if (chosen() && !insert.disabled) ghost(landingOf(editor.draft, chosen(), editor.cursor_s, editor.options.snap));
   };
@@ -130,6 +138,7 @@ export function createMediaTools(model, editor, sources, disposer, { ghost, say,
       { class: "ltx-row ltx-timeline-sources" },
       field("Source", select),
       insert,
+      look,
       add,
       progress,
       input,
@@ -142,6 +151,7 @@ export function createMediaTools(model, editor, sources, disposer, { ghost, say,
       const readable = [...sources.values()].filter((source) => !source.error);
       const names = readable.map(({ sha256, name }) => `${sha256} ${name}`).join();
       select.disabled = insert.disabled = !readable.length;
+      look.disabled = !chosen()?.num_frames || Boolean(chosen().error);
       if (names !== listed) {
         listed = names;
         const options = readable.map(({ sha256, name }) => h("option", { value: sha256 }, name));

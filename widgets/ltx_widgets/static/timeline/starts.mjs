@@ -20,7 +20,7 @@ export const STARTS = [
   { name: "retake", label: "Retake", needs: "video", draft: retaken },
   { name: "foley", label: "Foley", needs: "video", draft: foley },
   { name: "audio-to-video", label: "Audio to video", needs: "audio", draft: audioToVideo },
-  { name: "clear", label: "Clear", needs: null, draft: (draft) => ({ ...draft, given: [] }) },
+  { name: "clear", label: "Clear", needs: null, draft: (draft) => ({ ...draft, given: [], references: [] }) },
 ];
 
 export function hasWhat(source, needs) {
