@@ -105,7 +105,7 @@ def test_a_dora_cannot_be_of_one_stage(tmp_path):
     rows, columns = transformer().get_submodule(LAYERS[0]).weight.shape
     tensors = {"lora_A.weight": (RANK, columns), "lora_B.weight": (rows, RANK), "dora_scale": (rows, 1)}
     save_file({f"{name}.{part}": torch.ones(shape) for part, shape in tensors.items()}, path)
-    with pytest.raises(WeightsError, match="a LoRA of one stage has pairs of down and up alone"):
+    with pytest.raises(WeightsError, match="a LoRA of one stage, or of one run, has pairs of down and up alone"):
         switched_loras(transformer(), [path])
 
 

@@ -277,3 +277,41 @@ def test_the_models_defaults_are_told():
 def test_a_repr_names_the_request_and_no_address():
     prompt = Prompt(value={"prompt": "a ball", "seed": 4})
     assert repr(prompt) == "Prompt('a ball', 128x128 px, 49 frames at 24/s, seed 4)"
+
+
+LORAS = [{"path": "/loras/bells.safetensors", "trigger": "RINGING"}, {"path": "/loras/edges.safetensors"}]
+
+
+def test_loras_are_chosen_with_their_strength_and_their_paths_stay_here():
+    prompt = Prompt(loras=LORAS)
+    assert [(one["name"], one["trigger"], one["strength"]) for one in prompt.loras] == [
+        ("bells.safetensors", "RINGING", None),
+        ("edges.safetensors", "", None),
+    ]
+    assert "/loras" not in json.dumps(prompt.get_state()["loras"])
+    prompt._receive(prompt, {"type": "lora", "index": 1, "strength": 0.8}, [])
+    assert prompt.chosen_loras == [("/loras/edges.safetensors", 0.8)]
+    prompt._receive(prompt, {"type": "lora", "index": 1, "strength": None}, [])
+    assert prompt.chosen_loras == []
+
+
+@pytest.mark.parametrize(
+    "message, reason",
+    [
+        ({"index": 2, "strength": 1}, "index=2"),
+        ({"index": 0, "strength": 9}, "strength=9"),
+        ({"index": 0, "strength": "much"}, "strength='much'"),
+        ({"index": 0}, "lora needs 'strength', which is missing"),
+        ({"index": 0, "strength": 1, "path": "/etc/passwd"}, "lora has no 'path'"),
+    ],
+)
+def test_what_a_browser_says_of_loras_is_checked(message, reason):
+    prompt = Prompt(loras=LORAS)
+    prompt._receive(prompt, {"type": "lora"} | message, [])
+    assert reason in prompt.error and prompt.chosen_loras == []
+
+
+def test_a_browser_adds_no_lora():
+    prompt = Prompt(loras=LORAS)
+    prompt.set_state({"loras": [*prompt.loras, {"name": "x", "strength": 1}]})
+    assert "LoRAs are given when the prompt is made" in prompt.error and len(prompt.loras) == 2

@@ -7,8 +7,11 @@ import io
 import ipywidgets
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import save_file
 
+from ltx_nb.loading import use_loras
 from ltx_nb.pipeline.preview import Preview
 from ltx_nb.request import ClipRequest, Sampling
 from ltx_widgets import studio
@@ -70,6 +73,27 @@ def test_previews_are_sent_while_it_runs(made):
     kinds = kinds_sent(made.player, run)
     assert kinds.count("live") == 2 and kinds[-1] == "live_end"
     assert not any(line["kind"] == "warning" for line in made.run_panel.log)
+
+
+def test_the_loras_that_are_on_count_in_the_next_run(session, tmp_path):
+    side = session.pipe.transformer.transformer_blocks[0].attn1.to_q.in_features
+    layer, draw = "diffusion_model.transformer_blocks.0.attn1.to_q", torch.Generator().manual_seed(0)
+    tensors = {
+        f"{layer}.lora_A.weight": torch.randn(4, side, generator=draw),
+        f"{layer}.lora_B.weight": torch.randn(side, 4, generator=draw),
+    }
+    save_file(tensors, tmp_path / "style.safetensors")
+    made = studio(session, REQUEST, loras=[tmp_path / "style.safetensors"])
+    clips = []
+    try:
+        for strength in (None, 1.0, None):
+            made.prompt._receive(made.prompt, {"type": "lora", "index": 0, "strength": strength}, [])
+            made.run_panel.generate()
+            assert made.run_panel.wait(LONG_S) and made.run_panel.error == ""
+            clips.append(made.clip.frames)
+    finally:
+        use_loras(session, ())
+    assert np.array_equal(clips[0], clips[2]) and not np.array_equal(clips[0], clips[1])
 
 
 def test_cancel_leaves_the_session_ready(session):

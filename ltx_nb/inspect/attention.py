@@ -211,14 +211,15 @@ class _Recorder(ModelHook):
             self.maps.sums[name, block][first : first + len(rows)] += rows.cpu().numpy()
 
     def _record_reference(self, name: str, block: int, attention: Any, inputs: tuple[Any, Any, Any, Any, Any]) -> None:
-        hidden_states, _, *others = inputs
+        hidden_states, _, mask, query_rotary_emb, key_rotary_emb = inputs
         grid = self.maps.grid
         assert grid is not None  # pre_forward came first
         cells, beside = grid.cells.shape[1], grid.appended.shape[1]
         if not beside:
             return
         total = self.maps.sums.setdefault((name, block), np.zeros((cells, beside), np.float32))
-        for first, rows in softmax_rows(attention, hidden_states, hidden_states, *others, self.heads):
+        own = (hidden_states, hidden_states, mask, query_rotary_emb, key_rotary_emb)
+        for first, rows in softmax_rows(attention, *own, self.heads):
             of_clip = rows[: max(cells - first, 0), cells:]
             total[first : first + len(of_clip)] += of_clip.cpu().numpy()
 

@@ -28,6 +28,7 @@ from ltx_nb.loading.loras import LoraSource, listed, parameters_of_loras, refere
 from ltx_nb.loading.model_files import Located, converted_folder, files_of, located, stage_2_lora_of, to_download
 from ltx_nb.loading.official import read_upscalers
 from ltx_nb.loading.place import change_weights, place
+from ltx_nb.loading.session_loras import LoraNotes, found_loras, lora_notes, use_loras
 from ltx_nb.loading.single_file import single_file_components
 from ltx_nb.loading.text_encoder import read_text_encoder
 from ltx_nb.pipeline.blocks import ClipBlocks
@@ -41,6 +42,8 @@ from ltx_nb.planning.presets import ALL_BLOCKS, COMPUTES, Preset
 from ltx_nb.planning.storage import needs_int8_files
 from ltx_nb.request import DEFAULT_UPSCALER
 from ltx_nb.running.products import can_multiply
+
+__all__ = ["LoraNotes", "found_loras", "load", "lora_notes", "use_loras"]
 
 OFFLOADS = ("none", "ram", "disk")
 BLOCK_SOURCES = OFFLOADS[1:]

@@ -112,10 +112,29 @@ def switched_loras(transformer: torch.nn.Module, sources: Sequence[LoraSource]) 
     """
     if reference_factor(sources) is not None:
         raise WeightsError("an IC-LoRA follows references in every stage; nearest: give it to loras")
-    changes = _changes({"transformer": transformer}, sources, passed_over=("connectors",))
+    return beside_weights(transformer, plain_changes(transformer, sources, passed_over=("connectors",)))
+
+
+def plain_changes(
+    transformer: torch.nn.Module, sources: Sequence[LoraSource], passed_over: tuple[str, ...] = ()
+) -> dict[str, list[LoraLayer]]:
+    """Changes that LoRAs make to the transformer's layers, as pairs of down and up alone.
+
+    Raises WeightsError for DoRA and LoKr, which are no plain sum, and for a change of another component unless it is
+    passed over.
+    """
+    changes = _changes({"transformer": transformer}, sources, passed_over)
     for name, layers in changes.items():
         if any(set(layer.parts) - {DOWN, UP, ALPHA} for layer in layers):
-            raise WeightsError(f"{name} is changed by DoRA or LoKr; a LoRA of one stage has pairs of down and up alone")
+            raise WeightsError(
+                f"{name} is changed by DoRA or LoKr; a LoRA of one stage, or of one run, has pairs of down and up "
+                "alone; nearest: load(model, loras=[...])"
+            )
+    return changes
+
+
+def beside_weights(transformer: torch.nn.Module, changes: Mapping[str, list[LoraLayer]]) -> SwitchedLoras:
+    """Put `plain_changes` beside the weights of the transformer's layers."""
     switched = SwitchedLoras()
     for name, layers in changes.items():
         target = transformer.get_submodule(name.removeprefix("transformer."))
@@ -166,9 +185,7 @@ def _changes(
     changes: dict[str, list[LoraLayer]] = {}
     if not sources:
         return changes
-    names = LoraNames(
-        {part: [name for name, it in model.named_modules() if _is_layer(it)] for part, model in models.items()}
-    )
+    names = LoraNames({part: layers_of(model) for part, model in models.items()})
     for path, strength in map(path_and_scale, sources):
         for layer in _layers(path, names):
             if layer.name.partition(".")[0] in passed_over:
@@ -176,6 +193,11 @@ def _changes(
             _check(path, models, layer)
             changes.setdefault(layer.name, []).append(replace(layer, strength=strength))
     return changes
+
+
+def layers_of(model: torch.nn.Module) -> dict[str, Layer]:
+    """Layers of a model that a LoRA can change, by name."""
+    return {name: module for name, module in model.named_modules() if _is_layer(module)}
 
 
 def _float_weight(layer: Layer) -> torch.Tensor:

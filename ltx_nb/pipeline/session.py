@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -46,8 +46,9 @@ class Session(Verbs):
 
     pipe: the LTX2ModularPipeline; `print(session.pipe.blocks)` shows what it does. model: its catalogue entry.
     prompt_cache: where encoded prompts are looked up and kept, if anywhere. fit: how it was made to fit, if it was.
-    stage_2_loras: LoRAs that are on in second stages alone, if there are any. reference_downscale_factor: that of the
-    IC-LoRA in its weights, which follows references; None where it has none. upscalers: latent upscalers beside the
+    stage_2_loras: LoRAs that are on in second stages alone, if there are any. reference_downscale_factor: that of its
+    IC-LoRA, which follows references; None where it has none. loras: beside the weights and on in every stage, as
+    `use_loras` of `ltx_nb.loading` puts them there. upscalers: latent upscalers beside the
     pipe's own, by their names in `shapes.UPSCALINGS`.
     """
 
@@ -67,6 +68,8 @@ class Session(Verbs):
         self.fit = fit
         self.stage_2_loras = stage_2_loras
         self.reference_downscale_factor = reference_downscale_factor
+        self.loras: SwitchedLoras | None = None
+        self._factor_of_weights = reference_downscale_factor
         self.upscalers = dict(upscalers or {})
         self._scheduler = pipe.scheduler
         self._running = threading.Lock()
@@ -117,6 +120,22 @@ class Session(Verbs):
                 yield
             finally:
                 self._holder = None
+
+    def change_loras(self, made: Callable[[], SwitchedLoras | None], reference_downscale_factor: int | None) -> None:
+        """Take the LoRAs beside the weights away and have those that `made` puts there; between two runs.
+
+        Raises ValueError where an IC-LoRA in the weights wants references of another size.
+        """
+        own = self._factor_of_weights
+        if own is not None and reference_downscale_factor not in (None, own):
+            raise ValueError(
+                f"reference_downscale_factor={reference_downscale_factor} of a LoRA is not the {own} of the IC-LoRA "
+                "that is in this session's weights; nearest: load the model without that"
+            )
+        if self.loras is not None:
+            self.loras.remove()
+        self.loras = made()
+        self.reference_downscale_factor = own if own is not None else reference_downscale_factor
 
     def run(
         self,
@@ -246,8 +265,14 @@ class Session(Verbs):
         given.notes[:0] = notes
         return given, ends
 
-    def _loras_of(self, stage: Stage) -> AbstractContextManager[None]:
-        return self.stage_2_loras.on() if self.stage_2_loras and stage.number == 2 else nullcontext()
+    @contextmanager
+    def _loras_of(self, stage: Stage) -> Iterator[None]:
+        of_stage = self.stage_2_loras if stage.number == 2 else None
+        with ExitStack() as stack:
+            for loras in (self.loras, of_stage):
+                if loras is not None:
+                    stack.enter_context(loras.on())
+            yield
 
     def _check_guided_blocks(self, chosen: Sequence[int]) -> None:
         """Refuse blocks that the transformer has not: it would skip nothing, and the guidance cost its pass."""

@@ -1,12 +1,13 @@
 """LoRAs beside the weights of the layers that they change, added to what a layer gives while they are on.
 
-For LoRAs that count in one stage and not in another, where weights cannot be two things at once: streamed blocks and
-weights of one byte stay as they are, and a LoRA streams with its block. Knows layers and tensors; no files, no names.
+For LoRAs that count in one stage or run and not in the next, where weights cannot be two things at once: streamed
+blocks and weights of one byte stay as they are, and a LoRA streams with its block. Knows layers and tensors; no files,
+no names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -23,6 +24,7 @@ class SwitchedLoras:
 
     def __init__(self) -> None:
         self._is_on = False
+        self._undo: list[Callable[[], None]] = []
 
     def add(self, layer: nn.Module, down: torch.Tensor, up: torch.Tensor, scale: float) -> None:
         """Have `layer` give scale x up @ down @ x more. down: [rank, in]; up: [out, rank]."""
@@ -30,7 +32,19 @@ class SwitchedLoras:
         names = f"switched_down_{index}", f"switched_up_{index}"
         for name, tensor in zip(names, (down, up), strict=True):
             layer.register_parameter(name, nn.Parameter(tensor, requires_grad=False))
-        layer.register_forward_hook(partial(self._added, names, scale))
+        handle = layer.register_forward_hook(partial(self._added, names, scale))
+
+        def undo() -> None:
+            handle.remove()
+            for name in names:
+                delattr(layer, name)
+
+        self._undo.append(undo)
+
+    def remove(self) -> None:
+        """Take them off their layers, which are then as they were."""
+        while self._undo:
+            self._undo.pop()()
 
     @contextmanager
     def on(self) -> Iterator[None]:

@@ -140,6 +140,16 @@ class Scene:
 
     def frames(self) -> np.ndarray:
         """The picture: uint8 [F, H, W, 3]."""
+        back = np.array(BACKGROUNDS[self.background], dtype=np.float32)
+        front = np.array(COLOURS[self.colour], dtype=np.float32)
+        return np.round(back + self._cover() * (front - back)).astype(np.uint8)
+
+    def silhouette(self) -> np.ndarray:
+        """Where the object is, white on black: uint8 [F, H, W, 3]."""
+        return np.round(255 * self._cover()).astype(np.uint8).repeat(3, axis=-1)
+
+    def _cover(self) -> np.ndarray:
+        """How far the object covers each pixel: float32 [F, H, W, 1] in 0..1."""
         y, x = np.mgrid[0 : self.height, 0 : self.width].astype(np.float32) + 0.5
         centre = self.positions().astype(np.float32)
         dx = x[None] - centre[:, 0, None, None]
@@ -153,10 +163,7 @@ class Scene:
             slope = np.float32(1 / np.sqrt(5))
             inside = np.minimum(r - dy, (r + dy - 2 * np.abs(dx)) * slope)
         edge = EDGE * self.unit_px
-        cover = np.clip(inside / edge + 0.5, 0, 1)[..., None]
-        back = np.array(BACKGROUNDS[self.background], dtype=np.float32)
-        front = np.array(COLOURS[self.colour], dtype=np.float32)
-        return np.round(back + cover * (front - back)).astype(np.uint8)
+        return np.clip(inside / edge + 0.5, 0, 1)[..., None]
 
     def audio(self, shift_s: float = 0.0) -> np.ndarray:
         """The sound: float32 [2, N] in [-1, 1] at 48 kHz; `shift_s` > 0 makes every sound late by that much."""

@@ -144,3 +144,26 @@ def test_reload_finds_the_prompt(notebook, prompt):
 def test_looks(notebook, prompt):
     prompt.get_by_label("Prompt", exact=True).fill("a red ball bounces in a dark room, with a low thump each time")
     notebook.screenshots(prompt, "prompt")
+
+
+def test_a_lora_is_put_on_with_its_strength_and_its_word(notebook):
+    loras = "[{'path': 'bells.safetensors', 'trigger': 'RINGING'}, {'path': 'edges.safetensors', 'follows_reference': True}]"
+    notebook.run(f"from ltx_widgets import Prompt\nprompt = Prompt(loras={loras})\nprompt")
+    widget = notebook.page.locator(".ltx-prompt")
+    widget.get_by_label("Prompt", exact=True).fill("a ball")
+    opener = widget.get_by_role("button", name="LoRAs")
+    expect(opener).to_contain_text("none")
+    opener.click()
+    listed = widget.get_by_role("group", name="LoRAs")
+    listed.get_by_label("Use bells.safetensors").check()
+    notebook.wait_until("prompt.chosen_loras == [('bells.safetensors', 1.0)]")
+    listed.get_by_label("Strength of bells.safetensors").fill("0.5")
+    notebook.wait_until("prompt.chosen_loras == [('bells.safetensors', 0.5)]")
+    listed.get_by_role("button", name="RINGING").click()
+    notebook.wait_until("prompt.request.prompt == 'RINGING a ball'")
+    expect(opener).to_contain_text("bells 0.5")
+    expect(listed).to_contain_text("follows a reference")
+    notebook.screenshots(widget, "prompt_loras")
+    notebook.page.screenshot(path="/tmp/steer/prompt_open.png")
+    listed.get_by_label("Use bells.safetensors").uncheck()
+    notebook.wait_until("prompt.chosen_loras == []")

@@ -168,3 +168,25 @@ def test_reload_finds_the_draft(tiny_notebook, timeline):
 
 def test_looks(tiny_notebook, timeline):
     tiny_notebook.screenshots(timeline, "timeline")
+
+
+def test_a_reference_is_looked_at_with_its_strength_and_can_go(tiny_notebook):
+    """A third row, there while it holds something; no span of the clip is given."""
+    tiny_notebook.run("from ltx_widgets import Timeline\ntimeline = Timeline(media=[clip])\ntimeline")
+    widget = tiny_notebook.page.locator(".ltx-timeline")
+    row = widget.get_by_role("group", name="references")
+    expect(row).to_be_hidden()
+    widget.get_by_role("button", name="As reference").click()
+    asked = "[(it.num_frames, it.strength) for it in timeline.request.references]"
+    tiny_notebook.wait_until(f"{asked} == [(49, 1.0)]")
+    row.get_by_role("slider").fill("0.5")
+    tiny_notebook.wait_until(f"{asked} == [(49, 0.5)]")
+    expect(widget.get_by_role("status").first).to_contain_text("looks at 1 reference")
+    assert tiny_notebook.value("len(timeline.request.given)") == 0
+    track, gutter = widget.locator(".ltx-timeline-track"), widget.locator(".ltx-timeline-gutter")
+    assert row.bounding_box()["y"] == pytest.approx(gutter.get_by_text("Reference").bounding_box()["y"], abs=2)
+    assert track.bounding_box()["height"] == pytest.approx(gutter.bounding_box()["height"], abs=2)
+    tiny_notebook.screenshots(widget, "timeline_reference")
+    row.get_by_role("button", name="Take the reference away").click()
+    tiny_notebook.wait_until(f"{asked} == []")
+    expect(row).to_be_hidden()

@@ -5,7 +5,15 @@ import { effective, numbersOf, samplingText, usesNegative } from "../../widgets/
 import { numberIn } from "../../widgets/ltx_widgets/static/lib/fields.mjs";
 import { framesOf, withRate, withSeconds } from "../../widgets/ltx_widgets/static/lib/shape_view.mjs";
 import { lengthText, sizeLabel, sizeOf, sizeText } from "../../widgets/ltx_widgets/static/lib/shape_text.mjs";
-import { editParts, joinParts, partsOf, sentence, wordCount } from "../../widgets/ltx_widgets/static/prompt/words.mjs";
+import { lorasText } from "../../widgets/ltx_widgets/static/prompt/loras_view.mjs";
+import {
+  editParts,
+  joinParts,
+  partsOf,
+  sentence,
+  withTrigger,
+  wordCount,
+} from "../../widgets/ltx_widgets/static/prompt/words.mjs";
 import { countText, rolledSeed } from "../../widgets/ltx_widgets/static/prompt.mjs";
 
 const BALL = { action: "A red ball bounces", sound: "It thumps" };
@@ -155,4 +163,19 @@ test("seconds that are none are told as they are", () => {
   assert.deepEqual(withSeconds("", { frame_rate: 24 }), { num_frames: "" });
   assert.deepEqual(withSeconds(-1, { frame_rate: 24 }), { num_frames: -24 });
   assert.deepEqual(withSeconds(1, { frame_rate: 24 }), { num_frames: 25 });
+});
+
+test("a trigger word is put before a prompt once", () => {
+  assert.equal(withTrigger("a ball", "RINGING"), "RINGING a ball");
+  assert.equal(withTrigger("a ringing ball", "RINGING"), "a ringing ball");
+  assert.equal(withTrigger("", "RINGING"), "RINGING");
+});
+
+test("the LoRAs that are on are told with their strength", () => {
+  const loras = [
+    { name: "bells.safetensors", strength: 0.8 },
+    { name: "style.safetensors", strength: null },
+  ];
+  assert.equal(lorasText(loras), "bells 0.8");
+  assert.equal(lorasText([loras[1]]), "none");
 });

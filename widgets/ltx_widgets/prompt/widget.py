@@ -1,4 +1,4 @@
-"""Prompt: the words of a request and its size, length, seed and sampling, edited in the browser.
+"""Prompt: the words of a request and its size, length, seed and sampling, edited in the browser; and which LoRAs count.
 
 Takes any ClipRequest and gives it back with what was edited; what is given on its timelines passes through. What cannot
 be is marked where it was typed, and no request until it is mended. Knows the models' defaults, and a tokenizer by two
@@ -7,13 +7,14 @@ methods only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 import traitlets
 
 from ltx_nb.catalogue.models import TINY, Model, named_model
-from ltx_nb.checks import choice, keys, text, whole_number
+from ltx_nb.checks import choice, finite_number, keys, text, whole_number
 from ltx_nb.request import MAX_SEED, ClipRequest, Sampling
 from ltx_nb.sampling import UNGUIDED
 from ltx_widgets.base import KitWidget
@@ -36,6 +37,8 @@ EDITED = (
 MOST_EXACT = 2**53 - 1  # of whole numbers in JavaScript
 MOST_LAST = 20
 MOST_REPLACED = 20
+LORA = ("path", "name", "trigger", "follows_reference")
+MOST_STRENGTH = 2.0  # of a LoRA, either way
 HOW = ("once", "new_seed", "seeds")
 
 
@@ -56,6 +59,8 @@ class Prompt(KitWidget):
     model: whose defaults and sizes are offered, by its name in the catalogue or as an entry of it.
     tokenizer: counts tokens and finds unknown words, where there is one.
     generate(how): called on Ctrl + Enter with "once", while nothing is invalid.
+    loras: what can be chosen, mappings of LORA as `ltx_nb.loading.found_loras` lists them: the path of the file, its
+        name, the word that it waits for and whether it follows a reference. All but the path may be left out.
 
     Raises ValueError for what no ClipRequest can have. What the browser sends is checked alike; `invalid` and `error`
     then say why, and `value` stays.
@@ -94,6 +99,9 @@ class Prompt(KitWidget):
     can_generate = traitlets.Bool(False).tag(sync=True)
     """Whether there is a `generate`."""
 
+    loras = traitlets.List(traitlets.Dict()).tag(sync=True)
+    """LoRAs to choose from, {name, trigger, follows_reference, strength}; strength is None for one that is off."""
+
     last = traitlets.List(traitlets.Unicode()).tag(sync=True)
     """Prompts that were used, the latest first."""
 
@@ -104,12 +112,19 @@ class Prompt(KitWidget):
         model: str | Model = TINY,
         tokenizer: Tokenizer | None = None,
         generate: Callable[[str], Any] | None = None,
+        loras: Iterable[Mapping[str, Any]] = (),
         **traits: Any,
     ) -> None:
         entry = named_model(model) if isinstance(model, str) else model
         self._tokenizer = tokenizer
         self._generate = generate
         self._replaced: list[ClipRequest] = []
+        offered = [dict(keys("loras", one, LORA, required=("path",))) for one in loras]
+        self._lora_paths = [os.fspath(one.pop("path")) for one in offered]
+        self._offered_loras = [
+            {"name": os.path.basename(path), "trigger": "", "follows_reference": False} | one | {"strength": None}
+            for path, one in zip(self._lora_paths, offered, strict=True)
+        ]
         self._base = request or ClipRequest("", width=entry.width, height=entry.height, num_frames=entry.num_frames)
         super().__init__(
             sizes=offered_sizes(entry),
@@ -119,6 +134,7 @@ class Prompt(KitWidget):
                 "unguided": UNGUIDED.to_dict(),
             },
             can_generate=generate is not None,
+            loras=self._offered_loras,
             **traits,
         )
         self.request = self._base.replace(**_changes(self.value))
@@ -136,6 +152,12 @@ class Prompt(KitWidget):
         if before.prompt.strip() and before.prompt != request.prompt:
             self._replaced = [*self._replaced, before][-MOST_REPLACED:]
         self._show(request)
+
+    @property
+    def chosen_loras(self) -> list[tuple[str, float]]:
+        """The LoRAs that are on, (path, strength) each, as `load` and `use_loras` take them."""
+        listed = zip(self._lora_paths, self.loras, strict=True)
+        return [(path, one["strength"]) for path, one in listed if one["strength"] is not None]
 
     def undo(self) -> None:
         """Bring back the request whose prompt another one took the place of. Nothing happens where there is none."""
@@ -172,6 +194,16 @@ class Prompt(KitWidget):
                 raise ValueError(f"parts[{name!r}] is a {type(part).__name__}, not a str")
         return dict(parts)
 
+    @traitlets.validate("loras")
+    def _checked_loras(self, proposal: Any) -> list[dict[str, Any]]:
+        loras = proposal["value"]
+        if [one | {"strength": None} for one in loras] != self._offered_loras:
+            raise ValueError("LoRAs are given when the prompt is made: Prompt(loras=[{'path': ...}])")
+        for one in loras:
+            if one["strength"] is not None:
+                finite_number("strength", one["strength"], least=-MOST_STRENGTH, most=MOST_STRENGTH)
+        return loras
+
     @traitlets.observe("value")
     def _count(self, change: Any) -> None:
         if self._tokenizer is not None and change["old"].get("prompt") != change["new"]["prompt"]:
@@ -190,11 +222,18 @@ class Prompt(KitWidget):
             keys(kind, content, ("type", "index"), required=("index",))
             index = whole_number("index", content["index"], least=0, most=len(self.last) - 1)
             self.request = self.request.replace(prompt=self.last[index])
+        elif kind == "lora":
+            keys(kind, content, ("type", "index", "strength"), required=("index", "strength"))
+            self._set_lora(content["index"], content["strength"])
         elif kind == "generate":
             keys(kind, content, ("type", "how"), required=("how",))
             self._start(choice("how", content["how"], HOW))
         else:
             super()._on_message(kind, content, buffers)
+
+    def _set_lora(self, index: object, strength: object) -> None:
+        at = whole_number("index", index, least=0, most=len(self.loras) - 1)
+        self.loras = [one | {"strength": strength} if n == at else one for n, one in enumerate(self.loras)]
 
     def _take_edit(self, content: dict[str, Any]) -> None:
         keys("edit", content, ("type", "id", "value", "parts"), required=("id", "value"))

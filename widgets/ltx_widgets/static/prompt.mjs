@@ -8,9 +8,10 @@ import { icon } from "./lib/icons.mjs";
 import { watchKernel } from "./lib/kernel.mjs";
 import { createEdits } from "./prompt/edits.mjs";
 import { usesNegative } from "./prompt/guidance.mjs";
+import { lorasView } from "./prompt/loras_view.mjs";
 import { samplingView } from "./prompt/sampling_view.mjs";
 import { shapeView } from "./lib/shape_view.mjs";
-import { MOST_WORDS, PARTS, editParts, joinParts, partsOf, wordCount } from "./prompt/words.mjs";
+import { MOST_WORDS, PARTS, editParts, joinParts, partsOf, withTrigger, wordCount } from "./prompt/words.mjs";
 
 const EXAMPLES = {
   action: "who or what does what, in order",
@@ -127,6 +128,14 @@ function render({ model, el }) {
   const seedField = h("div", { class: "ltx-field ltx-seed-field" }, field("Seed", seed), roll);
   const shape = shapeView(disposer, edit, [seedField, seedReason.element]);
   const sampling = samplingView(disposer, edit);
+  const loras = lorasView(
+    disposer,
+    (index, strength) => model.send({ type: "lora", index, strength }),
+    (trigger) => {
+      const prompt = withTrigger(edits.value.prompt, trigger);
+      edit({ prompt }, { newParts: editParts(edits.parts, edits.value.prompt, prompt) });
+    },
+  );
   const error = showError(disposer, model);
 
   root.append(
@@ -142,7 +151,12 @@ function render({ model, el }) {
     ),
     unknown,
     negativeField,
-    h("div", { class: "ltx-settings" }, shape.elements, h("div", { class: "ltx-setting" }, sampling.elements)),
+    h(
+      "div",
+      { class: "ltx-settings" },
+      shape.elements,
+      h("div", { class: "ltx-setting" }, sampling.elements, loras.elements),
+    ),
     error,
   );
   watchKernel(disposer, model, root);
@@ -167,6 +181,7 @@ function render({ model, el }) {
     showIn(seed, value.seed);
     seedReason.show(invalid.seed ?? "");
     sampling.fill(value, defaults, invalid.sampling ?? "");
+    loras.fill(model.get("loras"), value.prompt);
     // A reason that stands beside its field is not said again.
     error.classList.toggle("ltx-said", Object.keys(invalid).some((name) => SAID_BESIDE.includes(name)));
     undo.hidden = !model.get("can_undo");
@@ -179,7 +194,7 @@ function render({ model, el }) {
     );
     last.disabled = prompts.length === 0;
   };
-  for (const name of ["tokens", "unknown", "defaults", "can_undo"]) disposer.onChange(model, name, fill);
+  for (const name of ["tokens", "unknown", "defaults", "can_undo", "loras"]) disposer.onChange(model, name, fill);
   disposer.onChange(model, "last", fillLast);
   for (const name of ["error", "invalid"]) disposer.onChange(model, name, () => desk.tell("ask", { isOpen: false }));
   // What was typed is told before the click that left the field, such as on Generate.

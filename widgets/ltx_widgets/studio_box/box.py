@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,7 @@ import ipywidgets
 from ltx_nb.clip import Clip
 from ltx_nb.inspect.attention import capture_attention
 from ltx_nb.inspect.footprint import audio_cell_footprint, cell_footprint
+from ltx_nb.loading import found_loras, lora_notes, use_loras
 from ltx_nb.pipeline import tasks
 from ltx_nb.pipeline.preview import Preview
 from ltx_nb.pipeline.session import Session
@@ -45,15 +46,20 @@ _TABS = (
 
 
 def studio(
-    session: Session, request: ClipRequest | None = None, *, folder: str | os.PathLike[str] | None = None
+    session: Session,
+    request: ClipRequest | None = None,
+    *,
+    folder: str | os.PathLike[str] | None = None,
+    loras: Sequence[str | os.PathLike[str]] = (),
 ) -> Studio:
     """All widgets in one cell.
 
     request: what to start from; by default an empty prompt at the model's own size. folder: where every clip is kept as
-    an MP4 that holds its request; the clips in it are there again in the next sitting. Raises ValueError for a folder
-    that cannot be one.
+    an MP4 that holds its request; the clips in it are there again in the next sitting. loras: files to choose from in
+    the prompt, beside those for the model that lie in the folders which LTX_NB_MODELS names. Raises ValueError for a
+    folder that cannot be one, and for a file that is no LoRA of the model.
     """
-    return Studio(session, request, folder=folder)
+    return Studio(session, request, folder=folder, loras=loras)
 
 
 class Studio(ipywidgets.VBox):
@@ -68,6 +74,7 @@ class Studio(ipywidgets.VBox):
         request: ClipRequest | None = None,
         *,
         folder: str | os.PathLike[str] | None = None,
+        loras: Sequence[str | os.PathLike[str]] = (),
     ) -> None:
         model = session.model
         if request is None:
@@ -82,7 +89,7 @@ class Studio(ipywidgets.VBox):
         self.timeline = Timeline(request)
         self.player = Player(retake=self._retake_span)
         self.run_panel = RunPanel(
-            partial(session.run, progress=False, trace=True, trace_budget_mb=TRACE_BUDGET_MB),
+            partial(self._run, trace=True, trace_budget_mb=TRACE_BUDGET_MB),
             session.cancel,
             preview=partial(step_preview, self._preview),
             show=self.player.show_preview,
@@ -91,7 +98,17 @@ class Studio(ipywidgets.VBox):
             extend=self._extend,
             folder=folder,
         )
-        self.prompt = Prompt(request, model=model, tokenizer=session.tokens, generate=self.run_panel.start)
+        offered = {
+            notes.path: notes for notes in [*(lora_notes(session, path) for path in loras), *found_loras(session)]
+        }
+        self._used_loras: list[tuple[str, float]] = []
+        self.prompt = Prompt(
+            request,
+            model=model,
+            tokenizer=session.tokens,
+            generate=self.run_panel.start,
+            loras=[dataclasses.asdict(notes) for notes in offered.values()],
+        )
         self.storyboard = Storyboard(make=self._make_shots, retake=self._retake_shot)
         self._folds = Folds(tabs=list(_TABS))
         self._below = {tab["name"]: ipywidgets.VBox(layout={"display": "none"}) for tab in _TABS}
@@ -189,6 +206,17 @@ class Studio(ipywidgets.VBox):
             finally:
                 self._is_taking = False
 
+    def _run(self, request: ClipRequest, **options: Any) -> Clip:
+        self._use_chosen_loras()
+        return self._session.run(request, progress=False, **options)
+
+    def _use_chosen_loras(self) -> None:
+        """Have the session use the LoRAs that are on now: before a run, in whose turn nothing else uses the model."""
+        chosen = self.prompt.chosen_loras
+        if chosen != self._used_loras:
+            use_loras(self._session, chosen)
+            self._used_loras = chosen
+
     def _await_clip(self, request: ClipRequest) -> None:
         width, height = request.crop_width or request.width, request.crop_height or request.height
         self.player.await_clip(width=width, height=height, num_frames=request.num_frames, frame_rate=request.frame_rate)
@@ -235,6 +263,7 @@ class Studio(ipywidgets.VBox):
         }
 
         def run(request: ClipRequest, on_step: Callable[[Any], None]) -> Clip:
+            self._use_chosen_loras()
             return self._session.storyboard(shots, on_step=on_step, progress=False, **options)
 
         self.run_panel.make(now.replace(prompt=shots[0][0], given=()), run)
@@ -317,7 +346,7 @@ class Studio(ipywidgets.VBox):
         def run(request: ClipRequest, on_step: Callable[[Any], None]) -> Clip:
             with capture_attention(self._session) as captured:
                 maps.append(captured)
-                return self._session.run(request, on_step=on_step, progress=False)
+                return self._run(request, on_step=on_step)
 
         self.run_panel.make(request, run, lambda _: explorer.show_attention(maps[0]))
 

@@ -83,8 +83,8 @@ class Timeline(KitWidget):
     def request(self, request: ClipRequest) -> None:
         if not isinstance(request, ClipRequest):
             raise ValueError(f"request is a {type(request).__name__}; give a ClipRequest, such as clip.request")
-        for item in (*request.given, *request.references):
-            self._know(item.source)
+        for source in _sources_of(request):
+            self._know(source)
         self._keep_given(request)
         self._base = request
         self.value = plain_value(request)
@@ -129,8 +129,8 @@ class Timeline(KitWidget):
 
     def _keep_given(self, request: ClipRequest) -> None:
         """Keep what a request was given once, since undo may bring it back."""
-        for item in (*request.given, *request.references):
-            self._keep(item.source.sha256)
+        for source in _sources_of(request):
+            self._keep(source.sha256)
 
     def _keep(self, sha256: str) -> None:
         """Offered no more, but used: from now on its pictures are seen."""
@@ -259,6 +259,10 @@ def plain_value(request: ClipRequest) -> dict[str, Any]:
 
     of_sources = {"given": plain(request.given, GIVEN), "references": plain(request.references, REFERENCE)}
     return {name: getattr(request, name) for name in PLAIN} | of_sources
+
+
+def _sources_of(request: ClipRequest) -> list[Source]:
+    return [item.source for item in request.given] + [item.source for item in request.references]
 
 
 def _kind(facts: Mapping[str, Any]) -> str:

@@ -52,6 +52,16 @@ export function editParts(parts, before, after) {
   return edited;
 }
 
+// Whether a prompt has a LoRA's trigger word, in small or capital letters.
+export function hasTrigger(prompt, trigger) {
+  return prompt.toLowerCase().includes(trigger.toLowerCase());
+}
+
+// The prompt with the word before it, as LoRAs are mostly trained with it.
+export function withTrigger(prompt, trigger) {
+  return hasTrigger(prompt, trigger) ? prompt : `${trigger} ${prompt}`.trim();
+}
+
 // Where each part stands in the text, as [start, end); empty unless all are found in their order.
 function spansOf(parts, text) {
   const spans = [];

@@ -5,7 +5,7 @@ import { button, h, showIn } from "../lib/dom.mjs";
 import { icon } from "../lib/icons.mjs";
 import { TIME_TOLERANCE_S } from "../lib/time.mjs";
 
-const ROW_PX = 30;
+const STRIP_PX = 30;
 
 export function referencesOf(draft) {
   return draft.references ?? [];
@@ -69,7 +69,7 @@ export function createReferences(editor, sources, disposer) {
     draw(draft, scale) {
       const references = referencesOf(draft);
       element.hidden = label.hidden = !references.length;
-      element.style.height = label.style.height = `${references.length * ROW_PX}px`;
+      element.style.height = label.style.height = `${references.length * STRIP_PX}px`;
       const state = references.map(({ source }) => source).join();
       if (state !== shown) {
         shown = state;
