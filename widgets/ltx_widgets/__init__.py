@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ltx_widgets.storyboard import Storyboard
     from ltx_widgets.studio_box import studio
     from ltx_widgets.timeline import Timeline
+    from ltx_widgets.training_panel import TrainingPanel
 
 _MODULE_OF = {
     "LatentExplorer": "latent_explorer",
@@ -27,8 +28,19 @@ _MODULE_OF = {
     "RunPanel": "run_panel",
     "Storyboard": "storyboard",
     "Timeline": "timeline",
+    "TrainingPanel": "training_panel",
     "studio": "studio_box",
 }
 
-__all__ = ["LatentExplorer", "Player", "PresetPicker", "Prompt", "RunPanel", "Storyboard", "Timeline", "studio"]
+__all__ = [
+    "LatentExplorer",
+    "Player",
+    "PresetPicker",
+    "Prompt",
+    "RunPanel",
+    "Storyboard",
+    "Timeline",
+    "TrainingPanel",
+    "studio",
+]
 __getattr__, __dir__ = lazily(__name__, _MODULE_OF)

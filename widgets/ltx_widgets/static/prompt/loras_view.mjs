@@ -19,7 +19,7 @@ export function lorasView(disposer, onStrength, onTrigger) {
   const opener = button("LoRAs");
   opener.replaceChildren("LoRAs", summary, icon("down"));
   opener.classList.add("ltx-sampling");
-  const list = h("div", { class: "ltx-stack ltx-loras" });
+  const list = h("div", { class: "ltx-loras" });
   const popover = createPopover(disposer, opener, list, { label: "LoRAs" });
   let names = null;
   let rows = [];
@@ -36,15 +36,15 @@ export function lorasView(disposer, onStrength, onTrigger) {
       word.title = "The word that it waits for: put it before the prompt";
       disposer.listen(word, "click", () => onTrigger(trigger));
     }
-    const note = follows_reference ? h("span", { class: "ltx-muted" }, "follows a reference on the timeline") : null;
+    const note = follows_reference ? h("span", { class: "ltx-muted" }, "follows a reference") : null;
+    if (note) note.title = "It wants a reference: As reference, on the timeline";
     const element = h(
       "div",
-      { class: "ltx-row ltx-lora" },
+      { class: "ltx-lora" },
       h("label", { class: "ltx-field" }, isOn, h("span", { class: "ltx-lora-name", title: name }, name)),
       strength,
       output,
-      word,
-      note,
+      h("span", { class: "ltx-row" }, word, note),
     );
     return { element, isOn, strength, output, word, trigger };
   }
