@@ -119,6 +119,17 @@ def test_a_step_in_the_sound_at_a_seam_is_a_click(step, click):
     assert clicks(Clip(audio=stereo, sample_rate=SAMPLE_RATE_HZ, provenance={"audio": spans})) is click
 
 
+@pytest.mark.parametrize("step, click", [(0.15, True), (0.0, False)])
+def test_a_bell_that_rings_through_a_seam_is_no_click_by_itself(step, click):
+    scene = Scene("triangle", phase=0.3)
+    struck_s = scene.contacts_s[0]
+    seam_s = round((struck_s + 0.05) * SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ
+    audio = scene.audio()
+    audio[:, round(seam_s * SAMPLE_RATE_HZ) :] += step
+    spans = [(0, seam_s, "generated"), (seam_s, scene.duration_s, "source")]
+    assert clicks(Clip(audio=audio, sample_rate=SAMPLE_RATE_HZ, provenance={"audio": spans})) is click
+
+
 def test_psnr_of_equal_and_of_opposite_pictures():
     black, white = np.zeros((4, 4, 3), np.uint8), np.full((4, 4, 3), 255, np.uint8)
     assert psnr_db(black, white) == pytest.approx(0)
