@@ -20,6 +20,7 @@ from .evaluate import draw_cases
 from .report import Metric, mean, median, share
 from .scores import Case, heard_in, seen_in
 from .seams import clicks, jumps_px
+from .truth import Truth
 from .world import FRAME_RATE, SAMPLE_RATE_HZ, SOUNDS, Scene
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def evaluate_tasks(session: Session, cases: int = 24, seed: int = 30_000, progre
     """
     began = time.perf_counter()
     drawn = source_cases(cases, seed)
+    rendered: Any = Truth(drawn)
     metrics, failures = [], []
     with tqdm(total=len(TASKS) * cases, desc="evaluate tasks", disable=not progress) as bar:
         for task, (measure, rows) in TASKS.items():
@@ -71,9 +73,11 @@ def evaluate_tasks(session: Session, cases: int = 24, seed: int = 30_000, progre
                 missed = [row.name for row in rows if row.unit == "%" and not found[-1][row.key]]
                 if missed:
                     failures.append({"task": task, "prompt": case.prompt, "seed": case.seed, "wrong": missed})
-            metrics += [row.over(task, found) for row in rows]
+            truth = [measure(rendered, case) for case in drawn]
+            metrics += [replace(row.over(task, found), rendered=row.over(task, truth).value) for row in rows]
     return {
-        "measured_on": f"{cases} held-out rendered scenes for each task, drawn with seed {seed}.",
+        "measured_on": f"{cases} held-out rendered scenes for each task, drawn with seed {seed}. Beside them what the "
+        "detectors say where the answer is the rendered scene itself.",
         "metrics": [metric.as_dict() for metric in metrics],
         "failures": failures,
         "seconds": round(time.perf_counter() - began, 1),
