@@ -1,8 +1,8 @@
 """LTX-2.3 joint audio-video diffusion, opened up for notebooks.
 
 `load("tiny")` gives a `Session`; its verbs turn a `ClipRequest` into a `Clip`. The public names are imported when they
-are first used, and so are the packages `comfy`, `inspect`, `plots`, `sweep` and `training`, so that `import ltx_nb`
-stays quick and pulls in no torch.
+are first used, and so are the packages `comfy`, `inspect`, `plots`, `remote`, `sweep` and `training`, so that
+`import ltx_nb` stays quick and pulls in no torch.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ltx_nb.lazy import lazily
 
 if TYPE_CHECKING:
-    from ltx_nb import comfy, inspect, plots, sweep, training
+    from ltx_nb import comfy, inspect, plots, remote, sweep, training
     from ltx_nb.catalogue.prompting import lint_prompt
     from ltx_nb.clip import Clip
     from ltx_nb.loading import load
@@ -36,7 +36,7 @@ _MODULE_OF = {
     "load": "loading",
 }
 
-_PACKAGES = ("comfy", "inspect", "plots", "sweep", "training")
+_PACKAGES = ("comfy", "inspect", "plots", "remote", "sweep", "training")
 
 __all__ = [
     "Cancelled",
@@ -53,6 +53,7 @@ __all__ = [
     "lint_prompt",
     "load",
     "plots",
+    "remote",
     "sweep",
     "training",
 ]

@@ -39,10 +39,10 @@ ABOVE_ENGINE = ("tiny", "sweep", "cli")
 # the wings of a line do not import each other in a circle. A module that is in no package is a wing by itself.
 LINES = (
     ("ltx_widgets",),
-    ("cli", "tiny", "sweep", "remote", "comfy", "training"),
+    ("cli", "tiny", "sweep", "comfy", "training"),
     ("plots",),
     ("inspect",),
-    ("pipeline", "loading"),
+    ("pipeline", "loading", "remote"),
     ("planning", "running"),
     ("catalogue", "stages", "trace", "mel"),
     (

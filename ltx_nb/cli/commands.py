@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-ModelName = Annotated[str, typer.Option(help="Name of the model, or the path of its file or folder.")]
+ModelName = Annotated[str, typer.Option(help="Name of the model, the path of its file or folder, or a service.")]
 PresetName = Annotated[str, typer.Option(help="Name of a memory preset, or auto for what is free here.")]
 
 

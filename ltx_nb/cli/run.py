@@ -11,6 +11,7 @@ import typer
 
 from ltx_nb.cli.commands import AsJson, ModelName, PresetName, app
 from ltx_nb.cli.outcome import Outcome, outcome_of_command
+from ltx_nb.cli.paid import run_paid
 from ltx_nb.cli.room import check_before_run, upscalers_for
 
 if TYPE_CHECKING:
@@ -79,7 +80,9 @@ def run(
     text_encoder: Annotated[
         str | None, typer.Option(help="For an official file: a folder with Gemma 3, or a hub repository.")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Download what is missing, under its licence.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Download what is missing, under its licence; pay a service.")
+    ] = False,
     seconds: Annotated[float | None, typer.Option(help="Length, brought to the nearest 8k + 1 frames.")] = None,
     frames: Annotated[int | None, typer.Option(help="Length in frames, 8k + 1, instead of --seconds.")] = None,
     size: Annotated[str | None, typer.Option(help="1080p, portrait, source, ... instead of width and height.")] = None,
@@ -102,6 +105,7 @@ def run(
             raise ValueError(f"--{chosen[0]} and --{chosen[1]} are both given; give one of the two")
         from ltx_nb import Sampling
         from ltx_nb.catalogue.checkpoints import find_model
+        from ltx_nb.remote.services import is_remote
 
         settings: dict[str, Any] = {
             "seconds": seconds,
@@ -119,8 +123,43 @@ def run(
         settings = {name: value for name, value in settings.items() if value is not None}
         if seed is not None:
             settings["seed"] = seed
-        entry = find_model(model)
         task = chosen[0] if chosen else "audio" if audio else "text"
+        if is_remote(model):
+            strength_asked = None if strength == 1 else strength
+            run_paid(
+                outcome,
+                out,
+                model,
+                prompt,
+                {
+                    "image": image,
+                    "keyframe": [_timed(item) for item in keyframe or []],
+                    "extend": extend,
+                    "before": before,
+                    "retake": retake,
+                    "start": start,
+                    "end": end,
+                    "keep": keep,
+                    "audio": audio,
+                },
+                settings | {"strength": strength_asked},
+                {
+                    "request": request,
+                    "foley": foley,
+                    "upscale": upscale,
+                    "factor": factor,
+                    "audio_only": audio_only,
+                    "preset": None if preset == "auto" else preset,
+                    "offload": offload,
+                    "lora": lora,
+                    "stage_2_lora": stage_2_lora,
+                    "text_encoder": text_encoder,
+                },
+                embed=embed,
+                yes=yes,
+            )
+            return
+        entry = find_model(model)
         make = None
         if task == "request":
             assert request is not None

@@ -6,12 +6,13 @@ Puts the steps in their order; each is a module of its own: which files (`files`
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from diffusers.utils import logging as diffusers_logging
@@ -40,6 +41,7 @@ from ltx_nb.planning.fitting import lacks, on_machine
 from ltx_nb.planning.planner import chosen_preset, plan_to_load
 from ltx_nb.planning.presets import ALL_BLOCKS, COMPUTES, Preset
 from ltx_nb.planning.storage import needs_int8_files
+from ltx_nb.remote.services import is_remote
 from ltx_nb.request import DEFAULT_UPSCALER
 from ltx_nb.running.products import can_multiply
 
@@ -74,7 +76,8 @@ def load(
     """Load a model and return its Session.
 
     model: a name in `ltx_nb.catalogue.models`, the path of an official single file, or that of a folder. A file may be
-        GGUF, and one of the transformer alone.
+        GGUF, and one of the transformer alone. Or a service that is paid, "fal:ltx-2.3/fast" or
+        "ltx-api:ltx-2-3-pro": then a `ltx_nb.remote.RemoteSession`, which takes nothing of the rest.
     preset: how it is to fit: a name in `ltx_nb.planning.presets`, one of your own, or "auto" for what this machine has
         free; a model that is small beside that is left as it is.
     dtype: of activations and of all weights but those of one byte, instead of the preset's.
@@ -105,6 +108,8 @@ def load(
     name and for a file that is not whole, DoesNotFit (a ValueError) before any download where the preset has no room
     for the model, FileNotFoundError where weights are missing, PermissionError for a gated repository.
     """
+    if isinstance(model, str) and is_remote(model):
+        return cast(Session, _remote_session(model, locals()))
     entry, loras = find_model(model), listed(loras)
     follows = reference_factor(loras)
     if folder is not None:
@@ -175,6 +180,16 @@ def load(
             reference_downscale_factor=follows,
             upscalers=others,
         )
+
+
+def _remote_session(model: str, given: Mapping[str, Any]) -> Any:
+    """Return the session of a service. Raises ValueError for an argument of `load` that says how a model runs here."""
+    for name, parameter in inspect.signature(load).parameters.items():
+        if name != "model" and given[name] != parameter.default:
+            raise ValueError(f"{name} is for models that run here; {model!r} is a service's, so leave it out")
+    from ltx_nb.remote.session import RemoteSession  # what it speaks with is an extra
+
+    return RemoteSession(model)
 
 
 def session_of(

@@ -1,0 +1,28 @@
+"""Paid routes: the same verbs on a service that runs LTX-2.3, each with its price and payload shown before it is sent.
+
+`ltx_nb.load("fal:ltx-2.3/fast")` makes a session of one. Nothing here runs a model. Names are imported when they are
+first used, since httpx and fal-client are an extra: `pip install "ltx-nb[api]"`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ltx_nb.lazy import lazily
+
+if TYPE_CHECKING:
+    from ltx_nb.remote.exchange import Patience, RemoteError
+    from ltx_nb.remote.quote import NotAgreed, Quote
+    from ltx_nb.remote.session import RemoteSession
+
+_MODULE_OF = {
+    "NotAgreed": "quote",
+    "Patience": "exchange",
+    "Quote": "quote",
+    "RemoteError": "exchange",
+    "RemoteSession": "session",
+}
+
+__all__ = ["NotAgreed", "Patience", "Quote", "RemoteError", "RemoteSession"]
+
+__getattr__, __dir__ = lazily(__name__, _MODULE_OF)
