@@ -5,6 +5,7 @@ import random
 import re
 import subprocess
 import sys
+import threading
 
 import pytest
 import traitlets
@@ -119,6 +120,28 @@ def test_the_next_message_clears_an_error_but_a_new_view_does_not():
 )
 def test_a_malformed_message_is_refused(content, message):
     assert message in receive(Sample(), content)
+
+
+def test_messages_that_come_in_two_threads_are_taken_one_at_a_time():
+    order, has_begun, may_end = [], threading.Event(), threading.Event()
+
+    def slowly():
+        has_begun.set()
+        may_end.wait(60)
+        order.append("first")
+
+    threads = [
+        threading.Thread(target=receive, args=(Sample(callback), {"type": "go"}), daemon=True)
+        for callback in (slowly, lambda: order.append("second"))
+    ]
+    threads[0].start()
+    assert has_begun.wait(60)
+    threads[1].start()
+    threads[1].join(0.2)
+    may_end.set()
+    for thread in threads:
+        thread.join(60)
+    assert order == ["first", "second"]
 
 
 def test_a_widget_without_files_says_so():

@@ -70,6 +70,11 @@ def page_html(name: str, state: Mapping[str, Any], messages: Iterable[Any] = (),
     )
 
 
+def state_of(widget: Any) -> dict[str, Any]:
+    """The widget's own traits as its browser side gets them, without its module and style."""
+    return {name: value for name, value in widget.get_state().items() if not name.startswith("_")}
+
+
 def chromium_path() -> str | None:
     """Debian's chromium if it is there; None leaves the choice to Playwright."""
     return os.environ.get("CHROMIUM") or shutil.which("chromium")

@@ -3,6 +3,9 @@
 import pytest
 from playwright.sync_api import expect
 
+from browser.page import page_html, state_of
+from ltx_widgets import Prompt
+
 WITH_TOKENIZER = """
 class Tokenizer:
     def count(self, text):
@@ -132,6 +135,22 @@ def test_a_prompt_that_another_took_the_place_of_comes_back(notebook, prompt):
     prompt.get_by_role("button", name="Bring back the prompt").click()
     notebook.wait_until("(prompt.request.prompt, prompt.request.seed) == ('a green triangle hums', 0)")
     expect(text).to_have_value("a green triangle hums")
+
+
+def test_generate_by_key_is_sent_after_the_answer_to_what_was_typed(browser):
+    """Two messages may reach two threads of the kernel, of which the second may be the faster."""
+    page = browser.new_page()
+    page.set_content(page_html("prompt", state_of(Prompt(generate=print))))
+    text = page.get_by_role("textbox", name="Prompt", exact=True)
+    text.fill("a red ball bounces")
+    text.press("Control+Enter")
+    sent = "() => window.ltx.model.sent.map(({ content }) => content.type)"
+    assert page.evaluate(sent) == ["edit"]
+    page.evaluate(
+        "() => window.ltx.model.receive({ ...window.ltx.model.sent[0].content, type: 'edited', accepted: true })"
+    )
+    assert page.evaluate(sent) == ["edit", "generate"]
+    page.close()
 
 
 def test_reload_finds_the_prompt(notebook, prompt):

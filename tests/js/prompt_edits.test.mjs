@@ -5,10 +5,13 @@ import { createDisposer } from "../../widgets/ltx_widgets/static/lib/dom.mjs";
 import { createEdits } from "../../widgets/ltx_widgets/static/prompt/edits.mjs";
 import { createFakeModel } from "./fake_model.mjs";
 
+// A desk on which nobody listens.
+const DESK = { tell() {} };
+
 function opened(value = { prompt: "", seed: 1 }) {
   const model = createFakeModel({ value, parts: {} });
   const disposer = createDisposer();
-  const edits = createEdits(model, disposer, () => {});
+  const edits = createEdits(model, disposer, DESK, () => {});
   const answer = ({ content }, accepted = true) => model.receive({ type: "edited", id: content.id, accepted });
   return { model, disposer, edits, answer };
 }

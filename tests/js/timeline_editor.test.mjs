@@ -7,10 +7,13 @@ import { parts } from "../../widgets/ltx_widgets/static/timeline/draft.mjs";
 import { createFakeModel } from "./fake_model.mjs";
 import { draft, span } from "./timeline_drafts.mjs";
 
+// A desk on which nobody listens.
+const DESK = { tell() {} };
+
 function opened(value = draft(49)) {
   const model = createFakeModel({ value });
   const disposer = createDisposer();
-  const editor = createEditor(model, disposer, () => undefined, () => {});
+  const editor = createEditor(model, disposer, DESK, () => undefined, () => {});
   const answer = (content) => model.receive({ type: "edited", id: content.id });
   return { model, disposer, editor, answer };
 }

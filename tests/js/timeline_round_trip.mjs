@@ -44,7 +44,7 @@ function randomEdit(draft, random, lengths) {
 const { values, lengths_s } = readJson();
 const opened = values.map((value, index) => {
   const model = createFakeModel({ value });
-  const editor = createEditor(model, createDisposer(), () => undefined, () => {});
+  const editor = createEditor(model, createDisposer(), { tell() {} }, () => undefined, () => {});
   const masks = Object.fromEntries(LANES.map((lane) => [lane, laneMask(editor.draft, lane)]));
   const random = seeded(index);
   for (let edit = 0; edit < EDITS; edit += 1) editor.commit(randomEdit(editor.draft, random, lengths_s));

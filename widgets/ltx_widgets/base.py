@@ -10,6 +10,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from functools import wraps
+from threading import RLock
 from typing import Any
 
 import anywidget
@@ -18,6 +19,11 @@ import traitlets
 from ltx_nb.checks import keys, text
 from ltx_widgets.assets import joined_module, joined_style
 from ltx_widgets.uploads import Uploads
+
+
+# A kernel with subshells hands the messages of one page to two threads. One is taken at a time, so that Generate, which
+# comes while an edit is being taken, runs what was edited.
+_taking_turns = RLock()
 
 
 class Refused(ValueError, traitlets.TraitError):
@@ -61,11 +67,12 @@ class KitWidget(anywidget.AnyWidget):
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
         """Take what the browser says of traits, all or nothing: what is refused is shown, what is kept is sent back."""
-        try:
-            super().set_state(sync_data)
-        except traitlets.TraitError as error:
-            self.error = error_text(error)
-            self.send_state([name for name in sync_data if name in self.keys])
+        with _taking_turns:
+            try:
+                super().set_state(sync_data)
+            except traitlets.TraitError as error:
+                self.error = error_text(error)
+                self.send_state([name for name in sync_data if name in self.keys])
 
     def __setattr__(self, name: str, value: Any) -> None:
         if not name.startswith("_") and not hasattr(type(self), name):
@@ -105,7 +112,8 @@ class KitWidget(anywidget.AnyWidget):
         raise ValueError(f"{type(self).__name__} knows no message {kind!r}")
 
     def _receive(self, _: object, content: object, buffers: list[Any] | None) -> None:
-        self._guard(self._take, content, [bytes(buffer) for buffer in buffers or ()])
+        with _taking_turns:
+            self._guard(self._take, content, [bytes(buffer) for buffer in buffers or ()])
 
     def _take(self, content: object, buffers: list[bytes]) -> None:
         if not isinstance(content, dict):

@@ -108,7 +108,7 @@ function createView(model, { stage, below, live, desk }, facts) {
     onSpan: (span_s) => chooseSpan(span_s),
   });
   const steps = createSteps(disposer, model, { onChange: showStep });
-  const controls = createControls(disposer, { togglePlay, stepBy, setSpanEnd, chooseSpan, goFull, save, model });
+  const controls = createControls(disposer, { togglePlay, stepBy, setSpanEnd, chooseSpan, goFull, save, model, desk });
   const comparison = isCompared ? createComparison(disposer, model, screens, { labels, save }) : null;
 
   function showPosition() {

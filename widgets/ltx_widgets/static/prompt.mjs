@@ -90,7 +90,7 @@ function render({ model, el }) {
   const disposer = createDisposer();
   const root = widgetRoot(el, "prompt", "Prompt");
   const desk = createDesk(disposer, root);
-  const edits = createEdits(model, disposer, () => fill());
+  const edits = createEdits(model, disposer, desk, () => fill());
   const { edit } = edits;
 
   const words = textView(
@@ -206,7 +206,7 @@ function render({ model, el }) {
       if (target.matches("input")) target.dispatchEvent(new Event("change", { bubbles: true }));
       edits.flush();
       desk.tell("ask", { isOpen: true });
-      model.send({ type: "generate", how: "once" });
+      desk.afterEdits(() => model.send({ type: "generate", how: "once" }));
     } else if (key === "Escape" && target.getAttribute("aria-invalid") === "true") {
       takeKey(event);
       target.dispatchEvent(new Event("focusout", { bubbles: true })); // nothing is being typed there any more

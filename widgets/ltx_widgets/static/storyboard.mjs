@@ -1,6 +1,7 @@
 // Storyboard: a lane of shots on one time axis; each has its words, and the boundaries between them are dragged.
 
-import { newId } from "./lib/bytes.mjs";
+import { createAnswers } from "./lib/answers.mjs";
+import { createDesk } from "./lib/desk.mjs";
 import { button, createDisposer, debounce, h, showError, showIn, takeKey, widgetRoot } from "./lib/dom.mjs";
 import { icon } from "./lib/icons.mjs";
 import { watchKernel } from "./lib/kernel.mjs";
@@ -20,14 +21,15 @@ function render({ model, el }) {
   let drag = null;
   // What is here is newer than Python's: something is typed and not sent, or the last edit has no answer yet.
   let isTyped = false;
-  let awaited = null;
+  const desk = createDesk(disposer, root);
+  const answers = createAnswers(model, disposer, desk, () => take());
 
   const send = () => {
     isTyped = false;
-    awaited = newId();
-    model.send({ type: "edit", id: awaited, value: shots });
+    answers.send({ value: shots });
   };
   const sendSoon = debounce(send, SOON_MS);
+  const afterEdits = (message) => desk.afterEdits(() => model.send(message));
   const begin_s = (index) => shots.slice(0, index).reduce((sum, { seconds }) => sum + seconds, 0);
   const edit = (next) => {
     sendSoon.cancel();
@@ -80,7 +82,7 @@ function render({ model, el }) {
     if (!act) return;
     sendSoon.flush();
     if (act === "remove") edit(withoutShot(shots, indexOf(target)));
-    else model.send({ type: "retake", index: indexOf(target) });
+    else afterEdits({ type: "retake", index: indexOf(target) });
   });
   disposer.listen(lane, "pointerdown", (event) => {
     if (event.button !== 0 || !event.target.matches(".storyboard-edge")) return;
@@ -114,17 +116,12 @@ function render({ model, el }) {
   });
   disposer.listen(make, "click", () => {
     sendSoon.flush();
-    model.send({ type: "make" });
+    afterEdits({ type: "make" });
   });
   const take = () => {
-    if (!drag && !isTyped && awaited === null) shots = model.get("value");
+    if (!drag && !isTyped && !answers.isAwaited) shots = model.get("value");
     draw();
   };
-  disposer.onMessage(model, "edited", ({ id }) => {
-    if (id !== awaited) return;
-    awaited = null;
-    take();
-  });
   for (const name of ["value", "can_make", "can_retake"]) disposer.onChange(model, name, take);
   root.append(lane, h("div", { class: "ltx-row" }, make, add, h("span", { class: "ltx-space" }), total), showError(disposer, model));
   watchKernel(disposer, model, root);

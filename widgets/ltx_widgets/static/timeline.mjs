@@ -44,7 +44,7 @@ function render({ model, el }) {
   };
 
   const lengths_s = (sha256, lane) => sourceLength_s(sources.get(sha256), lane);
-  const editor = createEditor(model, disposer, lengths_s, draw);
+  const editor = createEditor(model, disposer, desk, lengths_s, draw);
   const summary = h("p", { class: "ltx-muted ltx-timeline-summary", role: "status" });
   const view = {
     zoomBy: (factor) => setZoom(zoom * factor),

@@ -5,7 +5,7 @@ import { icon } from "../lib/icons.mjs";
 
 const SPEEDS = [0.25, 0.5, 1, 1.5, 2];
 
-export function createControls(disposer, { togglePlay, stepBy, setSpanEnd, chooseSpan, goFull, save, model }) {
+export function createControls(disposer, { togglePlay, stepBy, setSpanEnd, chooseSpan, goFull, save, model, desk }) {
   const play = button("Play (space)", { icon: icon("play"), primary: true });
   const previous = button("Previous frame (left arrow)", { icon: icon("previous") });
   const next = button("Next frame (right arrow)", { icon: icon("next") });
@@ -41,7 +41,9 @@ export function createControls(disposer, { togglePlay, stepBy, setSpanEnd, choos
   disposer.listen(from, "click", () => setSpanEnd("in"));
   disposer.listen(to, "click", () => setSpanEnd("out"));
   disposer.listen(clear, "click", () => chooseSpan([]));
-  disposer.listen(retake, "click", () => model.send({ type: "retake", span_s: model.get("span_s") }));
+  disposer.listen(retake, "click", () =>
+    desk.afterEdits(() => model.send({ type: "retake", span_s: model.get("span_s") })),
+  );
   disposer.listen(mute, "click", () => save({ muted: !model.get("muted") }));
   disposer.listen(full, "click", goFull);
   disposer.listen(speed, "change", () => save({ speed: Number(speed.value) }));

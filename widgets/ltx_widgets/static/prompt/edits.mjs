@@ -3,16 +3,15 @@
 // An edit lies over Python's value until Python has answered the last one that was sent: an answer to an earlier one,
 // which comes late from a busy kernel, would take back what was typed since. What Python refuses stays where it was typed.
 
-import { newId } from "../lib/bytes.mjs";
+import { createAnswers } from "../lib/answers.mjs";
 import { debounce } from "../lib/dom.mjs";
 
 const TYPING_MS = 300;
 
 // onChange() after every change of what is to be shown.
-export function createEdits(model, disposer, onChange) {
+export function createEdits(model, disposer, desk, onChange) {
   let pending = {};
   let sent = {};
-  let awaited = null;
   let parts = model.get("parts");
 
   function send() {
@@ -23,20 +22,26 @@ export function createEdits(model, disposer, onChange) {
     tell();
   }
   function tell() {
-    awaited = newId();
-    model.send({ type: "edit", id: awaited, value: sent, parts });
+    answers.send({ value: sent, parts });
   }
   const sendSoon = debounce(send, TYPING_MS);
 
   function takeParts() {
-    if (awaited === null && !("prompt" in pending)) parts = model.get("parts");
+    if (!answers.isAwaited && !("prompt" in pending)) parts = model.get("parts");
   }
   // Another request took the place of what was typed, refused or not.
   function takeOver() {
-    if (awaited === null) sent = {};
+    if (!answers.isAwaited) sent = {};
     onChange();
   }
 
+  const answers = createAnswers(model, disposer, desk, ({ accepted }) => {
+    if (accepted) {
+      sent = {};
+      takeParts();
+    }
+    onChange();
+  });
   disposer.onChange(model, "value", takeOver);
   disposer.onChange(model, "invalid", () => {
     if (Object.keys(model.get("invalid")).length === 0) takeOver();
@@ -44,15 +49,6 @@ export function createEdits(model, disposer, onChange) {
   });
   disposer.onChange(model, "parts", () => {
     takeParts();
-    onChange();
-  });
-  disposer.onMessage(model, "edited", ({ id, accepted }) => {
-    if (id !== awaited) return;
-    awaited = null;
-    if (accepted) {
-      sent = {};
-      takeParts();
-    }
     onChange();
   });
   disposer.add(sendSoon.flush);

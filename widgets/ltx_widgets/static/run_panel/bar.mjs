@@ -16,6 +16,7 @@ function setOff(control, isOff) {
 const ASKED = "Waiting for the kernel…";
 
 export function createBar(disposer, model, root) {
+  const desk = createDesk(disposer, root);
   const generate = button("Generate", { primary: true });
   const again = button("New seed");
   const many = button("× 4 seeds");
@@ -27,7 +28,8 @@ export function createBar(disposer, model, root) {
     disposer.listen(control, "click", () => {
       if (control.getAttribute("aria-disabled") === "true") return;
       showAsked(true);
-      model.send(message);
+      if (control === cancel) model.send(message);
+      else desk.afterEdits(() => model.send(message));
     });
   act(generate, { type: "generate" });
   act(again, { type: "generate", how: "new_seed" });
@@ -107,7 +109,7 @@ export function createBar(disposer, model, root) {
   for (const name of ["state", "summary", "blocked", "can_cancel", "error"]) disposer.onChange(model, name, drawButtons);
   disposer.onChange(model, "progress", drawProgress);
   for (const name of ["state", "summary", "error", "queue", "log"]) disposer.onChange(model, name, () => showAsked(false));
-  createDesk(disposer, root).hear("ask", ({ isOpen }) => showAsked(isOpen));
+  desk.hear("ask", ({ isOpen }) => showAsked(isOpen));
   const timer = setInterval(() => model.get("progress").phase && drawTime(), 250);
   disposer.add(() => clearInterval(timer));
   drawProgress();

@@ -39,7 +39,8 @@ export function createCards(disposer, model, root) {
     compare: (id) => choose({ compared: model.get("compared") === id ? -1 : id }),
     star: (id) => send("change", id, { starred: !resultOf(id).starred }),
     more: (id) => menu.beginFor(resultOf(id)),
-    ...Object.fromEntries(["give", "retake", "extend", "drop"].map((use) => [use, (id) => send(use, id)])),
+    drop: (id) => send("drop", id),
+    ...Object.fromEntries(["give", "retake", "extend"].map((use) => [use, (id) => desk.afterEdits(() => send(use, id))])),
   };
   const idOf = (target) => Number(target.closest("[data-id]")?.dataset.id);
   disposer.listen(strip, "click", ({ target }) => {

@@ -1,31 +1,29 @@
 // The state of one view: the draft, what is being dragged, the selection, undo; and its exchange with Python.
 //
 // An edit is shown at once and sent; Python answers every one. What it refuses is taken back.
-import { newId } from "../lib/bytes.mjs";
+import { createAnswers } from "../lib/answers.mjs";
 import { createHistory } from "../lib/undo.mjs";
 import { duration_s, parts } from "./draft.mjs";
 import { withReferencesInside } from "./references.mjs";
 
 // lengths_s(sha256, lane): how long a source is; onChange() after every change of state.
-export function createEditor(model, disposer, lengths_s, onChange) {
+export function createEditor(model, disposer, desk, lengths_s, onChange) {
   const history = createHistory(model.get("value"));
   let dragged = null;
-  let awaited = null;
 
   const isSame = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
   // Take over Python's value, unless an answer to a later edit is still to come.
   function settle() {
     const value = model.get("value");
-    if (awaited !== null || isSame(value, history.present)) return;
+    if (answers.isAwaited || isSame(value, history.present)) return;
     dragged = null;
     if (!isSame(history.undo(), value)) history.push(value);
     editor.select(null);
   }
 
   function send() {
-    awaited = newId();
-    model.send({ type: "edit", id: awaited, value: history.present });
+    answers.send({ value: history.present });
     onChange();
   }
 
@@ -91,12 +89,8 @@ export function createEditor(model, disposer, lengths_s, onChange) {
     },
   };
 
+  const answers = createAnswers(model, disposer, desk, settle);
   disposer.onChange(model, "value", settle);
-  disposer.onMessage(model, "edited", ({ id }) => {
-    if (id !== awaited) return;
-    awaited = null;
-    settle();
-  });
   return editor;
 }
 
