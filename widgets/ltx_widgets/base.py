@@ -20,7 +20,6 @@ from ltx_nb.checks import keys, text
 from ltx_widgets.assets import joined_module, joined_style
 from ltx_widgets.uploads import Uploads
 
-
 # A kernel with subshells hands the messages of one page to two threads. One is taken at a time, so that Generate, which
 # comes while an edit is being taken, runs what was edited.
 _taking_turns = RLock()
