@@ -11,6 +11,7 @@ from course import video_html
 from record import write_clip, write_recording
 
 import ltx_nb
+from ltx_nb import Clip, Session
 from ltx_nb.inspect import capture_attention
 from ltx_nb.pipeline.preview import Preview
 from ltx_widgets import LatentExplorer, Player, Timeline
@@ -24,23 +25,28 @@ def entries(path: Path) -> list[dict[str, Any]]:
     return json.loads(path.read_text("utf-8"))
 
 
+def made(session: Session, entry: dict[str, Any], *, trace: bool = False) -> Clip:
+    """The clip of an entry."""
+    settings = {key: value for key, value in entry.items() if key not in NOT_SETTINGS}
+    return session.text_to_video(**settings, trace=trace, progress=False)
+
+
 def record_gallery(path: Path, recorded: Path) -> None:
     """gallery/<name>.mp4, .jpg and .json of each entry, and of the first its widgets, gallery/<name>-<widget>."""
     session = ltx_nb.load("tiny")
     for index, entry in enumerate(entries(path)):
-        settings = {key: value for key, value in entry.items() if key not in NOT_SETTINGS}
         stem = recorded / "gallery" / entry["name"]
         if index:
-            clip = session.text_to_video(**settings, progress=False)
+            clip = made(session, entry)
         else:
             with capture_attention(session) as maps:
-                clip = session.text_to_video(**settings, trace=True, progress=False)
-            made = {
+                clip = made(session, entry, trace=True)
+            widgets = {
                 "player": Player(clip, steps=step_previews(Preview(session.pipe), clip.trace)),
                 "latents": LatentExplorer(clip, attention=maps),
                 "timeline": Timeline(clip.request, media=[clip]),
             }
-            for kind, widget in made.items():
+            for kind, widget in widgets.items():
                 name = f"gallery/{entry['name']}-{kind}"
                 write_recording(widget, recorded / name, name)
         write_clip(clip, stem)
