@@ -1,6 +1,7 @@
 """Memory presets: what the planner projects (`--plan`), and what is measured (`--measure`).
 
-`--plan` prints the table of presets x sizes, or puts it into a Markdown file between its markers (`--write README.md`).
+`--plan` prints the table of presets x sizes, or puts it into a Markdown file between its markers
+(`--write docs/presets.md`).
 `--measure` writes presets.json beside this file, after each result, the most telling first: `cards`, where there is a
 CUDA device, the full-size model with random weights under each card's memory, against diffusers' own ways to offload;
 `peaks`, the planner against the meta device; `launches`, kernels and bytes between the products of a block; `blocks` of

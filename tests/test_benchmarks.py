@@ -27,15 +27,15 @@ def test_the_planner_is_within_a_tenth_of_every_peak_on_the_meta_device():
     assert {what: ratio for what, ratio in ratios.items() if not 0.9 <= ratio <= 1.1} == {}
 
 
-def test_readme_has_the_table_that_the_planner_makes():
-    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+def test_the_page_has_the_table_that_the_planner_makes():
+    page = (Path(__file__).parents[1] / "docs" / "presets.md").read_text(encoding="utf-8")
     start, end = presets.MARKERS
-    assert readme.partition(start)[2].partition(end)[0].strip() == f"{presets.HEAD}\n\n{presets.table()}"
+    assert page.partition(start)[2].partition(end)[0].strip() == f"{presets.HEAD}\n\n{presets.table()}"
 
 
-def test_readme_has_the_sum_that_the_plan_prints():
-    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-    block = readme.partition(presets.MARKERS[1])[2].split("```")[1].strip("\n")
+def test_the_page_has_the_sum_that_the_plan_prints():
+    page = (Path(__file__).parents[1] / "docs" / "presets.md").read_text(encoding="utf-8")
+    block = page.partition(presets.MARKERS[1])[2].split("```")[1].strip("\n")
     assert "stage 1" in block
     assert block in plan(presets.MODEL, "8gb", width=1920, height=1088, num_frames=121).text()
 

@@ -1,4 +1,4 @@
-"""README names what there is: its tree every module and nothing that is gone, its course every notebook."""
+"""The tree in CONTRIBUTING names every module and nothing that is gone, the course in README every notebook."""
 
 import json
 import re
@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-TREE = README.partition("## What is where\n")[2].split("```")[1]
+TREE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## What is where\n")[2].split("```")[1]
 
 
 def named():
