@@ -17,9 +17,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ltx_widgets.assets import joined_module, joined_style
+from ltx_widgets.assets import STATIC, joined_module, joined_style
 
 FAKE_MODEL = Path(__file__).parents[1] / "js" / "fake_model.mjs"
+GALLERY = Path(__file__).with_name("gallery.mjs")
 
 # What JupyterLab's two themes give to a widget, as far as the kit's style uses it.
 THEMES = {
@@ -58,13 +59,23 @@ window.ltx = {{ model, close, widget }};
 
 def page_html(name: str, state: Mapping[str, Any], messages: Iterable[Any] = (), theme: str = "light") -> str:
     """The page; its script leaves window.ltx = {model, close, widget}."""
+    return _page(name, joined_module(name), joined_style(name), state, messages, theme)
+
+
+def gallery_html(theme: str = "light") -> str:
+    """A page of all parts that widgets share, each in all its states."""
+    style = joined_style("run_panel") + GALLERY.with_suffix(".css").read_text("utf-8")
+    return _page("gallery", joined_module(os.path.relpath(GALLERY.with_suffix(""), STATIC)), style, {}, (), theme)
+
+
+def _page(name: str, module: str, style: str, state: Mapping[str, Any], messages: Iterable[Any], theme: str) -> str:
     return _PAGE.format(
         name=name,
-        css=joined_style(name),
+        css=style,
         c=THEMES[theme]["colours"],
         light=THEMES[theme]["light"],
         fake_model=FAKE_MODEL.read_text("utf-8").replace("export function", "function"),
-        esm=_json(joined_module(name)),
+        esm=_json(module),
         state=_json(dict(state)),
         messages=_json(list(messages)),
     )
@@ -117,7 +128,10 @@ def main() -> None:
     parser.add_argument("--theme", choices=THEMES, default="light")
     parser.add_argument("--width", type=int, default=960)
     asked = parser.parse_args()
-    html = page_html(asked.name, json.loads(asked.state.read_text("utf-8")), theme=asked.theme)
+    if asked.name == "gallery":
+        html = gallery_html(asked.theme)
+    else:
+        html = page_html(asked.name, json.loads(asked.state.read_text("utf-8")), theme=asked.theme)
     screenshot(html, asked.picture, asked.width)
 
 

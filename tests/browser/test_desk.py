@@ -222,7 +222,7 @@ def test_axe_finds_nothing_on_the_desk(tiny_notebook, page):
     for theme in ("dark", "light"):
         tiny_notebook.set_theme(theme)
         assert violations() == [], theme
-    tiny_notebook.value("None", "shot.run_panel.compared = 0; shot._folds.opened = 'memory'")
+    tiny_notebook.value("None", "shot.run_panel.compared = 0; shot._below.folds.opened = 'memory'")
     page.locator(".ltx-preset-picker").wait_for()
     assert violations() == [], "two clips, memory"
     page.get_by_role("button", name="More: #1").click()
@@ -232,7 +232,7 @@ def test_axe_finds_nothing_on_the_desk(tiny_notebook, page):
 def test_contrast_of_ones_own_keeps_all_that_is_told(tiny_notebook, page):
     """Forced colours take tints away: what is chosen, given and running still has a line or a colour of its own."""
     make_clips(tiny_notebook, 2)
-    tiny_notebook.value("None", "shot.player.span_s = [0.2, 0.6]; shot._retake_span(0.2, 0.6)")
+    tiny_notebook.value("None", "shot.player.span_s = [0.2, 0.6]; shot._tasks.retake_span(0.2, 0.6)")
     page.locator(".ltx-timeline-part[data-kind=span]").first.wait_for()
     page.emulate_media(forced_colors="active")
     try:
@@ -257,7 +257,7 @@ def test_contrast_of_ones_own_keeps_all_that_is_told(tiny_notebook, page):
 
 def test_fingers_find_room(tiny_notebook, page):
     make_clips(tiny_notebook, 2)
-    tiny_notebook.value("None", "shot._retake_span(0.2, 0.6)")
+    tiny_notebook.value("None", "shot._tasks.retake_span(0.2, 0.6)")
     page.locator(".ltx-timeline-part[data-kind=span]").first.wait_for()
     assert page.evaluate(TOO_SMALL, LEAST_PX) == []
 
@@ -279,7 +279,7 @@ def test_generate_stays_in_sight(tiny_notebook, page):
     try:
         afloat = page.get_by_role("group", name="Run, while its panel is out of sight")
         expect(afloat).to_be_hidden()
-        tiny_notebook.value("None", "shot._folds.opened = 'latents'")
+        tiny_notebook.value("None", "shot._below.folds.opened = 'latents'")
         page.locator(".ltx-latent-explorer .explorer-cards svg").first.wait_for()
         page.locator(".ltx-latent-explorer").evaluate("one => one.scrollIntoView({ block: 'end' })")
         expect(afloat).to_be_in_viewport()

@@ -148,7 +148,7 @@ def test_clip_is_retaken_extended_compared_and_explored(tiny_notebook, page):
     button(page, "Latents of the clip").click()
     page.locator(".ltx-latent-explorer .explorer-cards svg").first.wait_for()
     button(page, "Capture attention").click()
-    tiny_notebook.wait_until("shot._explorer.can['attention']")
+    tiny_notebook.wait_until("shot._below.explorer.can['attention']")
     expect(page.get_by_text("where it looks")).to_be_visible()
 
 

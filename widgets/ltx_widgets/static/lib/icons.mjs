@@ -41,6 +41,8 @@ const STROKED = {
   swap: "M3 5.5h10l-3-3M13 10.5H3l3 3",
 };
 
+export const ICONS = [...new Set([...Object.keys(FILLED), ...Object.keys(STROKED)])];
+
 export function icon(name) {
   return s(
     "svg",

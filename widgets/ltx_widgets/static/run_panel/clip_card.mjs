@@ -63,7 +63,7 @@ export function createClipCard(id, uses, menu) {
     rename(text) {
       const isBegun = text !== null;
       rename.hidden = !isBegun;
-      name.hidden = isBegun;
+      name.style.visibility = isBegun ? "hidden" : ""; // its line stays, so that nothing below it moves
       if (isBegun) {
         rename.value = text;
         rename.focus();
