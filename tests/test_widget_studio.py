@@ -140,13 +140,13 @@ def test_two_clips_are_compared(made):
 
 
 def test_the_folds_are_filled_when_they_are_opened(made):
-    memory, latents = made._below["memory"], made._below["latents"]
+    memory, latents = made._below.boxes["memory"], made._below.boxes["latents"]
     assert memory.children == latents.children == ()
-    made._folds.opened = "memory"
+    made._below.folds.opened = "memory"
     assert memory.children[0].job["num_frames"] == 9
     made.prompt.value = {"num_frames": 17}
     assert memory.children[0].job["num_frames"] == 17
-    made._folds.opened = "latents"
+    made._below.folds.opened = "latents"
     (explorer,) = latents.children
     assert explorer.grid["frames"] == made.clip.latents.shape[1]
     explorer._receive(explorer, {"type": "footprint", "picked": explorer.picked}, [])
@@ -154,8 +154,8 @@ def test_the_folds_are_filled_when_they_are_opened(made):
 
 
 def test_attention_is_captured_by_making_the_clip_again(made):
-    made._folds.opened = "latents"
-    (explorer,) = made._below["latents"].children
+    made._below.folds.opened = "latents"
+    (explorer,) = made._below.boxes["latents"].children
     assert (explorer.can["attention"], explorer.can["capture"]) == (False, True)
     explorer._receive(explorer, {"type": "capture"}, [])
     assert made.run_panel.wait(LONG_S)
@@ -198,6 +198,20 @@ def test_looking_at_another_clip_keeps_the_moment(made):
     assert made.player.position_s == 0.25 and made.player.labels[0] == "#0 · seed 7"
     made.run_panel.compared = 1
     assert made.player.position_s == 0.25 and made.player.labels == ["#0 · seed 7", "#1 · seed 8"]
+
+
+def test_each_clip_keeps_its_span_and_a_retake_takes_it_over(made):
+    made.player.span_s = [1 / 24, 8 / 24]
+    made._tasks.retake_span(1 / 24, 8 / 24)
+    made.run_panel.generate()
+    assert made.run_panel.wait(LONG_S) and made.player.span_s == [1 / 24, 8 / 24]
+    made.run_panel.generate(REQUEST.replace(seed=8))
+    assert made.run_panel.wait(LONG_S) and made.player.span_s == []
+    made.run_panel.selected = 0
+    assert made.player.span_s == made.timeline.span_s == [1 / 24, 8 / 24]
+    made.player.span_s = []
+    made.run_panel.selected = 1
+    assert made.player.span_s == [1 / 24, 8 / 24]
 
 
 def test_a_folder_brings_the_clips_of_the_last_sitting_back(session, tmp_path):
