@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ipywidgets
 
@@ -15,10 +15,8 @@ from ltx_nb.request import ClipRequest
 from ltx_widgets.latent_explorer import LatentExplorer
 from ltx_widgets.preset_picker import PresetPicker
 from ltx_widgets.studio_box.clip_tasks import EXTRA_S
+from ltx_widgets.studio_box.desk import Desk
 from ltx_widgets.studio_box.folds import Folds
-
-if TYPE_CHECKING:
-    from ltx_widgets.studio_box.box import Studio
 
 _TABS = (
     {"name": "storyboard", "label": "Storyboard"},
@@ -30,13 +28,13 @@ _TABS = (
 class Below:
     """Tabs and what is behind each: `widget` holds both. update() after another clip was selected."""
 
-    def __init__(self, studio: Studio, session: Session) -> None:
-        self._studio, self._session = studio, session
+    def __init__(self, desk: Desk, session: Session) -> None:
+        self._desk, self._session = desk, session
         self.explorer: LatentExplorer | None = None
         self._picker: PresetPicker | None = None
         self.folds = Folds(tabs=list(_TABS))
         self.boxes = {tab["name"]: ipywidgets.VBox(layout={"display": "none"}) for tab in _TABS}
-        self.boxes["storyboard"].children = [studio.storyboard]
+        self.boxes["storyboard"].children = [desk.storyboard]
         self.widget = ipywidgets.VBox([self.folds, *self.boxes.values()])
         self.folds.observe(lambda _: self.folds._guard(self.update), "opened")
 
@@ -49,12 +47,12 @@ class Below:
         """Make what is behind the tab that is open: plans take seconds, and explorers much memory."""
         for name, box in self.boxes.items():
             box.layout.display = "flex" if name == self.folds.opened else "none"
-        if self.folds.opened == "storyboard" and not any(prompt.strip() for prompt, _ in self._studio.storyboard.shots):
-            request = self._studio.request
-            self._studio.storyboard.grid_s = 8 / request.frame_rate
-            self._studio.storyboard.shots = [(request.prompt, request.duration_s), ("", EXTRA_S)]
+        if self.folds.opened == "storyboard" and not any(prompt.strip() for prompt, _ in self._desk.storyboard.shots):
+            request = self._desk.request
+            self._desk.storyboard.grid_s = 8 / request.frame_rate
+            self._desk.storyboard.shots = [(request.prompt, request.duration_s), ("", EXTRA_S)]
         if self.folds.opened == "memory" and self._picker is None:
-            self._picker = PresetPicker(self._session.model, self._studio.request, controls=False, has_files=True)
+            self._picker = PresetPicker(self._session.model, self._desk.request, controls=False, has_files=True)
             self.boxes["memory"].children = [self._picker]
         if self.folds.opened == "memory":
             self._tell_pace()
@@ -63,12 +61,12 @@ class Below:
 
     def _tell_pace(self) -> None:
         """How long the latest run took, instead of what the planner guesses."""
-        timed = [result for result in self._studio.run_panel.timed if result.request is not None]
+        timed = [result for result in self._desk.run_panel.timed if result.request is not None]
         if self._picker is not None and timed:
             self._picker.learn(timed[-1].request, timed[-1].took_s)
 
     def _explore(self, place: ipywidgets.Box) -> None:
-        clip = self._studio.clip
+        clip = self._desk.clip
         if clip is None or clip.latents is None:
             place.children = [
                 ipywidgets.Label("Generate a clip first: one that was read from a file keeps no latents.")
@@ -91,11 +89,11 @@ class Below:
         def run(request: ClipRequest, on_step: Callable[[Any], None]) -> Clip:
             with capture_attention(self._session) as captured:
                 maps.append(captured)
-                return self._studio.run(request, on_step=on_step)
+                return self._desk.run(request, on_step=on_step)
 
-        self._studio.run_panel.make(request, run, lambda _: explorer.show_attention(maps[0]))
+        self._desk.run_panel.make(request, run, lambda _: explorer.show_attention(maps[0]))
 
     def _when_idle(self, footprint: Callable[..., Any], *arguments: Any) -> Any:
-        if self._studio.run_panel.state != "idle":
+        if self._desk.run_panel.state != "idle":
             raise ValueError("the model is busy with a run; look at the footprint when it is done")
         return footprint(self._session, *arguments)
