@@ -1,6 +1,7 @@
 // Where the playhead goes, and sound as it is drawn.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { shortNames } from "../../widgets/ltx_widgets/static/player/comparison.mjs";
 import * as playback from "../../widgets/ltx_widgets/static/player/playback.mjs";
 import { levelColour, levelPixels, waveformPath, waveformScale } from "../../widgets/ltx_widgets/static/lib/sound.mjs";
 import { audioTokenInterval_s, videoTokenInterval_s } from "../../widgets/ltx_widgets/static/lib/time.mjs";
@@ -116,4 +117,9 @@ test("soft sound is drawn larger, silence is not blown up", () => {
 test("a shuttle goes faster with every press, and turns at once", () => {
   assert.deepEqual([0, 1, 1.5, 2, 4, -2].map((speed) => playback.shuttled(speed, 1)), [1, 1.5, 2, 4, 4, 1]);
   assert.deepEqual([0, -1, 3].map((speed) => playback.shuttled(speed, -1)), [-1, -1.5, -1]);
+});
+
+test("buttons over two pictures have the beginnings of the clips' names, where these differ", () => {
+  assert.deepEqual(shortNames(["#0 · seed 12", "#2 · seed 12"]), ["#0", "#2"]);
+  assert.deepEqual(shortNames(["red · a", "red · b"]), ["red · a", "red · b"]);
 });

@@ -5,9 +5,16 @@ import { button, h } from "../lib/dom.mjs";
 
 const WIPE_STEP = 2;
 
+// What two clips are called on buttons over their picture: the beginning of their names, where it tells them apart.
+export function shortNames(labels) {
+  const short = labels.map((label) => label.split(" · ")[0]);
+  return short[0] === short[1] ? labels : short;
+}
+
 export function createComparison(disposer, model, screens, { labels, save }) {
   const [a, b] = labels;
-  const seen = { both: "Both", a, b, wipe: "Wipe", difference: "Difference" };
+  const [shortA, shortB] = shortNames(labels);
+  const seen = { both: "Both", a: shortA, b: shortB, wipe: "Wipe", difference: "Difference" };
   const titles = {
     both: "Side by side",
     a: `${a} alone (X flips)`,
@@ -22,8 +29,9 @@ export function createComparison(disposer, model, screens, { labels, save }) {
       return [value, control];
     });
   const shown = choices(seen, (value) => ({ shown: value, ...(value === "a" || value === "b" ? { heard: value } : {}) }));
-  const heard = choices({ a, b }, (value) => ({ heard: value }));
+  const heard = choices({ a: shortA, b: shortB }, (value) => ({ heard: value }));
   for (const [value, control] of shown) control.title = titles[value];
+  for (const [value, control] of heard) control.title = `Hear ${{ a, b }[value]}`;
   const mark = (options, chosen) => {
     for (const [value, control] of options) control.setAttribute("aria-pressed", String(value === chosen));
   };
