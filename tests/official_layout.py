@@ -215,9 +215,9 @@ def generator(vocoder, prefix):
     }
 
 
-def write_official(path, components, fp8_layers=lambda name: False, without=(), extra=None):
-    """A single file of the components; `without` some keys, with `extra` tensors."""
+def write_official(path, components, fp8_layers=lambda name: False, without=(), extra=None, notes=None):
+    """A single file of the components; `without` some keys, with `extra` tensors, and `notes` in its metadata."""
     tensors = official_tensors(components, fp8_layers) | (extra or {})
-    metadata = {"config": json.dumps(official_config(components)), "model_version": "2.3.0"}
+    metadata = {"config": json.dumps(official_config(components)), "model_version": "2.3.0"} | (notes or {})
     save_file({key: tensor for key, tensor in tensors.items() if key not in without}, path, metadata)
     return path

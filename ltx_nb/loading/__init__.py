@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from diffusers.utils import logging as diffusers_logging
@@ -21,17 +21,26 @@ from transformers.utils import logging as transformers_logging
 
 from ltx_nb.catalogue.checkpoints import find_model
 from ltx_nb.catalogue.models import Model
-from ltx_nb.catalogue.parameters import ParameterCounts, counts_of_parts, parameter_counts, text_dimensions
+from ltx_nb.catalogue.parameters import GEMMA, ParameterCounts, counts_of_parts, parameter_counts, text_dimensions
 from ltx_nb.checks import choice
 from ltx_nb.loading.download import naming
 from ltx_nb.loading.folder import read_folder, write_folder
 from ltx_nb.loading.loras import LoraSource, listed, parameters_of_loras, reference_factor, switched_loras
-from ltx_nb.loading.model_files import Located, converted_folder, files_of, located, stage_2_lora_of, to_download
+from ltx_nb.loading.model_files import (
+    TOKENIZER_ALONE,
+    Located,
+    converted_folder,
+    files_of,
+    located,
+    stage_2_lora_of,
+    to_download,
+)
 from ltx_nb.loading.official import read_upscalers
 from ltx_nb.loading.place import change_weights, place
 from ltx_nb.loading.session_loras import LoraNotes, found_loras, lora_notes, use_loras
 from ltx_nb.loading.single_file import single_file_components
-from ltx_nb.loading.text_encoder import read_text_encoder
+from ltx_nb.loading.text_encoder import read_text_encoder, read_tokenizer
+from ltx_nb.loading.weight_files import opened
 from ltx_nb.pipeline.blocks import ClipBlocks
 from ltx_nb.pipeline.out_of_memory import Fit
 from ltx_nb.pipeline.prompt_cache import PromptCache, fingerprint
@@ -46,6 +55,9 @@ from ltx_nb.request import DEFAULT_UPSCALER
 from ltx_nb.running.products import can_multiply
 
 __all__ = ["LoraNotes", "found_loras", "load", "lora_notes", "use_loras"]
+
+if TYPE_CHECKING:
+    from ltx_nb.remote.embedding import PromptEndpoint
 
 OFFLOADS = ("none", "ram", "disk")
 BLOCK_SOURCES = OFFLOADS[1:]
@@ -62,7 +74,7 @@ def load(
     dtype: torch.dtype | None = None,
     compute: str | None = None,
     offload: str | None = None,
-    text: str | None = None,
+    text: str | PromptEndpoint | None = None,
     loras: LoraSource | Sequence[LoraSource] = (),
     stage_2_loras: LoraSource | Sequence[LoraSource] | None = None,
     upscalers: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
@@ -88,7 +100,8 @@ def load(
         from which they are read anew in every forward; "none" keeps everything on the accelerator.
     text: "resident" keeps the text encoder and the connectors on the accelerator, the default for a small model;
         "stream" has a few of their layers there at a time; "cached", else the default, also keeps encoded prompts on
-        disk.
+        disk. Or a `ltx_nb.remote.PromptEndpoint`, to which prompts are sent instead, so that an official single file
+        does without Gemma; what a LoRA changes of the connectors is then without effect.
     loras: a path, or (path, scale), or several, added to the weights before those are quantised. An IC-LoRA is one by
         its metadata; its session asks for `references`.
     stage_2_loras: the same, on in second stages alone and kept beside the weights. By default the one that the model's
@@ -124,7 +137,19 @@ def load(
         choice("offload", offload, OFFLOADS)
     if compute is not None:
         choice("compute", compute, COMPUTES)
-    if text is not None:
+    endpoint = None
+    if text is not None and not isinstance(text, str):
+        endpoint, text = text, "stream"
+        text_encoder = text_encoder or TOKENIZER_ALONE
+        if entry.file is None:
+            raise ValueError(
+                f"text={endpoint!r} is for official single files; the folder of {entry.name!r} has its own"
+            )
+    elif text == "ltx-api":
+        raise ValueError(
+            "prompts would leave this machine, to api.ltx.video; agree with text=ltx_nb.remote.PromptEndpoint(yes=True)"
+        )
+    elif text is not None:
         choice("text", text, TEXTS)
     if dtype is not None and dtype not in DTYPES:
         raise ValueError(
@@ -150,10 +175,12 @@ def load(
     with _quiet_libraries():
         with naming(wanted):
             found = located(entry, text_encoder, parts, upscalers)
-        components, others = _read(entry, found, parts), read_upscalers(found.upscalers)
+        components, others = _read(entry, found, parts, endpoint is None), read_upscalers(found.upscalers)
         if DEFAULT_UPSCALER in others:
             components["latent_upsampler"] = others.pop(DEFAULT_UPSCALER)
-        counts = counts_of_parts(components, text_dimensions(components["text_encoder"].config.text_config))
+        no_text = dict.fromkeys(GEMMA, 0)
+        text_sizes = no_text if endpoint else text_dimensions(components["text_encoder"].config.text_config)
+        counts = counts_of_parts(components, text_sizes)
         chosen, plan = planned(counts)
         refining = stage_2_lora_of(entry) if stage_2_loras is None else listed(stage_2_loras)
         if refining:
@@ -168,18 +195,33 @@ def load(
         else:
             kept = converted_folder(converted, entry, found.model, chosen, loras)
             components |= _converted(kept, components, loras, chosen)
+        computes_in = dtype or COMPUTE_DTYPES[chosen.compute_bytes]
+        elsewhere = _prompts_elsewhere(endpoint, found.model, components, computes_in)
         return session_of(
             entry,
             components,
             Fit(chosen, counts, plan.resident_blocks),
             device=runs_on,
-            dtype=dtype or COMPUTE_DTYPES[chosen.compute_bytes],
+            dtype=computes_in,
             text=text or ("resident" if chosen.keeps_text else "cached"),
             prompt_cache=prompt_cache,
             stage_2_loras=refining,
             reference_downscale_factor=follows,
             upscalers=others,
+            elsewhere=elsewhere,
         )
+
+
+def _prompts_elsewhere(endpoint: Any, file: Path, components: dict[str, Any], dtype: torch.dtype) -> Any:
+    """What a session asks for prompts, where there is an endpoint; the connectors, which it stands in for, too, go."""
+    if endpoint is None:
+        return None
+    from ltx_nb.remote.embedding import PromptsElsewhere  # what it speaks with is an extra
+
+    config = components["connectors"].config
+    components["connectors"] = None
+    with opened(file) as read:
+        return PromptsElsewhere(endpoint, read.metadata(), (config.video_hidden_dim, config.audio_hidden_dim), dtype)
 
 
 def _remote_session(model: str, given: Mapping[str, Any]) -> Any:
@@ -204,6 +246,7 @@ def session_of(
     stage_2_loras: Sequence[LoraSource] = (),
     reference_downscale_factor: int | None = None,
     upscalers: Mapping[str, torch.nn.Module] | None = None,
+    elsewhere: Any = None,
 ) -> Session:
     """A Session of components that have their final form already, brought to where they run.
 
@@ -212,13 +255,15 @@ def session_of(
     pipe = ClipBlocks().init_pipeline()
     pipe.update_components(**components)
     cache = None
-    if text == "cached" or prompt_cache is not None:
+    if elsewhere is not None:
+        cache = PromptCache(prompt_cache or KEPT / "prompts", elsewhere.name)
+    elif text == "cached" or prompt_cache is not None:
         cache = PromptCache(prompt_cache or KEPT / "prompts", fingerprint([pipe.text_encoder, pipe.connectors]))
     preset = fit.preset
     switched = switched_loras(pipe.transformer, stage_2_loras) if stage_2_loras else None
     how = {"device": device, "dtype": dtype, "text": text, "block_source": preset.offload}
     place(pipe, preset, resident=fit.resident, upscalers=(upscalers or {}).values(), **how)
-    return Session(pipe, entry, cache, fit, switched, reference_downscale_factor, upscalers)
+    return Session(pipe, entry, cache, fit, switched, reference_downscale_factor, upscalers, elsewhere)
 
 
 def with_loras(counts: ParameterCounts, added: int, preset: Preset) -> ParameterCounts:
@@ -227,12 +272,16 @@ def with_loras(counts: ParameterCounts, added: int, preset: Preset) -> Parameter
     return replace(counts, block=counts.block + round(share))
 
 
-def _read(entry: Model, found: Located, parts: Sequence[str | os.PathLike[str]]) -> dict[str, Any]:
+def _read(
+    entry: Model, found: Located, parts: Sequence[str | os.PathLike[str]], with_text: bool = True
+) -> dict[str, Any]:
     """Every component of the pipeline, as stored, its bytes mapped from the files."""
     if entry.file is None:
         components = read_folder(found.model)
     else:
         components = single_file_components(entry, found.model, found.upscaler, parts, found.rest)
+    if not with_text:
+        return components | {"text_encoder": None, "tokenizer": read_tokenizer(found.tokenizer)}
     return components | read_text_encoder(found.text_encoder, found.tokenizer, components["connectors"].config)
 
 

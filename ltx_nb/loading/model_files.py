@@ -32,6 +32,7 @@ FOLDER_PATTERNS = (
 )
 OWN_TEXT_PATTERNS = (*(f"{name}/*.{ending}" for name in TEXT_PARTS for ending in ("json", "safetensors", "model")),)
 TEXT_PATTERNS = ("*.json", "*.safetensors", "*.model")
+TOKENIZER_ALONE = ("", None)  # given as a text encoder: none, and the tokenizer of the catalogue's
 TOKENIZER_PATTERNS = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map*", "added_tokens*")
 FILE_PARTS = ("connectors", "vae", "audio_vae", "vocoder")  # of an official file, beside the transformer
 
@@ -149,6 +150,8 @@ def _places(
 def _text_places(source: str | os.PathLike[str] | tuple[str, str | None]) -> dict[str, Path | _Wanted]:
     """Place of a folder, a file, a repository, or a repository with a file."""
     tokenizer: Path | _Wanted = _Wanted(Files(TEXT_ENCODER, TOKENIZER_PATTERNS))
+    if source == TOKENIZER_ALONE:
+        return dict.fromkeys(TEXT_PARTS, tokenizer)
     if isinstance(source, tuple):
         repository, file = source
         if file is None:

@@ -62,9 +62,11 @@ def place(
     dtypes = dict.fromkeys(FP32_COMPONENTS, torch.float32)
     if text == "resident":
         pipe.text_encoder.to(device=device, dtype=dtype)
-    else:
+    elif pipe.text_encoder is not None:  # else prompts are encoded elsewhere, up to what connectors make of them
         stream_text_encoder(pipe.text_encoder, device, dtype)
-    if text == "resident" or preset.keeps_all:
+    if pipe.connectors is None:
+        pass
+    elif text == "resident" or preset.keeps_all:
         pipe.connectors.to(device=device, dtype=dtype)
     else:
         connectors = HookRegistry.check_if_exists_or_initialize(pipe.connectors)

@@ -10,7 +10,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -41,6 +41,12 @@ _WITHOUT_LORA = (
 )
 
 
+class PromptsElsewhere(Protocol):
+    """An encoder of prompts that is not in the pipeline, as `ltx_nb.remote.embedding` has one."""
+
+    def embeddings(self, prompt: str, negative_prompt: str, is_guided: bool) -> dict[str, Any]: ...
+
+
 class Session(Verbs):
     """A loaded model. `load` makes one; `run` and the verbs make clips, one at a time.
 
@@ -61,6 +67,7 @@ class Session(Verbs):
         stage_2_loras: SwitchedLoras | None = None,
         reference_downscale_factor: int | None = None,
         upscalers: Mapping[str, torch.nn.Module] | None = None,
+        prompts_elsewhere: PromptsElsewhere | None = None,
     ):
         self.pipe = pipe
         self.model = model
@@ -71,6 +78,7 @@ class Session(Verbs):
         self.loras: SwitchedLoras | None = None
         self._factor_of_weights = reference_downscale_factor
         self.upscalers = dict(upscalers or {})
+        self.prompts_elsewhere = prompts_elsewhere
         self._scheduler = pipe.scheduler
         self._running = threading.Lock()
         self._holder: int | None = None  # the thread that runs it
@@ -233,7 +241,7 @@ class Session(Verbs):
         self, request: ClipRequest, stages: list[Stage], after_step: Callable[[StepEvent], StepEvent | None]
     ) -> tuple[Conditions, dict[str, Any]]:
         """Run every stage. Return the last one's conditions, and by lane the state after the stage that ends it."""
-        carried, ends = self._cached_text(request), {}
+        carried, ends = self._cached_text(request, stages), {}
         is_cached, notes = bool(carried), []
         for stage in stages:
             if stage.low is not None:
@@ -316,15 +324,28 @@ class Session(Verbs):
 
     def _text_key(self, request: ClipRequest) -> dict[str, Any]:
         """Everything beside the weights that decides the encoded prompt."""
-        return self.text_inputs(request) | {"dtype": str(self.pipe.connectors.dtype)}
+        return self.text_inputs(request) | {"dtype": str(getattr(self.pipe.connectors, "dtype", None))}
 
-    def _cached_text(self, request: ClipRequest) -> dict[str, Any]:
-        """Outputs of the text blocks where the prompt was encoded before; else nothing."""
-        found = None if self.prompt_cache is None else self.prompt_cache.get(**self._text_key(request))
+    def _cached_text(self, request: ClipRequest, stages: list[Stage]) -> dict[str, Any]:
+        """Outputs of the text blocks where the prompt was encoded before, or is encoded elsewhere; else nothing."""
+        if self.prompts_elsewhere is not None:
+            found = self._text_from_elsewhere(request, stages)
+        else:
+            found = None if self.prompt_cache is None else self.prompt_cache.get(**self._text_key(request))
         if found is None:
             return {}
         embeddings = {name: tensor.to(self.pipe._execution_device) for name, tensor in found.items()}
         return embeddings | {"batch_size": 1, "dtype": found["connector_prompt_embeds"].dtype}
+
+    def _text_from_elsewhere(self, request: ClipRequest, stages: list[Stage]) -> dict[str, Any]:
+        samplings = [stage.sampling for stage in stages]
+        is_guided = any(max(it.guidance_scale, it.audio_guidance_scale) > 1 for it in samplings)
+        key = self._text_key(request) | {"is_guided": is_guided}
+        found = self.prompt_cache.get(**key)
+        if found is None:
+            found = self.prompts_elsewhere.embeddings(key["prompt"], key["negative_prompt"], is_guided)
+            self.prompt_cache.put(found, **key)
+        return found
 
     def _block_inputs(self, stage: Stage, given: Conditions) -> dict[str, Any]:
         request, sampling = stage.request, stage.sampling

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ltx_nb.lazy import lazily
 
 if TYPE_CHECKING:
+    from ltx_nb.remote.embedding import PromptEndpoint
     from ltx_nb.remote.exchange import Patience, RemoteError
     from ltx_nb.remote.quote import NotAgreed, Quote
     from ltx_nb.remote.session import RemoteSession
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
 _MODULE_OF = {
     "NotAgreed": "quote",
     "Patience": "exchange",
+    "PromptEndpoint": "embedding",
     "Quote": "quote",
     "RemoteError": "exchange",
     "RemoteSession": "session",
 }
 
-__all__ = ["NotAgreed", "Patience", "Quote", "RemoteError", "RemoteSession"]
+__all__ = ["NotAgreed", "Patience", "PromptEndpoint", "Quote", "RemoteError", "RemoteSession"]
 
 __getattr__, __dir__ = lazily(__name__, _MODULE_OF)
