@@ -128,10 +128,7 @@ def main() -> None:
     parser.add_argument("--theme", choices=THEMES, default="light")
     parser.add_argument("--width", type=int, default=960)
     asked = parser.parse_args()
-    if asked.name == "gallery":
-        html = gallery_html(asked.theme)
-    else:
-        html = page_html(asked.name, json.loads(asked.state.read_text("utf-8")), theme=asked.theme)
+    html = page_html(asked.name, json.loads(asked.state.read_text("utf-8")), theme=asked.theme)
     screenshot(html, asked.picture, asked.width)
 
 
