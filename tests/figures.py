@@ -171,7 +171,7 @@ def word_map():
 
 
 def reference_map():
-    return plots.reference_map, [ReferenceMap(HEAT, VIDEO_EDGES_S, 0.62, 0.01), SCENE.frames()]
+    return plots.reference_map, [ReferenceMap(HEAT, VIDEO_EDGES_S, 0.19, 0.62, 0.01), SCENE.frames()]
 
 
 def guidance_terms():

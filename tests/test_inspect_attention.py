@@ -278,14 +278,40 @@ def test_attention_to_a_reference_is_the_clip_s_share_that_goes_there(random_ses
     rows = maps.rows("video_reference")
     assert rows.shape == (CELLS, 2) and (rows > 0).all() and (rows.sum(1) < 1).all()
     found = reference_map(maps)
-    assert found.heat.shape == (3, 1, 2)
-    np.testing.assert_allclose(found.heat.ravel(), rows.sum(1))
+    assert found.heat.shape == (1, 1, 2)
+    np.testing.assert_allclose(found.heat.ravel(), rows.mean(0))
+    np.testing.assert_allclose(found.edges_s, [0, 1 / 24], atol=1e-6)
+    assert found.share == pytest.approx(rows.sum(1).mean())
     # Of the picture's two tokens, each cell of the first latent frame is at the place and time of one.
     assert found.own_place == pytest.approx((rows[0, 0] + rows[1, 1]) / rows.sum())
+    assert found.chance == pytest.approx(2 / 12)
     plain = random_session.run(request, progress=False)
     assert torch.equal(plain.latents, clip.latents)
     with pytest.raises(ValueError, match="no attention of video_reference was captured"):
         reference_map(captured_without_reference(random_session))
+
+
+def test_each_of_several_references_has_its_own_map(random_session):
+    moving, still = (Media(frames=np.full((n, 32, 64, 3), 9 * n, np.uint8), frame_rate=24.0) for n in (9, 1))
+    references = (Reference(Source.from_media(moving), num_frames=9), Reference(Source.from_media(still)))
+    with capture_attention(random_session, blocks=(0,), kinds=["reference"]) as maps:
+        random_session.run(REQUEST.replace(references=references), progress=False)
+    first, second = (reference_map(maps, reference) for reference in (0, 1))
+    assert first.heat.shape == (2, 1, 2) and second.heat.shape == (1, 1, 2)
+    rows = maps.rows("video_reference")
+    np.testing.assert_allclose(np.append(first.heat, second.heat), rows.mean(0))
+    with pytest.raises(ValueError, match="reference=2"):
+        reference_map(maps, 2)
+
+
+def test_a_guided_run_is_the_same_with_and_without(random_session):
+    """Spatio-temporal guidance skips self-attention, which the capture must not undo."""
+    sampling = Sampling(sigmas=(1.0, 0.5), stg_scale=1.0, spatio_temporal_guidance_blocks=(0,))
+    still = Reference(Source.from_media(Media(frames=np.zeros((1, 32, 64, 3), np.uint8))))
+    request = REQUEST.replace(references=(still,), sampling=sampling)
+    with capture_attention(random_session, kinds=["reference"]):
+        watched = random_session.run(request, progress=False)
+    assert torch.equal(random_session.run(request, progress=False).latents, watched.latents)
 
 
 def captured_without_reference(session):

@@ -241,12 +241,15 @@ class _RecordingProcessor:
         attention_mask: torch.Tensor | None = None,
         query_rotary_emb: tuple[torch.Tensor, torch.Tensor] | None = None,
         key_rotary_emb: tuple[torch.Tensor, torch.Tensor] | None = None,
-        **perturbed: Any,
+        perturbation_mask: torch.Tensor | None = None,
+        all_perturbed: bool | None = None,
     ) -> torch.Tensor:
         inputs = (hidden_states, encoder_hidden_states, attention_mask, query_rotary_emb, key_rotary_emb)
         if self._recorder.counts:
             self._recorder.record(self._name, self._block, attn, inputs)
-        return self._replaced(attn, *inputs, **perturbed)
+        # By name, as attention tells what a processor takes, and only where its own takes them too.
+        perturbed = {"perturbation_mask": perturbation_mask, "all_perturbed": all_perturbed}
+        return self._replaced(attn, *inputs, **{name: it for name, it in perturbed.items() if it is not None})
 
 
 def _checked_heads(heads: str | Sequence[int], count: int) -> list[int]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ltx_nb.checks import choice, finite_number, text
+from ltx_nb.checks import choice, finite_number, text, whole_number
 from ltx_nb.inspect.attention import REFERENCE, AttentionMaps
 
 CROSS_MODAL = ("video_to_audio", "audio_to_video")
@@ -66,34 +66,44 @@ class WordMap:
 
 @dataclass(frozen=True, eq=False)
 class ReferenceMap:
-    """Attention of each video cell to the references: heat [F, H, W], the share that goes there, at edges_s [F + 1].
+    """Attention that a reference gets from the clip: heat [F, H, W] over the reference's own cells, at edges_s [F + 1].
 
-    own_place: how much of that falls on tokens which overlap the cell in time and place, in the mean over cells, each
-    by its share; chance: what it would be if all of the references' tokens were looked at alike.
+    A cell's number is the share of the attention of all of the clip's cells, in the mean; share: all of them together.
+    own_place: how much of that comes from the clip's cells which overlap the looked-at one in time and place; chance:
+    what it would be if all cells were looked at alike.
     """
 
     heat: np.ndarray
     edges_s: np.ndarray
+    share: float
     own_place: float
     chance: float
 
 
-def reference_map(maps: AttentionMaps, block: int | None = None) -> ReferenceMap:
-    """Attention of the clip to its references, and to keyframes where it has some.
+def reference_map(maps: AttentionMaps, reference: int = 0, block: int | None = None) -> ReferenceMap:
+    """Attention of the clip to one of the references; keyframes count as the first, where the clip has some.
 
     Raises ValueError where it was not captured: `capture_attention(session, kinds=["reference"])` does, of a request
     that has references.
     """
     rows, grid = maps.rows(REFERENCE, block), maps.grid
+    starts_s = grid.appended[0, :, 0]
+    # Each begins anew in time.
+    edges = [0, *(np.flatnonzero(np.diff(starts_s) < 0) + 1), len(starts_s)]
+    index = whole_number("reference", reference, least=0, most=len(edges) - 2)
+    part = slice(edges[index], edges[index + 1])
+    places, rows = grid.appended[:, part], rows[:, part]
+    height, width = (len(np.unique(places[axis, :, 0])) for axis in (1, 2))
+    spans_s = places[0, :: height * width]
     overlap = np.ones(rows.shape, bool)
-    for cells, appended in zip(grid.cells, grid.appended, strict=True):
-        overlap &= (cells[:, None, 0] < appended[None, :, 1]) & (cells[:, None, 1] > appended[None, :, 0])
-    share = rows.sum(1)
+    for cells, seen in zip(grid.cells, places, strict=True):
+        overlap &= (cells[:, None, 0] < seen[None, :, 1]) & (cells[:, None, 1] > seen[None, :, 0])
     return ReferenceMap(
-        heat=share.reshape(grid.video_shape),
-        edges_s=grid.video_edges_s,
+        heat=rows.mean(0).reshape(-1, height, width),
+        edges_s=np.append(spans_s[:1, 0], spans_s[:, 1]),
+        share=float(rows.sum(1).mean()),
         own_place=float((rows * overlap).sum() / rows.sum()),
-        chance=float((share * overlap.mean(1)).sum() / share.sum()),
+        chance=float(overlap.mean()),
     )
 
 

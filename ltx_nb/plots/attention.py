@@ -89,16 +89,13 @@ def word_map(result: WordMap, frames: np.ndarray, size_in: Size = (10, 4.2)) -> 
 
 @styled
 def reference_map(result: ReferenceMap, frames: np.ndarray, size_in: Size = (10, 3.8)) -> Figure:
-    """Attention of the picture to its references: over frames, uint8 [F, H, W, 3], and over time."""
+    """Attention that a reference gets from the clip: over its own frames, uint8 [F, H, W, 3], and over its time."""
     check_results("ReferenceMap", result)
     fig = figure(size_in)
     course = _over_frames(fig, result.heat, frames, result.edges_s)
-    steps(course, result.edges_s, result.heat.mean((1, 2)), "video")  # the mean over the frame
-    from_zero(course, result.heat.mean((1, 2)))
-    course.set(
-        title=f"Video looks at reference: {result.own_place:.0%} at its own place (by chance {result.chance:.0%})",
-        ylabel="share of attention",
-    )
+    steps(course, result.edges_s, result.heat.sum((1, 2)), "video")  # the sum over the frame
+    from_zero(course, result.heat.sum((1, 2)))
+    course.set(title=f"{result.share:.0%} of the picture's attention is on the reference", ylabel="share of attention")
     time_axis(course, result.edges_s)
     return fig
 
