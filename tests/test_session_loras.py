@@ -21,7 +21,7 @@ LAYER = "diffusion_model.transformer_blocks.0.attn1.to_q"
 def write(path, notes=None, side=192, **more):
     draw = torch.Generator().manual_seed(0)
     pair = {"lora_A": torch.randn(4, side, generator=draw), "lora_B": torch.randn(side, 4, generator=draw)}
-    tensors = {f"{LAYER}.{name}.weight": 0.3 * tensor for name, tensor in pair.items()}
+    tensors = {f"{LAYER}.{name}.weight": (0.3 * tensor).bfloat16() for name, tensor in pair.items()}
     save_file(tensors | more, path, notes or {})
     return path
 

@@ -133,13 +133,14 @@ def plain_changes(
     return changes
 
 
-def beside_weights(transformer: torch.nn.Module, changes: Mapping[str, list[LoraLayer]]) -> SwitchedLoras:
-    """Put `plain_changes` beside the weights of the transformer's layers."""
+def beside_weights(transformer: torch.nn.Module, changes: Mapping[str, list[LoraLayer]], **how: Any) -> SwitchedLoras:
+    """Put `plain_changes` beside the weights of the transformer's layers. how: device and dtype, else the file's."""
     switched = SwitchedLoras()
     for name, layers in changes.items():
         target = transformer.get_submodule(name.removeprefix("transformer."))
         for layer in layers:
-            switched.add(target, layer.parts[DOWN], layer.parts[UP], layer.scale * layer.strength)
+            down, up = (layer.parts[part].to(**how) if how else layer.parts[part] for part in (DOWN, UP))
+            switched.add(target, down, up, layer.scale * layer.strength)
     return switched
 
 

@@ -98,8 +98,10 @@ def use_loras(session: Session, loras: LoraSource | Sequence[LoraSource]) -> Non
         )
     factor = reference_factor(sources)
     changes = plain_changes(transformer, sources)
+    # On the device and in the dtype that it computes in: weights may have one byte, and the file any dtype.
+    how = {"device": transformer.device, "dtype": session.pipe.connectors.dtype}
     with session.exclusively():
-        session.change_loras(lambda: beside_weights(transformer, changes) if changes else None, factor)
+        session.change_loras(lambda: beside_weights(transformer, changes, **how) if changes else None, factor)
 
 
 def _files(folder: Path) -> list[Path]:
