@@ -1,6 +1,7 @@
 """A LoRA is learned from clips on disk: what it changes, how it is resumed, cancelled and refused."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -127,6 +128,47 @@ def test_a_state_of_another_training_is_refused(random_session, dataset, tmp_pat
     (out.with_suffix(".training") / "state.safetensors").write_bytes(b"half")
     with pytest.raises(ValueError, match="is damaged"):
         train_lora(random_session, dataset, out, steps=2, **SMALL)
+
+
+def test_a_state_of_other_clips_is_refused(random_session, dataset, tmp_path):
+    out = tmp_path / "x.safetensors"
+    train_lora(random_session, dataset, out, steps=1, **SMALL)
+    rows = [{"caption": "Another.", "video": str(dataset / f"{name}.mp4")} for name in "abc"]
+    (tmp_path / "others.json").write_text(json.dumps(rows))
+    with pytest.raises(ValueError, match="of another training: its clips were others; go on with those, or remove it"):
+        train_lora(random_session, tmp_path / "others.json", out, steps=2, **SMALL)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="how much a file may hold is limited as POSIX does")
+def test_a_full_disk_loses_nothing(random_session, dataset, tmp_path):
+    """Files of at most 0.2 MB: the clips are there, and the state, of about 1 MB, finds no room."""
+    import resource
+
+    out = tmp_path / "x.safetensors"
+    train_lora(random_session, dataset, out, steps=1, **SMALL)
+    state, before = out.with_suffix(".training") / "state.safetensors", out.read_bytes()
+    kept = state.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match=r"state\.safetensors, \d\.\d MB, cannot be written: .*as it was\. Make room"):
+            train_lora(random_session, dataset, out, steps=2, **SMALL)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (state.read_bytes(), out.read_bytes()) == (kept, before)
+    train_lora(random_session, dataset, out, steps=2, **SMALL)
+
+
+def test_clips_of_mixed_rates_are_learned_at_one(random_session, dataset, tmp_path):
+    """Of a second at 12 frames/s, as of one at 24, 25 frames are made at 24/s: those that there are, twice."""
+    for rate in (12, 24):
+        frames = np.zeros((rate + 1, 64, 64, 3), np.uint8)
+        audio = np.zeros((2, 48_000 * (rate + 1) // rate), np.float32)
+        Clip(frames=frames, audio=audio, frame_rate=rate, sample_rate=48_000).save(tmp_path / f"{rate}.mp4")
+        (tmp_path / f"{rate}.txt").write_text("A ball.")
+    sizes = {"width": 64, "height": 64, "num_frames": 25, "frame_rate": 24.0, "progress": False}
+    clips = encode_dataset(random_session, read_dataset(tmp_path), tmp_path / "clips", **sizes)
+    assert {clip.kind for clip in clips} == {clips[0].kind} and clips[0].latent_shape == (4, 2, 2)
 
 
 def test_a_loss_that_is_no_number_ends_the_training_with_its_last_good_state(random_session, dataset, tmp_path):

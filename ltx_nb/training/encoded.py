@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from diffusers.modular_pipelines import PipelineState
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from tqdm.auto import tqdm
 
 from ltx_nb import media
@@ -31,7 +30,7 @@ from ltx_nb.request import ClipRequest, Given, Source
 from ltx_nb.shapes import VIDEO_TEMPORAL_COMPRESSION, audio_num_latents
 from ltx_nb.training.dataset import Example
 from ltx_nb.training.flow import LatentClip
-from ltx_nb.whole_files import whole_file
+from ltx_nb.training.lora_file import save_whole
 
 # What the transformer calls a caption's embeddings, by the names under which the pipeline's text blocks put them out.
 TEXT = {
@@ -169,8 +168,7 @@ def _write(path: Path, clip: LatentClip) -> None:
     if clip.reference is not None:
         tensors["reference"] = clip.reference
     about = {name: json.dumps(getattr(clip, name)) for name in PLAIN}
-    with whole_file(path) as unfinished:
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, unfinished, about)
+    save_whole(path, tensors, about)
 
 
 def _read(path: Path) -> LatentClip | None:

@@ -35,7 +35,7 @@ from ltx_nb.trace import Cancelled
 from ltx_nb.training.dataset import read_dataset
 from ltx_nb.training.encoded import encode_dataset
 from ltx_nb.training.flow import GIVEN, LatentClip, batch_loss
-from ltx_nb.training.lora_file import ADAPTER, adapter_weights, read_state, restore, write_lora, write_state
+from ltx_nb.training.lora_file import ADAPTER, DATA, adapter_weights, read_state, restore, write_lora, write_state
 
 # Module names that ltx-trainer adapts, by what learns: all attention, or that of one lane with its feed-forward.
 TARGETS = {
@@ -104,7 +104,8 @@ def train_lora(
     Encoded clips and the state to resume from lie in a folder beside `out` that ends in .training.
 
     Raises ValueError for a dataset or settings that cannot be used, and where the loss stops being a number (the last
-    good state is kept); Cancelled after `session.cancel()` or Ctrl-C, the state kept.
+    good state is kept); OSError where the disk has no room, what was there kept; Cancelled after `session.cancel()` or
+    Ctrl-C, the state kept.
     """
     out = _checked_out(out)
     whole_number("steps", steps, least=1)
@@ -146,7 +147,7 @@ def train_lora(
         "lanes": list(lanes),
         "given": rates,
         "seed": seed,
-        "data_sha256": _data_hash(clips),
+        DATA: _data_hash(clips),
     }
     if reference is not None:
         about[REFERENCE] = reference_downscale_factor

@@ -22,12 +22,29 @@ from ltx_nb.whole_files import whole_file
 OFFICIAL_PREFIX = "diffusion_model."  # of ltx-trainer, ComfyUI and the LoRAs that Lightricks publishes
 ADAPTER = "ltx_nb_training"
 STATE_FORMAT = "ltx-nb-training/1"
+DATA = "data_sha256"  # of all that is learned from
 
 
 def adapter_weights(transformer: torch.nn.Module) -> dict[str, torch.Tensor]:
     """Return the trained matrices by layer: `<layer>.lora_A.weight` [rank, in], `<layer>.lora_B.weight` [out, rank]."""
     found = get_peft_model_state_dict(transformer, adapter_name=ADAPTER)
     return {name.removeprefix("base_model.model."): tensor for name, tensor in found.items()}
+
+
+def save_whole(path: str | os.PathLike[str], tensors: Mapping[str, torch.Tensor], notes: Mapping[str, str]) -> None:
+    """Write tensors and notes as a safetensors file, or leave what was there.
+
+    Raises OSError with what to do where the disk has no room for them, or refuses.
+    """
+    try:
+        with whole_file(path) as unfinished:
+            save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, unfinished, dict(notes))
+    except (SafetensorError, OSError) as error:
+        size_mb = sum(tensor.nbytes for tensor in tensors.values()) / 1e6
+        raise OSError(
+            f"{os.fspath(path)}, {size_mb:.1f} MB, cannot be written: {error}; what was there is as it was. Make room, "
+            "and call it again to go on"
+        ) from None
 
 
 def write_lora(
@@ -38,10 +55,9 @@ def write_lora(
     about: goes into the file's metadata, each value as text or JSON. alpha is the rank, so that nothing is scaled.
     """
     path = Path(path)
-    tensors = {OFFICIAL_PREFIX + name: tensor.to("cpu", dtype).contiguous() for name, tensor in weights.items()}
+    tensors = {OFFICIAL_PREFIX + name: tensor.to("cpu", dtype) for name, tensor in weights.items()}
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in about.items()}
-    with whole_file(path) as unfinished:
-        save_file(tensors, unfinished, {"format": "pt", **texts})
+    save_whole(path, tensors, {"format": "pt", **texts})
     return path
 
 
@@ -62,9 +78,8 @@ def write_state(
     tensors = {f"weights.{name}": tensor for name, tensor in adapter_weights(transformer).items()}
     for index, moments in optimizer.state_dict()["state"].items():
         tensors |= {f"moments.{index}.{name}": tensor for name, tensor in moments.items()}
-    with whole_file(path) as unfinished:
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        save_file(tensors, unfinished, {"format": STATE_FORMAT, "about": json.dumps(about)})
+    tensors = {name: tensor.detach().cpu() for name, tensor in tensors.items()}
+    save_whole(path, tensors, {"format": STATE_FORMAT, "about": json.dumps(about)})
 
 
 def read_state(path: Path, must_equal: Mapping[str, Any]) -> TrainingState | None:
@@ -84,7 +99,10 @@ def read_state(path: Path, must_equal: Mapping[str, Any]) -> TrainingState | Non
         raise ValueError(f"{path} is no state of a training; remove it to begin anew")
     others = [name for name, value in must_equal.items() if about.get(name) != value]
     if others:
-        differing = ", ".join(f"{name} was {about.get(name)!r} and is {must_equal[name]!r}" for name in others)
+        differing = ", ".join(
+            "its clips were others" if name == DATA else f"{name} was {about.get(name)!r} and is {must_equal[name]!r}"
+            for name in others
+        )
         raise ValueError(f"{path} is of another training: {differing}; go on with those, or remove it to begin anew")
     parts = {
         part: {name.removeprefix(f"{part}."): it for name, it in tensors.items() if name.startswith(f"{part}.")}
