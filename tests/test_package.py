@@ -53,6 +53,7 @@ LINES = (
         "sampling",
         "clip",
         "clip_files",
+        "control",
         "spans",
         "display",
         "media",
