@@ -18,11 +18,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from safetensors import safe_open
+from safetensors.torch import save_file
 from tqdm.auto import tqdm
 
 import ltx_nb
 from ltx_nb.clip import Clip
 from ltx_nb.media import Media
+from ltx_nb.whole_files import whole_file
 
 from .detect import lags_s, see
 from .report import median, share, to_markdown
@@ -91,16 +94,26 @@ def write_pairs(folder: Path, pairs: Sequence[Pair]) -> Path:
     return path
 
 
-def train(out: Path, work: Path, clips: int = 400, steps: int = 800, seed: int = 0) -> Path:
+def train(session: Session, out: Path, work: Path, clips: int = 400, steps: int = 800, seed: int = 0) -> Path:
     """Train the LoRA on pairs in the folder `work`, written there unless they are; return the file."""
     table_of_pairs = work / "pairs.json"
     if not table_of_pairs.is_file():
         work.mkdir(parents=True, exist_ok=True)
         write_pairs(work, draw_pairs(clips, seed, held_out=False, num_frames=SETTINGS["num_frames"]))
-    session = ltx_nb.load("tiny")
-    return ltx_nb.training.train_lora(
+    path = ltx_nb.training.train_lora(
         session, table_of_pairs, out, steps=steps, reference="reference_video", seed=seed, **SETTINGS
     )
+    _halve(path)
+    return path
+
+
+def _halve(path: Path) -> None:
+    """Bring the file from float32, in which the tiny model is, to float16: half the size."""
+    with safe_open(path, framework="pt") as file:
+        notes = file.metadata()
+        tensors = {name: file.get_tensor(name).half() for name in file.keys()}  # noqa: SIM118, it is no mapping
+    with whole_file(path) as unfinished:
+        save_file(tensors, unfinished, notes)
 
 
 def evaluate_control(session: Session, cases: int = 48, seed: int = 70_000, progress: bool = True) -> dict[str, Any]:
@@ -164,7 +177,7 @@ def main() -> None:
         print(to_markdown(evaluate_control(ltx_nb.load("tiny", loras=[args.lora]), args.cases)))
         return
     with tempfile.TemporaryDirectory() as folder:
-        print(train(args.train, args.work or Path(folder), args.clips, args.steps))
+        print(train(ltx_nb.load("tiny"), args.train, args.work or Path(folder), args.clips, args.steps))
 
 
 if __name__ == "__main__":
