@@ -68,10 +68,12 @@ def test_the_one_that_ships_follows_what_it_never_saw(steered):
     assert value["median distance from the reference's contact to the sound"] <= 60
 
 
-def test_without_it_nothing_follows(session):
-    """The measure itself: the model alone, which looks at a reference as it was never taught to."""
-    found = evaluate_control(session, cases=2, seed=81_000, progress=False)
-    assert found["metrics"][0]["value"] < 90
+def test_without_it_the_reference_is_copied_whole(session):
+    """White, whatever the prompt says: what a reference does not say is learned, too."""
+    found = evaluate_control(session, cases=3, seed=70_000, progress=False)
+    value = {metric["name"]: metric["value"] for metric in found["metrics"]}
+    assert value["colour by the prompt"] < 50
+    assert len(found["failures"]) >= 2
 
 
 def test_bounces_and_slides_are_held_out():
