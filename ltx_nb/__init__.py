@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ltx_nb.clip import Clip
     from ltx_nb.loading import load
     from ltx_nb.pipeline.session import Session
-    from ltx_nb.request import ClipRequest, Given, Reference, Sampling, Source
+    from ltx_nb.request import ClipRequest, Given, Reference, Sampling, Source, TimedPrompt
     from ltx_nb.trace import Cancelled, Trace
 
 __version__ = "0.1.0"
@@ -31,6 +31,7 @@ _MODULE_OF = {
     "Sampling": "request",
     "Session": "pipeline.session",
     "Source": "request",
+    "TimedPrompt": "request",
     "Trace": "trace",
     "lint_prompt": "catalogue.prompting",
     "load": "loading",
@@ -47,6 +48,7 @@ __all__ = [
     "Sampling",
     "Session",
     "Source",
+    "TimedPrompt",
     "Trace",
     "comfy",
     "inspect",

@@ -20,11 +20,12 @@ from ltx_nb.given import LANES, Given, Keyframe, check_timelines, generated_span
 from ltx_nb.reference import Reference
 from ltx_nb.sampling import Sampling
 from ltx_nb.source import Source, read_back, written_once
+from ltx_nb.timed import TimedPrompt, check_timed_prompts, texts_over_time
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["FORMAT", "ClipRequest", "Given", "Keyframe", "Reference", "Sampling", "Source"]
+__all__ = ["FORMAT", "ClipRequest", "Given", "Keyframe", "Reference", "Sampling", "Source", "TimedPrompt"]
 
 FORMAT = "ltx-nb/1"
 
@@ -63,6 +64,7 @@ class ClipRequest:
     upscaler: the latent upscaler between two stages. "spatial-x2" starts from half the size; "spatial-x1.5" from two
         thirds of it, so that width and height are multiples of 96; "temporal-x2" from half the frame rate, so that
         num_frames is 16k + 1 and width and height are multiples of 32.
+    timed_prompts: texts for spans of the clip's time, on both lanes, in place of the prompt there; none overlap.
     seed: 0..2^64 - 1; None or -1 draws one, which the request then has.
     negative_prompt: what to steer away from where guidance_scale > 1; None is the model's own.
     model: catalogue name of the model that the clip was made with, if one was.
@@ -83,6 +85,7 @@ class ClipRequest:
     frame_rate: float = 24.0
     seed: int | None = 0
     negative_prompt: str | None = None
+    timed_prompts: tuple[TimedPrompt, ...] = ()
     model: str | None = None
     sampling: Sampling = field(default_factory=Sampling)
     given: tuple[Given, ...] = ()
@@ -105,6 +108,7 @@ class ClipRequest:
             "seed": drawn_seed(self.seed),
             "two_stage": flag("two_stage", self.two_stage),
             "upscaler": choice("upscaler", self.upscaler, shapes.UPSCALINGS),
+            "timed_prompts": items("timed_prompts", self.timed_prompts, TimedPrompt),
             "given": items("given", self.given, Given),
             "references": items("references", self.references, Reference),
             "outputs": _outputs(self.outputs),
@@ -125,6 +129,7 @@ class ClipRequest:
         self._check_shape()
         self._check_references()
         check_timelines(self.given, self.num_frames, self.frame_rate)
+        check_timed_prompts(self.timed_prompts, self.duration_s)
 
     def _check_shape(self) -> None:
         for name in ("width", "height"):
@@ -216,6 +221,11 @@ class ClipRequest:
         return self.audio_latent_shape.tokens
 
     @property
+    def texts(self) -> dict[str, list[tuple[float, float]]]:
+        """The texts that it is made by, each with its seconds [start, end): the prompt where no timed one is."""
+        return texts_over_time(self.prompt, self.timed_prompts, self.duration_s)
+
+    @property
     def keyframes(self) -> tuple[Keyframe, ...]:
         """Images given at other frames than the first, or to be appended there too, which are no part of the mask."""
         return keyframes(self.given, self.frame_rate)
@@ -298,6 +308,7 @@ class ClipRequest:
         """Plain data for JSON. Raises ValueError for large media in memory, as Source.to_dict."""
         values = {"format": FORMAT} | {f.name: getattr(self, f.name) for f in fields(self)}
         values["sampling"] = self.sampling.to_dict()
+        values["timed_prompts"] = [item.to_dict() for item in self.timed_prompts]
         seen = [item.to_dict() for item in self.given] + [item.to_dict() for item in self.references]
         seen = written_once(seen)
         values["given"], values["references"] = seen[: len(self.given)], seen[len(self.given) :]
@@ -313,6 +324,8 @@ class ClipRequest:
             raise ValueError(f"format={found!r} is not {FORMAT!r}, the only one that this version reads")
         if "sampling" in values:
             values["sampling"] = Sampling.from_dict(values["sampling"])
+        timed = items("timed_prompts", values.get("timed_prompts", ()), dict)
+        values["timed_prompts"] = [TimedPrompt.from_dict(item) for item in timed]
         given, references = (list(items(name, values.get(name, ()), dict)) for name in ("given", "references"))
         seen = read_back(given + references)
         values["given"] = [Given.from_dict(item) for item in seen[: len(given)]]

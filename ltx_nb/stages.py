@@ -157,6 +157,9 @@ def before_upscaling(request: ClipRequest) -> ClipRequest:
         frames["given"] = tuple(
             replace(item, end_s=end_s) if (item.end_s or 0) > beyond_s else item for item in request.given
         )
+        frames["timed_prompts"] = tuple(
+            replace(item, end_s=end_s) if item.end_s > beyond_s else item for item in request.timed_prompts
+        )
     single: dict[str, Any] = {"two_stage": False, "upscaler": DEFAULT_UPSCALER, "first_stage": None}
     return request.replace(**sides | even | frames | single)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
@@ -15,7 +16,7 @@ from ltx_nb.cli.paid import run_paid
 from ltx_nb.cli.room import check_before_run, upscalers_for
 
 if TYPE_CHECKING:
-    from ltx_nb import Clip, ClipRequest, Session
+    from ltx_nb import Clip, ClipRequest, Session, TimedPrompt
     from ltx_nb.catalogue.models import Model
 
 DEMO_PROMPT = "A red ball bounces on the floor in front of a navy background. Each bounce makes a deep thump."
@@ -91,6 +92,9 @@ def run(
     frame_rate: Annotated[float | None, typer.Option(help="Frames a second; default: 24.")] = None,
     seed: Annotated[int | None, typer.Option(help="Same request and seed, same clip; -1 draws one.")] = None,
     negative_prompt: Annotated[str | None, typer.Option(help="What guidance steers away from.")] = None,
+    timed_prompt: Annotated[
+        list[str] | None, typer.Option(help="START-END=PROMPT, in s: in place of --prompt there. Several times.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(help="Denoising steps; default: the model's.")] = None,
     embed: Annotated[str | None, typer.Option(help="What the file keeps: media, request or none.")] = None,
     as_json: AsJson = False,
@@ -117,6 +121,7 @@ def run(
             "fit": fit,
             "references": _weighted(reference or []) or None,
             "negative_prompt": negative_prompt,
+            "timed_prompts": _prompts_over_time(timed_prompt or []) or None,
             "sampling": None if steps is None else Sampling(num_inference_steps=steps),
             "two_stage": two_stage or None,
         }
@@ -266,6 +271,22 @@ def _timed(item: str) -> tuple[float, Path]:
     except ValueError:
         pass
     raise ValueError(f"--keyframe {item!r} is no TIME=PICTURE; nearest: 1.0={picture or item}")
+
+
+def _prompts_over_time(items: list[str]) -> list[TimedPrompt]:
+    from ltx_nb import TimedPrompt
+
+    found = []
+    for item in items:
+        match = re.fullmatch(r"\s*([\d.]+)\s*-\s*([\d.]+)\s*=(.+)", item, re.DOTALL)
+        if match is None:
+            raise ValueError(f"--timed-prompt {item!r} is no START-END=PROMPT; nearest: '1.0-2.0=A blue ball bounces.'")
+        try:
+            start_s, end_s = float(match[1]), float(match[2])
+        except ValueError:
+            raise ValueError(f"--timed-prompt {item!r} does not begin with two times in s, such as 1.0-2.0=") from None
+        found.append(TimedPrompt(match[3].strip(), start_s, end_s))
+    return found
 
 
 def _weighted(items: list[str]) -> list[tuple[str, float]]:

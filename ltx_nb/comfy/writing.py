@@ -64,6 +64,8 @@ def _check(request: ClipRequest) -> None:
         refused.append("a clip to refine (first_stage)")
     if request.references:
         refused.append("references")
+    if request.timed_prompts:
+        refused.append("timed_prompts")
     if request.upscaling.time != 1:
         refused.append(f"two frame rates (upscaler={request.upscaler!r})")
     if request.outputs != ("video", "audio"):

@@ -29,6 +29,8 @@ from ltx_nb.pipeline.decode import DecodeVideoStep
 from ltx_nb.pipeline.denoise import DenoiseStep
 from ltx_nb.pipeline.encode import EncodeAudioStep, EncodeVideoStep
 from ltx_nb.pipeline.prepare import AddNoiseStep
+from ltx_nb.pipeline.prompt_cache import EMBEDDINGS
+from ltx_nb.pipeline.timed_text import side_by_side
 from ltx_nb.pipeline.upsample import AutoUpsampleStep
 
 
@@ -71,16 +73,32 @@ class AutoTextStep(ConditionalPipelineBlocks):
     @property
     def inputs(self) -> list[InputParam]:
         passed_on = [InputParam(output.name, description=output.description) for output in self.intermediate_outputs]
-        return super().inputs + passed_on
+        timed = InputParam("timed_prompts", default=(), description="Further texts, each for a time of its own.")
+        return [*super().inputs, timed, *passed_on]
 
     def select_block(self, connector_prompt_embeds=None) -> str | None:
         return "text_conditioning" if connector_prompt_embeds is None else None
 
     def __call__(self, pipeline, state):
-        """Encode, and let go of what the connectors were made from: 0.39 GB a prompt, which nothing takes later."""
-        pipeline, state = super().__call__(pipeline, state)
-        for name in ("prompt_embeds", "negative_prompt_embeds"):
-            state.set(name, None)
+        """Encode, and let go of what the connectors were made from: 0.39 GB a prompt, which nothing takes later.
+
+        Each timed prompt is encoded as if it were the only one, so that a prompt is the same wherever it stands.
+        """
+        if state.get("connector_prompt_embeds") is not None:
+            return pipeline, state
+        prompt, timed = state.get("prompt"), state.get("timed_prompts") or ()
+        encoded = []
+        for one in (prompt, *timed):
+            state.set("prompt", one)
+            pipeline, state = super().__call__(pipeline, state)
+            for name in ("prompt_embeds", "negative_prompt_embeds"):
+                state.set(name, None)
+            encoded.append({name: state.get(name) for name in EMBEDDINGS})
+            state.set("connector_prompt_embeds", None)  # which says that it is encoded
+        state.set("prompt", prompt)
+        state.set("encoded_texts", encoded)
+        for name, value in side_by_side(encoded).items():
+            state.set(name, value)
         return pipeline, state
 
 

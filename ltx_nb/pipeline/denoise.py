@@ -15,6 +15,7 @@ from diffusers.modular_pipelines.modular_pipeline_utils import ComponentSpec
 
 from ltx_nb.pipeline.guidance import GUIDERS, active_passes, skipping_only_in
 from ltx_nb.pipeline.prepare import pack_audio, pack_video, unpack_audio, unpack_video
+from ltx_nb.pipeline.timed_text import HIDDEN, text_bias
 from ltx_nb.running.cross_modal import velocities
 from ltx_nb.trace import StepEvent, stop_if_cancelled
 
@@ -96,7 +97,7 @@ class LoopDenoiser(ModularPipelineBlocks):
                 # A frozen lane keeps the prompt, as in the reference's audio-to-video.
                 sign = "negative_" if name == "pred_uncond" and guider.config.enabled else ""
                 words[f"{prefix}encoder_hidden_states"] = getattr(block_state, f"{sign}connector_{prefix}prompt_embeds")
-                words[f"{prefix}encoder_attention_mask"] = block_state.text_masks[sign]
+                words[f"{prefix}encoder_attention_mask"] = block_state.text_masks[sign, prefix]
             transformer = components.transformer
             with transformer.cache_context(name), skipping_only_in(transformer, name, *guiders):
                 video_velocity, audio_velocity = velocities(
@@ -228,6 +229,7 @@ class DenoiseStep(LoopSequentialPipelineBlocks):
         return [
             InputParam("timesteps", type_hint=torch.Tensor, required=True),
             InputParam("cancel_event", description="threading.Event; once set, the run ends before the next step."),
+            InputParam("text_spans_s", default=(), description="Of each of several texts, the seconds it is for."),
         ]
 
     @property
@@ -240,8 +242,13 @@ class DenoiseStep(LoopSequentialPipelineBlocks):
         block_state.video_timestep_mask = _timestep_mask(block_state.video_mask)
         block_state.audio_timestep_mask = _timestep_mask(block_state.audio_mask)
         block_state.text_masks = {
-            sign: _text_mask(getattr(block_state, f"{sign}connector_attention_mask")) for sign in ("", "negative_")
+            (sign, prefix): _text_mask(getattr(block_state, f"{sign}connector_attention_mask"))
+            for sign in ("", "negative_")
+            for prefix in ("", "audio_")
         }
+        if len(block_state.text_spans_s) > 1:
+            for prefix in ("", "audio_"):
+                block_state.text_masks["", prefix] = _timed_mask(block_state, prefix)
         for i, t in enumerate(block_state.timesteps):
             stop_if_cancelled(block_state.cancel_event)
             components, block_state = self.loop_step(components, block_state, i=i, t=t)
@@ -260,6 +267,15 @@ def _text_mask(mask: torch.Tensor) -> torch.Tensor | None:
     """The mask of the words; on a card None where it hides none, as after the connectors: with a mask, attention takes
     slower ways there. A CPU has one way, and with the mask it rounds as diffusers' pipelines do."""
     return None if mask.device.type != "cpu" and bool((mask == 1).all()) else mask
+
+
+def _timed_mask(block_state, prefix: str) -> torch.Tensor:
+    """[1, tokens of the lane, words of all texts], which the transformer adds to its attention to them."""
+    spans_s, words = block_state.text_spans_s, block_state.connector_attention_mask
+    coords = getattr(block_state, f"{prefix or 'video_'}coords")  # [1, axes, tokens, 2], time first
+    bias = text_bias(coords[0, 0].float(), spans_s).to(block_state.dtype)
+    bias = bias.repeat_interleave(words.shape[1] // len(spans_s), dim=1)[None]
+    return bias if (words == 1).all() else bias + ((1 - words[:, None]) * HIDDEN).to(bias)
 
 
 def _euler(scheduler, latents: torch.Tensor, x0: torch.Tensor, i: int, t: torch.Tensor) -> torch.Tensor:

@@ -59,6 +59,7 @@ class GenerativeVerbs:
         reference_downscale_factor: int | None = None,
         seed: int | None = 0,
         negative_prompt: str | None = None,
+        timed_prompts: Sequence[Any] | None = None,
         sampling: Sampling | None = None,
         two_stage: bool = False,
         upscaler: str | None = None,
@@ -71,13 +72,14 @@ class GenerativeVerbs:
         """A clip with sound from words alone.
 
         seconds, num_frames: the length, one of the two; default: the model's. size: a name such as "720p" or
-        "portrait", or "source" for that of a given picture, instead of width and height in px. frame_rate: frames/s,
-        24 by default. fit: "crop", "pad" or "stretch" a given picture of other proportions. references: pictures or
-        videos to look at, as an IC-LoRA follows them, each alone or as (what, strength); reference_downscale_factor:
-        the IC-LoRA's own by default. seed: None draws one. negative_prompt: what guidance steers away from. sampling:
-        steps, sigmas and guidance; what it leaves open is the model's. two_stage: half the size first; upscaler: what
-        goes between. trace: record every step on `clip.trace`, in trace_budget_mb at most. on_step: called after every
-        step, and may return changed latents, as `Session.run` says. progress: show a bar.
+        "portrait", or "source" for that of a given picture, instead of width and height in px. frame_rate: frames/s, 24
+        by default. fit: "crop", "pad" or "stretch" a given picture of other proportions. references: pictures or videos
+        to look at, as an IC-LoRA follows them, each alone or as (what, strength); reference_downscale_factor: the
+        IC-LoRA's own by default. seed: None draws one. negative_prompt: what guidance steers away from. timed_prompts:
+        (text, start, end) in s each, in place of the prompt from then till then. sampling: steps, sigmas and guidance;
+        what it leaves open is the model's. two_stage: half the size first; upscaler: what goes between. trace: record
+        every step on `clip.trace`, in trace_budget_mb at most. on_step: called after every step, and may return changed
+        latents, as `Session.run` says. progress: show a bar.
         """
         options = chosen(
             seconds=seconds,
@@ -91,6 +93,7 @@ class GenerativeVerbs:
             reference_downscale_factor=reference_downscale_factor,
             seed=seed,
             negative_prompt=negative_prompt,
+            timed_prompts=timed_prompts,
             sampling=sampling,
             two_stage=two_stage,
             upscaler=upscaler,
@@ -114,6 +117,7 @@ class GenerativeVerbs:
         reference_downscale_factor: int | None = None,
         seed: int | None = 0,
         negative_prompt: str | None = None,
+        timed_prompts: Sequence[Any] | None = None,
         sampling: Sampling | None = None,
         two_stage: bool = False,
         upscaler: str | None = None,
@@ -136,6 +140,7 @@ class GenerativeVerbs:
             reference_downscale_factor=reference_downscale_factor,
             seed=seed,
             negative_prompt=negative_prompt,
+            timed_prompts=timed_prompts,
             sampling=sampling,
             two_stage=two_stage,
             upscaler=upscaler,
@@ -163,6 +168,7 @@ class GenerativeVerbs:
         reference_downscale_factor: int | None = None,
         seed: int | None = 0,
         negative_prompt: str | None = None,
+        timed_prompts: Sequence[Any] | None = None,
         sampling: Sampling | None = None,
         two_stage: bool = False,
         upscaler: str | None = None,
@@ -188,6 +194,7 @@ class GenerativeVerbs:
             reference_downscale_factor=reference_downscale_factor,
             seed=seed,
             negative_prompt=negative_prompt,
+            timed_prompts=timed_prompts,
             sampling=sampling,
             two_stage=two_stage,
             upscaler=upscaler,
@@ -214,6 +221,7 @@ class GenerativeVerbs:
         reference_downscale_factor: int | None = None,
         seed: int | None = 0,
         negative_prompt: str | None = None,
+        timed_prompts: Sequence[Any] | None = None,
         sampling: Sampling | None = None,
         two_stage: bool = False,
         upscaler: str | None = None,
@@ -239,6 +247,7 @@ class GenerativeVerbs:
             reference_downscale_factor=reference_downscale_factor,
             seed=seed,
             negative_prompt=negative_prompt,
+            timed_prompts=timed_prompts,
             sampling=sampling,
             two_stage=two_stage,
             upscaler=upscaler,
@@ -266,6 +275,7 @@ class GenerativeVerbs:
         reference_downscale_factor: int | None = None,
         seed: int | None = 0,
         negative_prompt: str | None = None,
+        timed_prompts: Sequence[Any] | None = None,
         sampling: Sampling | None = None,
         two_stage: bool = False,
         upscaler: str | None = None,
@@ -293,6 +303,7 @@ class GenerativeVerbs:
             reference_downscale_factor=reference_downscale_factor,
             seed=seed,
             negative_prompt=negative_prompt,
+            timed_prompts=timed_prompts,
             sampling=sampling,
             two_stage=two_stage,
             upscaler=upscaler,

@@ -21,7 +21,7 @@ from ltx_nb.shapes import max_num_frames, snap_num_frames
 
 LEAST_CONTEXT_S = 1.0
 # What the rest of the clip would have to follow.
-_CHANGES = ("size", "width", "height", "frame_rate")
+_CHANGES = ("size", "width", "height", "frame_rate", "timed_prompts")
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ class Split:
 def split_to_extend(clip: Any, seconds: float, direction: str, options: Any) -> Split | None:
     """The clip in two where one pass has no room for all of it and `seconds` more; None where it has.
 
-    None too where even a second of it has none, or where it is to get another size or rate: that is for one pass to
-    refuse.
+    None too where even a second of it has none, or where it is to get another size or rate, or timed prompts: that is
+    for one pass to refuse.
     """
     if any(options.get(name) is not None for name in _CHANGES):
         return None

@@ -25,8 +25,9 @@ from ltx_nb.pipeline.conditions import Conditions, conditions_of
 from ltx_nb.pipeline.guidance import guiders_of
 from ltx_nb.pipeline.out_of_memory import Fit, explained_memory_errors
 from ltx_nb.pipeline.prepare import unpack_audio, unpack_video
-from ltx_nb.pipeline.prompt_cache import EMBEDDINGS, PromptCache
+from ltx_nb.pipeline.prompt_cache import PromptCache
 from ltx_nb.pipeline.steering import steered
+from ltx_nb.pipeline.timed_text import side_by_side
 from ltx_nb.pipeline.tokens import Tokens
 from ltx_nb.pipeline.verbs import Verbs
 from ltx_nb.request import DEFAULT_UPSCALER, ClipRequest
@@ -224,8 +225,9 @@ class Session(Verbs):
         return request.replace(reference_downscale_factor=asked or trained or 1) if request.references else request
 
     def _check(self, request: ClipRequest, stages: list[Stage]) -> None:
-        self._warn_of_lost_words(request.prompt)
-        self._warn_of_the_unseen(request.prompt, stages)
+        for prompt in request.texts:
+            self._warn_of_lost_words(prompt)
+            self._warn_of_the_unseen(prompt, stages)
         self._check_guided_blocks(request.sampling.spatio_temporal_guidance_blocks or ())
         if request.two_stage and request.upscaler == DEFAULT_UPSCALER and self.pipe.latent_upsampler is None:
             raise ValueError(
@@ -263,7 +265,8 @@ class Session(Verbs):
                 )
             ends |= dict.fromkeys(stage.lanes, state)
             if self.prompt_cache is not None and not is_cached:
-                self.prompt_cache.put({name: state.get(name) for name in EMBEDDINGS}, **self._text_key(request))
+                for prompt, text in zip(request.texts, state.encoded_texts, strict=True):
+                    self.prompt_cache.put(text, **self._text_key(request, prompt))
                 is_cached = True
             if stage is not stages[-1]:
                 text = self.pipe.blocks.sub_blocks["text"]
@@ -315,32 +318,42 @@ class Session(Verbs):
 
     def text_inputs(self, request: ClipRequest) -> dict[str, Any]:
         """Return what the text blocks take of a request."""
+        prompt, *timed_prompts = request.texts
+        return {"timed_prompts": timed_prompts} | self._text_inputs_of(request, prompt)
+
+    def _text_inputs_of(self, request: ClipRequest, prompt: str) -> dict[str, Any]:
+        """Return what the text blocks take of one of a request's texts."""
         negative_prompt = request.negative_prompt
         return {
-            "prompt": request.prompt,
+            "prompt": prompt,
             "negative_prompt": self.model.negative_prompt if negative_prompt is None else negative_prompt,
             "max_sequence_length": self._prompt_room,
         }
 
-    def _text_key(self, request: ClipRequest) -> dict[str, Any]:
-        """Everything beside the weights that decides the encoded prompt."""
-        return self.text_inputs(request) | {"dtype": str(getattr(self.pipe.connectors, "dtype", None))}
+    def _text_key(self, request: ClipRequest, prompt: str | None = None) -> dict[str, Any]:
+        """Everything beside the weights that decides an encoded text; prompt: of the request's texts, else its own."""
+        inputs = self._text_inputs_of(request, request.prompt if prompt is None else prompt)
+        return inputs | {"dtype": str(getattr(self.pipe.connectors, "dtype", None))}
 
     def _cached_text(self, request: ClipRequest, stages: list[Stage]) -> dict[str, Any]:
-        """Outputs of the text blocks where the prompt was encoded before, or is encoded elsewhere; else nothing."""
-        if self.prompts_elsewhere is not None:
-            found = self._text_from_elsewhere(request, stages)
-        else:
-            found = None if self.prompt_cache is None else self.prompt_cache.get(**self._text_key(request))
-        if found is None:
-            return {}
+        """Outputs of the text blocks where all texts were encoded before, or are encoded elsewhere; else nothing."""
+        texts = []
+        for prompt in request.texts:
+            if self.prompts_elsewhere is not None:
+                text = self._text_from_elsewhere(request, prompt, stages)
+            else:
+                text = None if self.prompt_cache is None else self.prompt_cache.get(**self._text_key(request, prompt))
+            if text is None:
+                return {}
+            texts.append(text)
+        found = side_by_side(texts)
         embeddings = {name: tensor.to(self.pipe._execution_device) for name, tensor in found.items()}
         return embeddings | {"batch_size": 1, "dtype": found["connector_prompt_embeds"].dtype}
 
-    def _text_from_elsewhere(self, request: ClipRequest, stages: list[Stage]) -> dict[str, Any]:
+    def _text_from_elsewhere(self, request: ClipRequest, prompt: str, stages: list[Stage]) -> dict[str, Any]:
         samplings = [stage.sampling for stage in stages]
         is_guided = any(max(it.guidance_scale, it.audio_guidance_scale) > 1 for it in samplings)
-        key = self._text_key(request) | {"is_guided": is_guided}
+        key = self._text_key(request, prompt) | {"is_guided": is_guided}
         found = self.prompt_cache.get(**key)
         if found is None:
             found = self.prompts_elsewhere.embeddings(key["prompt"], key["negative_prompt"], is_guided)
@@ -351,6 +364,7 @@ class Session(Verbs):
         request, sampling = stage.request, stage.sampling
         return {
             **self.text_inputs(request),
+            "text_spans_s": list(request.texts.values()),
             "device": self.pipe._execution_device,
             "width": request.width,
             "height": request.height,

@@ -39,6 +39,8 @@ def make_storyboard(
     """
     if not isinstance(shots, (list, tuple)):
         raise ValueError(f"shots is a {type(shots).__name__}; give a list of prompts, or of (prompt, seconds)")
+    if options.get("timed_prompts"):
+        raise ValueError("timed_prompts are for one request; a storyboard's shots are (prompt, seconds) each")
     seconds = finite_number("seconds", 2.0 if seconds is None else seconds, least=0)
     seed = drawn_seed(seed)
     told = [_shot(index, shot, seconds) for index, shot in enumerate(shots)]

@@ -18,6 +18,7 @@ from ltx_nb.clip import Clip
 from ltx_nb.media import MediaInfo, read_request_json
 from ltx_nb.pipeline.sources import only_lane, picture_source, read_sound, sound_source
 from ltx_nb.request import ClipRequest, Given, Reference, Sampling, Source, spelt_out
+from ltx_nb.timed import timed_prompts_of
 
 # Far below what can be heard or seen: such sound is there by rounding, if at all.
 SILENCE = 1e-4
@@ -30,6 +31,7 @@ class ClipOptions(TypedDict, total=False):
     size: a name in shapes.NAMED_SIZES, such as "1080p" or "portrait", instead of width and height; or "source", that of
     the given picture in whole latents, with no more pixels than 1080p has.
     fit: "crop", "pad" or "stretch" a given picture of other proportions.
+    timed_prompts: (text, start, end) in s each, or a TimedPrompt.
     references: what is looked at and no part of the clip, as IC-LoRAs follow it: a picture or a video each, from the
     clip's first frame on, or (that, strength), or a Reference.
     """
@@ -43,6 +45,7 @@ class ClipOptions(TypedDict, total=False):
     reference_downscale_factor: int | None
     seed: int | None
     negative_prompt: str | None
+    timed_prompts: Sequence[Any] | None
     sampling: Sampling | None
     two_stage: bool
     upscaler: str | None
@@ -171,6 +174,7 @@ def retake(
         spans_s = shapes.gaps_s([(start, end)], length_s) if anew else [(0.0, length_s)]
         mine = only_lane(source, lane)
         given += [Given(lane, mine, *span_s, source_start_s=span_s[0]) for span_s in spans_s]
+    options = _with_own_times(clip, prompt, options)
     return _like(model, clip, info, prompt, options, num_frames=num_frames, given=tuple(given))
 
 
@@ -245,6 +249,7 @@ def video_to_audio(model: Model, video: Any, prompt: str | None = None, **option
     num_frames = _whole_latents(info, options)
     end_s = num_frames / _frame_rate(info, options)
     given = (Given("video", only_lane(source, "video"), 0.0, end_s),)
+    options = _with_own_times(video, prompt, options)
     return _like(model, video, info, prompt, options, num_frames=num_frames, given=given)
 
 
@@ -275,6 +280,7 @@ def upscale(
     if scale.time != 1:
         end_s = refined["num_frames"] / refined["frame_rate"]
         refined["given"] = (Given("audio", only_lane(source, "audio"), 0.0, end_s),)
+    options = _with_own_times(clip, prompt, options)
     return _like(model, clip, info, prompt, {**options, "frame_rate": None}, **refined)
 
 
@@ -315,6 +321,8 @@ def _request(
             raise ValueError(f"fit={fit!r} is for a given picture, and none is given here; leave it out")
         fields["given"] = tuple(replace(item, fit=fit) if item.lane == "video" else item for item in fields["given"])
     references = chosen.pop("references", ())
+    if "timed_prompts" in chosen:
+        chosen["timed_prompts"] = timed_prompts_of(chosen["timed_prompts"])
     of_model = {"width": model.width, "height": model.height, "num_frames": model.num_frames}
     request = ClipRequest(prompt, **of_model | spelt_out(chosen) | fields)
     return request.replace(references=references_of(references, request)) if references else request
@@ -364,11 +372,22 @@ def _like(
     return _request(model, prompt, like | chosen, **fields)
 
 
+def _own_request(clip: Any) -> ClipRequest | None:
+    """The request that a clip, or the file of one, was made from, if it says."""
+    if isinstance(clip, (str, os.PathLike)) and (request_json := read_request_json(clip)):
+        return ClipRequest.from_json(request_json)
+    return clip.request if isinstance(clip, Clip) else None
+
+
+def _with_own_times(clip: Any, prompt: str | None, options: ClipOptions) -> ClipOptions:
+    """Options with the clip's own timed prompts, where its prompt is its own too."""
+    request = _own_request(clip) if prompt is None and options.get("timed_prompts") is None else None
+    return {**options, "timed_prompts": request.timed_prompts} if request and request.timed_prompts else options
+
+
 def _own_prompt(clip: Any) -> str:
     """The prompt that a clip, or the file of one, was made from."""
-    request = clip.request if isinstance(clip, Clip) else None
-    if isinstance(clip, (str, os.PathLike)) and (request_json := read_request_json(clip)):
-        request = ClipRequest.from_json(request_json)
+    request = _own_request(clip)
     if request is None:
         raise ValueError("prompt is missing, and the given media do not say theirs; give prompt='...'")
     return request.prompt

@@ -38,6 +38,7 @@ class Verbs(GenerativeVerbs):
         reference_downscale_factor: int | None = None,
         seed: int | None = 0,
         negative_prompt: str | None = None,
+        timed_prompts: Sequence[Any] | None = None,
         sampling: Sampling | None = None,
         two_stage: bool = False,
         upscaler: str | None = None,
@@ -64,6 +65,7 @@ class Verbs(GenerativeVerbs):
             reference_downscale_factor=reference_downscale_factor,
             seed=seed,
             negative_prompt=negative_prompt,
+            timed_prompts=timed_prompts,
             sampling=sampling,
             two_stage=two_stage,
             upscaler=upscaler,
@@ -94,6 +96,7 @@ class Verbs(GenerativeVerbs):
         reference_downscale_factor: int | None = None,
         seed: int | None = 0,
         negative_prompt: str | None = None,
+        timed_prompts: Sequence[Any] | None = None,
         sampling: Sampling | None = None,
         two_stage: bool = False,
         upscaler: str | None = None,
@@ -117,6 +120,7 @@ class Verbs(GenerativeVerbs):
             reference_downscale_factor=reference_downscale_factor,
             seed=seed,
             negative_prompt=negative_prompt,
+            timed_prompts=timed_prompts,
             sampling=sampling,
             two_stage=two_stage,
             upscaler=upscaler,
@@ -139,6 +143,7 @@ class Verbs(GenerativeVerbs):
         reference_downscale_factor: int | None = None,
         seed: int | None = 0,
         negative_prompt: str | None = None,
+        timed_prompts: Sequence[Any] | None = None,
         sampling: Sampling | None = None,
         two_stage: bool = False,
         upscaler: str | None = None,
@@ -162,6 +167,7 @@ class Verbs(GenerativeVerbs):
             reference_downscale_factor=reference_downscale_factor,
             seed=seed,
             negative_prompt=negative_prompt,
+            timed_prompts=timed_prompts,
             sampling=sampling,
             two_stage=two_stage,
             upscaler=upscaler,
@@ -185,6 +191,7 @@ class Verbs(GenerativeVerbs):
         reference_downscale_factor: int | None = None,
         seed: int | None = 0,
         negative_prompt: str | None = None,
+        timed_prompts: Sequence[Any] | None = None,
         sampling: Sampling | None = None,
         two_stage: bool = False,
         upscaler: str | None = None,
@@ -210,6 +217,7 @@ class Verbs(GenerativeVerbs):
             reference_downscale_factor=reference_downscale_factor,
             seed=seed,
             negative_prompt=negative_prompt,
+            timed_prompts=timed_prompts,
             sampling=sampling,
             two_stage=two_stage,
             upscaler=upscaler,
@@ -234,6 +242,7 @@ class Verbs(GenerativeVerbs):
         reference_downscale_factor: int | None = None,
         seed: int | None = 0,
         negative_prompt: str | None = None,
+        timed_prompts: Sequence[Any] | None = None,
         sampling: Sampling | None = None,
         two_stage: bool = False,
         upscaler: str | None = None,
@@ -246,7 +255,8 @@ class Verbs(GenerativeVerbs):
         """Shots one after the other, each going on from the last `context_s` of the clip so far; past 20 s too.
 
         shots: prompts, or (prompt, seconds) each. The clip has no request, for no single one makes it; its notes tell
-        when each shot begins, its seed and its prompt. seconds: of a shot that does not say. Else as `text_to_video`.
+        when each shot begins, its seed and its prompt. seconds: of a shot that does not say. timed_prompts are refused:
+        a shot has its prompt. Else as `text_to_video`.
         """
         options = chosen(
             seconds=seconds,
@@ -260,6 +270,7 @@ class Verbs(GenerativeVerbs):
             reference_downscale_factor=reference_downscale_factor,
             seed=seed,
             negative_prompt=negative_prompt,
+            timed_prompts=timed_prompts,
             sampling=sampling,
             two_stage=two_stage,
             upscaler=upscaler,

@@ -24,6 +24,11 @@ def make_windows(run: Callable[..., Clip], first: ClipRequest, sound: Source, le
     Each further window has a seed that is one more, and is given the last second of picture and its part of the sound.
     The clip carries no request, for no single one makes it: its notes tell when each window begins, and its seed.
     """
+    if first.timed_prompts:
+        raise ValueError(
+            f"timed_prompts are for one request, and this sound of {length_s:.4g} s takes several; nearest: "
+            "seconds=20, or storyboard, whose shots have prompts of their own"
+        )
     rate = first.frame_rate
     total = snap_num_frames(length_s * rate)
     context = snap_num_frames(CONTEXT_S * rate)

@@ -33,7 +33,10 @@ QUEUEING_S_PER_BLOCK = 0.015
 CUDA_CONTEXT = "CUDA context"
 # Embeddings of the timesteps, token by token, in a lean forward whose tokens differ in them; beside the others.
 TIMESTEPS_GB_PER_TOKEN = 8.2e-6
-PROMPT_TOKENS = 1024
+PROMPT_TOKENS, HEAD_WIDTH = 1024, 128
+# Of one text more among timed prompts, a forward of 48 blocks: attention to its words, 4 x 1,024 x 4,096 a token and
+# block, and its keys and values, 4 x 1,024 x 4,096 x 4,096 a block.
+TFLOP_PER_TOKEN_AND_TEXT, TFLOP_PER_TEXT = 0.805e-3, 3.3
 # On 1,024 prompt tokens in bf16: hidden states of every layer, and what the connectors make of them in passing.
 HIDDEN_STATES_GB, CONNECTOR_ACTIVATIONS_GB = 0.385, 1.303
 # Of one tile, or of a picture, which a causal convolution sees as a clip.
@@ -139,10 +142,12 @@ class Budget:
         rows = 2 if self._connectors_stay else 1
         activations = self.scaled(4 * HIDDEN_STATES_GB + rows * CONNECTOR_ACTIVATIONS_GB)
         lines.append(Line("their activations", activations, "1,024 tokens of the prompt and of its negative"))
-        read_gb = 2 * (counts.text_encoder + counts.connectors) / GB
-        tflop = 2 * (counts.text_encoder + counts.connectors) * PROMPT_TOKENS / 1e12
+        read_gb, texts = 2 * (counts.text_encoder + counts.connectors) / GB, len(self.request.texts)
+        tflop = 2 * texts * (counts.text_encoder + counts.connectors) * PROMPT_TOKENS / 1e12
         seconds = read_gb / self.preset.disk_gb_s + tflop / self.preset.tflops
-        return Part("text", tuple(lines), seconds, f"{read_gb:.1f} GB read at {self.preset.disk_gb_s:g} GB/s", calls=2)
+        return Part(
+            "text", tuple(lines), seconds, f"{read_gb:.1f} GB read at {self.preset.disk_gb_s:g} GB/s", 2 * texts
+        )
 
     def _encode(self, resident: int, pictures: Sequence[VideoShape]) -> Part:
         """Price the video VAE's encoder for pictures one after the other."""
@@ -160,7 +165,9 @@ class Budget:
         counts, tokens = self.counts, stage.tokens
         size = counts.blocks * counts.block / FITTED_PARAMETERS
         width = counts.width * counts.blocks / (FITTED_WIDTH * 48)
+        further_texts = len(stage.request.texts) - 1
         products, attention = TFLOP_PER_TOKEN * size * tokens, TFLOP_PER_TOKEN_PAIR * width * tokens**2
+        products += further_texts * size * (TFLOP_PER_TOKEN_AND_TEXT * tokens + TFLOP_PER_TEXT)
         tflop = products + attention
         streamed_gb = (counts.blocks - resident) * self.block_gb if self.preset.kind == "cuda" else 0
         gb_s = self.preset.disk_gb_s if self.preset.offload == "disk" else self.preset.bus_gb_s
@@ -193,6 +200,11 @@ class Budget:
         else:
             activations, how = STOCK_ACTIVATIONS_GB_PER_TOKEN * tokens, ""
         lines.append(Line("activations", self.scaled(activations), f"{tokens:,} tokens{how}"))
+        texts = len(stage.request.texts)
+        if texts > 1:  # in diffusers' own forward, again for each head
+            copies = 1 if self.preset.lean else 1 + self.counts.width // HEAD_WIDTH
+            gb = copies * texts * PROMPT_TOKENS * tokens * self.preset.compute_bytes / GB
+            lines.append(Line(f"bias on the words of {texts} texts", gb, "timed prompts"))
         return tuple(lines)
 
     def _upsample(self, resident: int, stage: Stage) -> Part:

@@ -55,8 +55,7 @@ class LeanAttention:
             return self.stock(attn, *inputs)
         context = hidden_states if encoder_hidden_states is None else encoder_hidden_states
         if attention_mask is not None:
-            attention_mask = attn.prepare_attention_mask(attention_mask, context.shape[1], context.shape[0])
-            attention_mask = attention_mask.view(context.shape[0], attn.heads, -1, attention_mask.shape[-1])
+            attention_mask = attention_mask[:, None]  # [B, 1, T or 1, words], without a copy for each head
         key_rope = key_rotary_emb if key_rotary_emb is not None else query_rotary_emb
         if context is hidden_states:
             asking = asked = prepared(hidden_states, attn.to_q, attn.to_k, attn.to_v)
