@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ltx_nb.loading import load
     from ltx_nb.pipeline.session import Session
     from ltx_nb.request import ClipRequest, Given, Reference, Sampling, Source, TimedPrompt
+    from ltx_nb.spoken import speech
     from ltx_nb.trace import Cancelled, Trace
 
 __version__ = "0.1.0"
@@ -35,6 +36,7 @@ _MODULE_OF = {
     "Trace": "trace",
     "lint_prompt": "catalogue.prompting",
     "load": "loading",
+    "speech": "spoken",
 }
 
 _PACKAGES = ("comfy", "inspect", "plots", "remote", "sweep", "training")
@@ -56,6 +58,7 @@ __all__ = [
     "load",
     "plots",
     "remote",
+    "speech",
     "sweep",
     "training",
 ]
