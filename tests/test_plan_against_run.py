@@ -61,6 +61,7 @@ def requests(sampling):
         "references of two kinds": tasks.image_to_video(
             TINY, PROMPT, image, references=[(clip, 0.5), image], reference_downscale_factor=2, **short
         ),
+        "timed prompts": tasks.text_to_video(TINY, PROMPT, timed_prompts=[("A blue ball.", 0.2, 0.5)], **short),
         "two stages": tasks.text_to_video(TINY, PROMPT, **two_stage),
         "two stages from an image": tasks.image_to_video(TINY, PROMPT, image, **two_stage),
     }

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ltx_nb import shapes
 from ltx_nb.media import Media, write_video
-from ltx_nb.request import ClipRequest, Given, Reference, Sampling, Source
+from ltx_nb.request import ClipRequest, Given, Reference, Sampling, Source, TimedPrompt
 
 IMAGE = Source.from_bytes(b"an image", "image/png")
 CLIP = Source(sha256="ab" * 32, path="takes/ball.mp4")
@@ -358,6 +358,7 @@ GOOD = {
     "frame_rate": [24, 30.0],
     "seed": [0, 7],
     "negative_prompt": [None, "blurry"],
+    "timed_prompts": [(), (), [TimedPrompt("a bell", 0.01, 0.03)]],
     "model": [None, "tiny"],
     "sampling": [Sampling(), Sampling(stg_scale=1)],
     "given": [(), [Given("video", IMAGE)], [Given("video", CLIP, 0, 1), Given("audio", CLIP, 0.5, 1.5)]],
