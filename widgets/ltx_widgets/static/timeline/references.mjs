@@ -80,7 +80,10 @@ export function createReferences(editor, sources, disposer) {
         const item = references[index];
         const known = sources.get(item.source)?.name ?? "unknown source";
         block.title = `${known}: looked at from frame 0 to ${item.num_frames - 1}, no part of the clip`;
-        block.style.width = `${scale.toPx(item.num_frames / draft.frame_rate)}px`;
+        // A picture is one frame, and its strip has room for its controls all the same.
+        const extent_px = scale.toPx(item.num_frames / draft.frame_rate);
+        block.style.width = `${extent_px}px`;
+        block.style.setProperty("--ltx-extent", `${extent_px}px`);
         name.textContent = known;
         slider.setAttribute("aria-label", `Strength of the reference ${known}`);
         showIn(slider, item.strength);
