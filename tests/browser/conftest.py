@@ -1,5 +1,7 @@
 """One Chromium, and in each front end one Jupyter server and one notebook for all browser tests."""
 
+import os
+
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
@@ -23,6 +25,22 @@ if "clip" not in globals():
 @pytest.fixture(scope="package", params=PATHS)
 def frontend(request):
     return request.param
+
+
+@pytest.fixture
+def walk_in_lab(frontend):
+    """Long walks are taken in one front end; LTX_NB_WALKS=1 takes them in both."""
+    _walk(frontend, "lab")
+
+
+@pytest.fixture
+def walk_in_notebook(frontend):
+    _walk(frontend, "notebook")
+
+
+def _walk(frontend, wanted):
+    if frontend != wanted and "LTX_NB_WALKS" not in os.environ:
+        pytest.skip(f"a long walk, taken in {wanted} alone; LTX_NB_WALKS=1 takes it in both")
 
 
 # Not one server for both: it remembers where a file is by its name alone, and both front ends have the same fonts.

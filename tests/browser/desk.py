@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 
-import pytest
 from playwright.sync_api import Locator, Page
 
 from browser.notebook_page import NotebookPage
@@ -14,12 +12,6 @@ PROMPT = "A red ball bounces on the floor in front of a navy background. Each bo
 IS_IDLE = "shot.run_panel.state == 'idle' and not shot.run_panel.queue"
 IS_LOADED = "() => document.querySelector('.ltx-player video')?.readyState >= 2"
 MOST_TABS = 200
-walk = pytest.mark.skipif(
-    "LTX_NB_WALKS" not in os.environ,
-    reason="a long walk: at times, soon after a notebook opened, nothing runs after Ctrl + Enter, for a cause not "
-    "found yet; LTX_NB_WALKS=1 takes it",
-)
-
 FOCUSED = """() => {
     const one = document.activeElement;
     const isOurs = one.closest(".ltx");

@@ -6,7 +6,7 @@ Pictures of every step, at three widths, are left in outputs/screenshots/ as cre
 import pytest
 from playwright.sync_api import expect
 
-from browser.desk import IS_IDLE, IS_LOADED, PROMPT, button, card, walk, words
+from browser.desk import IS_IDLE, IS_LOADED, PROMPT, button, card, words
 from browser.notebook_page import LONG_S, SCREENSHOTS, VIEWPORT
 from ltx_nb import ClipRequest
 
@@ -56,7 +56,7 @@ def drag(page, box, from_share, to_share):
     page.mouse.up()
 
 
-@walk
+@pytest.mark.usefixtures("walk_in_notebook")
 def test_from_words_to_a_file(tiny_notebook, page, tmp_path):
     words(page).click()
     page.keyboard.type(PROMPT)

@@ -4,7 +4,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from browser.desk import IS_IDLE, IS_LOADED, PROMPT, opened, reach, walk, words
+from browser.desk import IS_IDLE, IS_LOADED, PROMPT, opened, reach, words
 from browser.notebook_page import SCREENSHOTS, VIEWPORT
 
 STUDIO = """
@@ -48,7 +48,7 @@ def make_clips(notebook, count):
     notebook.wait_for(IS_LOADED, "the clip to be loaded")
 
 
-@walk
+@pytest.mark.usefixtures("walk_in_lab")
 def test_keys_are_enough(tiny_notebook, page):
     """Every action of the studio, with nothing but keys from the prompt on."""
     wait, press = tiny_notebook.wait_until, page.keyboard.press
