@@ -16,6 +16,9 @@ from ltx_nb.checks import finite_number, items, keys, shown, whole_number
 MAX_INFERENCE_STEPS = 1000
 
 
+_NAG_RANGES = {"nag_scale": (1, 50), "audio_nag_scale": (1, 50), "nag_tau": (1, 50), "nag_alpha": (0, 1)}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
     """Settings of `diffusers.LTX2Pipeline.__call__` under its names. None: the default of the model that runs it.
@@ -26,6 +29,9 @@ class Sampling:
     stg_scale, audio_stg_scale: spatio-temporal guidance by skipped attention; 0 is none.
     modality_scale, audio_modality_scale: guidance away from modalities that do not hear each other; 1 is none.
     guidance_rescale, audio_guidance_rescale: 0..1, how far the guided prediction's spread is brought back; 0 is none.
+    nag_scale, audio_nag_scale: normalized attention guidance away from the negative prompt, for distilled models, at
+        no further pass; 1 is none, 5 usual, 50 the most. nag_tau, at least 1, and nag_alpha, 0..1: how far it may
+        change the size of what a token takes of its words, and how much of it is blended in.
     spatio_temporal_guidance_blocks: indices of the transformer blocks whose attention STG skips.
 
     Raises ValueError for anything else.
@@ -41,6 +47,10 @@ class Sampling:
     audio_stg_scale: float | None = None
     audio_modality_scale: float | None = None
     audio_guidance_rescale: float | None = None
+    nag_scale: float | None = None
+    audio_nag_scale: float | None = None
+    nag_tau: float | None = None
+    nag_alpha: float | None = None
     spatio_temporal_guidance_blocks: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
@@ -75,6 +85,8 @@ def _checked(name: str, value: object) -> int | float | tuple[int, ...] | tuple[
         return _sigmas(value)
     if name == "spatio_temporal_guidance_blocks":
         return _blocks(value)
+    if name in _NAG_RANGES:
+        return finite_number(name, value, *_NAG_RANGES[name])
     return finite_number(name, value, least=0, most=1 if name.endswith("_rescale") else None)
 
 
@@ -112,4 +124,8 @@ UNGUIDED = Sampling(
     audio_stg_scale=0.0,
     audio_modality_scale=1.0,
     audio_guidance_rescale=0.0,
+    nag_scale=1.0,
+    audio_nag_scale=1.0,
+    nag_tau=2.5,
+    nag_alpha=0.25,
 )

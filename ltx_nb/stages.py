@@ -72,6 +72,13 @@ class Stage:
         return ("pred_cond", *(name for name, scale in SCALE_OF_PASS.items() if is_wanted(scale)))
 
     @property
+    def nag_prefixes(self) -> tuple[str, ...]:
+        """Lanes, as "" for video and "audio_", whose attention to text is guided away from the negative prompt."""
+        lanes = zip(LANES, ("", "audio_"), strict=True)
+        open_prefixes = [prefix for lane, prefix in lanes if lane not in self.request.frozen_lanes]
+        return tuple(it for it in open_prefixes if (getattr(self.sampling, f"{it}nag_scale") or 1) > 1)
+
+    @property
     def forwards(self) -> int:
         """Forwards of the transformer in all steps together."""
         return self.steps * len(self.passes)
@@ -121,6 +128,8 @@ def stages_of(model: Model, request: ClipRequest) -> list[Stage]:
         return [Stage(1, request, sampling)]
     whole = request.replace(two_stage=False, upscaler=DEFAULT_UPSCALER, first_stage=None)
     refining = replace(UNGUIDED, sigmas=model.stage_2_sigmas, num_inference_steps=len(model.stage_2_sigmas))
+    kept = {name: getattr(sampling, name) for name in ("nag_scale", "audio_nag_scale", "nag_tau", "nag_alpha")}
+    refining = replace(refining, **kept)  # or what it keeps away would come back
     if request.first_stage is not None:
         return [Stage(2, whole, refining, request.upscaler, first_stage_as_given(request))]
     first, second = (("audio",), ("video",)) if model.keeps_first_sound else ((), LANES)

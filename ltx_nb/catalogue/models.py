@@ -170,7 +170,8 @@ UPSCALER = UPSCALERS["spatial-x2"]
 DEV = Model(
     name="2.3-dev",
     weights="diffusers/LTX-2.3-Diffusers",
-    sampling=Sampling(
+    sampling=replace(
+        UNGUIDED,
         num_inference_steps=30,
         guidance_scale=3.0,
         stg_scale=1.0,

@@ -92,6 +92,9 @@ def run(
     frame_rate: Annotated[float | None, typer.Option(help="Frames a second; default: 24.")] = None,
     seed: Annotated[int | None, typer.Option(help="Same request and seed, same clip; -1 draws one.")] = None,
     negative_prompt: Annotated[str | None, typer.Option(help="What guidance steers away from.")] = None,
+    nag_scale: Annotated[
+        float | None, typer.Option(help="Steer a distilled model away from --negative-prompt, on both lanes: 5, say.")
+    ] = None,
     timed_prompt: Annotated[
         list[str] | None, typer.Option(help="START-END=PROMPT, in s: in place of --prompt there. Several times.")
     ] = None,
@@ -107,7 +110,6 @@ def run(
         chosen = [name for name in _TASKS if given[name]]
         if len(chosen) > 1 and chosen != ["image", "keyframe"]:
             raise ValueError(f"--{chosen[0]} and --{chosen[1]} are both given; give one of the two")
-        from ltx_nb import Sampling
         from ltx_nb.catalogue.checkpoints import find_model
         from ltx_nb.remote.services import is_remote
 
@@ -122,7 +124,7 @@ def run(
             "references": _weighted(reference or []) or None,
             "negative_prompt": negative_prompt,
             "timed_prompts": _prompts_over_time(timed_prompt or []) or None,
-            "sampling": None if steps is None else Sampling(num_inference_steps=steps),
+            "sampling": _sampling(num_inference_steps=steps, nag_scale=nag_scale, audio_nag_scale=nag_scale),
             "two_stage": two_stage or None,
         }
         settings = {name: value for name, value in settings.items() if value is not None}
@@ -208,6 +210,14 @@ def run(
         if stage_2_lora:
             loaded["stage_2_loras"] = [] if stage_2_lora == ["none"] else _weighted(stage_2_lora)
         _make(outcome, out, entry, model, wanted, yes=yes, make=make, embed=embed, **loaded)
+
+
+def _sampling(**settings: Any) -> Any:
+    """The settings that are given, None where none is."""
+    from ltx_nb import Sampling
+
+    given = {name: value for name, value in settings.items() if value is not None}
+    return Sampling(**given) if given else None
 
 
 def _tasks() -> Any:

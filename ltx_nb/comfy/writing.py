@@ -66,6 +66,8 @@ def _check(request: ClipRequest) -> None:
         refused.append("references")
     if request.timed_prompts:
         refused.append("timed_prompts")
+    if max(request.sampling.nag_scale or 1, request.sampling.audio_nag_scale or 1) > 1:
+        refused.append("normalized attention guidance (nag_scale)")
     if request.upscaling.time != 1:
         refused.append(f"two frame rates (upscaler={request.upscaler!r})")
     if request.outputs != ("video", "audio"):

@@ -233,6 +233,11 @@ class _RecordingProcessor:
         self._name = name
         self._block = block
 
+    @property
+    def unrecorded(self) -> Any:
+        """Return the processor that it replaces, for attention that is no part of the model's own."""
+        return self._replaced
+
     def __call__(
         self,
         attn: Any,

@@ -8,12 +8,15 @@ differs only for masks between 0 and 1, where it takes x0 with the scalar sigma.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, LTX2VideoTransformer3DModel
 from diffusers.modular_pipelines import InputParam, LoopSequentialPipelineBlocks, ModularPipelineBlocks, OutputParam
 from diffusers.modular_pipelines.modular_pipeline_utils import ComponentSpec
 
 from ltx_nb.pipeline.guidance import GUIDERS, active_passes, skipping_only_in
+from ltx_nb.pipeline.normalized_attention import Nag, guided_attention
 from ltx_nb.pipeline.prepare import pack_audio, pack_video, unpack_audio, unpack_video
 from ltx_nb.pipeline.timed_text import HIDDEN, text_bias
 from ltx_nb.running.cross_modal import velocities
@@ -81,6 +84,7 @@ class LoopDenoiser(ModularPipelineBlocks):
             InputParam("video_coords", required=True, description="Where and when each video token is."),
             InputParam("audio_coords", required=True, description="When each audio token is."),
             InputParam("num_inference_steps", required=True),
+            InputParam("nag", default={}, description="By lane, how attention to text is guided: `Nag`."),
             InputParam("isolate_modalities", default=False, description="Whether no lane hears the other in any pass."),
         ]
 
@@ -99,7 +103,13 @@ class LoopDenoiser(ModularPipelineBlocks):
                 words[f"{prefix}encoder_hidden_states"] = getattr(block_state, f"{sign}connector_{prefix}prompt_embeds")
                 words[f"{prefix}encoder_attention_mask"] = block_state.text_masks[sign, prefix]
             transformer = components.transformer
-            with transformer.cache_context(name), skipping_only_in(transformer, name, *guiders):
+            nag = {} if name == "pred_uncond" else block_state.nag
+            negative_words = _with_negative(block_state, words, nag)
+            with (
+                transformer.cache_context(name),
+                skipping_only_in(transformer, name, *guiders),
+                guided_attention(transformer, nag, negative_words),
+            ):
                 video_velocity, audio_velocity = velocities(
                     transformer,
                     **block_state.model_inputs,
@@ -267,6 +277,20 @@ def _text_mask(mask: torch.Tensor) -> torch.Tensor | None:
     """The mask of the words; on a card None where it hides none, as after the connectors: with a mask, attention takes
     slower ways there. A CPU has one way, and with the mask it rounds as diffusers' pipelines do."""
     return None if mask.device.type != "cpu" and bool((mask == 1).all()) else mask
+
+
+def _with_negative(block_state, words: dict[str, torch.Tensor | None], nag: Mapping[str, Nag]) -> int:
+    """Put the negative prompt's words behind the prompt's, in the lanes that are guided by both; return how many."""
+    negative = block_state.text_masks["negative_", ""]
+    for prefix in nag:
+        name, mask = f"{prefix}encoder_hidden_states", words[f"{prefix}encoder_attention_mask"]
+        words[name] = torch.cat([words[name], getattr(block_state, f"negative_connector_{prefix}prompt_embeds")], dim=1)
+        if mask is not None:
+            behind = torch.ones_like(block_state.negative_connector_attention_mask) if negative is None else negative
+            if mask.ndim == 3:  # a bias, of timed prompts
+                behind = ((1 - behind[:, None]) * HIDDEN).to(mask).expand(-1, mask.shape[1], -1)
+            words[f"{prefix}encoder_attention_mask"] = torch.cat([mask, behind], dim=-1)
+    return block_state.negative_connector_prompt_embeds.shape[1]
 
 
 def _timed_mask(block_state, prefix: str) -> torch.Tensor:

@@ -23,6 +23,7 @@ from ltx_nb.clip import Clip
 from ltx_nb.pipeline.compose import fit_samples, put_back_frames, put_back_samples
 from ltx_nb.pipeline.conditions import Conditions, conditions_of
 from ltx_nb.pipeline.guidance import guiders_of
+from ltx_nb.pipeline.normalized_attention import Nag
 from ltx_nb.pipeline.out_of_memory import Fit, explained_memory_errors
 from ltx_nb.pipeline.prepare import unpack_audio, unpack_video
 from ltx_nb.pipeline.prompt_cache import PromptCache
@@ -228,6 +229,12 @@ class Session(Verbs):
         for prompt in request.texts:
             self._warn_of_lost_words(prompt)
             self._warn_of_the_unseen(prompt, stages)
+        for stage in stages:
+            if stage.nag_prefixes and "pred_uncond" in stage.passes:
+                raise ValueError(
+                    "nag_scale is for models without guidance by the negative prompt, and guidance_scale steers away "
+                    "from it already; nearest: nag_scale=1, or guidance_scale=1 and audio_guidance_scale=1"
+                )
         self._check_guided_blocks(request.sampling.spatio_temporal_guidance_blocks or ())
         if request.two_stage and request.upscaler == DEFAULT_UPSCALER and self.pipe.latent_upsampler is None:
             raise ValueError(
@@ -353,6 +360,7 @@ class Session(Verbs):
     def _text_from_elsewhere(self, request: ClipRequest, prompt: str, stages: list[Stage]) -> dict[str, Any]:
         samplings = [stage.sampling for stage in stages]
         is_guided = any(max(it.guidance_scale, it.audio_guidance_scale) > 1 for it in samplings)
+        is_guided |= any(stage.nag_prefixes for stage in stages)
         key = self._text_key(request, prompt) | {"is_guided": is_guided}
         found = self.prompt_cache.get(**key)
         if found is None:
@@ -365,6 +373,10 @@ class Session(Verbs):
         return {
             **self.text_inputs(request),
             "text_spans_s": list(request.texts.values()),
+            "nag": {
+                prefix: Nag(getattr(sampling, f"{prefix}nag_scale"), sampling.nag_tau, sampling.nag_alpha)
+                for prefix in stage.nag_prefixes
+            },
             "device": self.pipe._execution_device,
             "width": request.width,
             "height": request.height,

@@ -165,7 +165,7 @@ class Budget:
         counts, tokens = self.counts, stage.tokens
         size = counts.blocks * counts.block / FITTED_PARAMETERS
         width = counts.width * counts.blocks / (FITTED_WIDTH * 48)
-        further_texts = len(stage.request.texts) - 1
+        further_texts = len(stage.request.texts) - 1 + bool(stage.nag_prefixes)
         products, attention = TFLOP_PER_TOKEN * size * tokens, TFLOP_PER_TOKEN_PAIR * width * tokens**2
         products += further_texts * size * (TFLOP_PER_TOKEN_AND_TEXT * tokens + TFLOP_PER_TEXT)
         tflop = products + attention
@@ -200,6 +200,9 @@ class Budget:
         else:
             activations, how = STOCK_ACTIVATIONS_GB_PER_TOKEN * tokens, ""
         lines.append(Line("activations", self.scaled(activations), f"{tokens:,} tokens{how}"))
+        if stage.nag_prefixes:
+            gb = self.scaled(2 * 2 * FITTED_WIDTH * tokens / GB)
+            lines.append(Line("text attention of two prompts", gb, "normalized attention guidance"))
         texts = len(stage.request.texts)
         if texts > 1:  # in diffusers' own forward, again for each head
             copies = 1 if self.preset.lean else 1 + self.counts.width // HEAD_WIDTH

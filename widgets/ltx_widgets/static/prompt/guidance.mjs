@@ -6,6 +6,7 @@ export const GUIDANCE = [
   { name: "guidance_scale", label: "CFG", hint: "away from the negative prompt" },
   { name: "stg_scale", label: "STG", hint: "spatio-temporal: away from skipped attention" },
   { name: "modality_scale", label: "Modality", hint: "away from lanes deaf to each other" },
+  { name: "nag_scale", label: "NAG", hint: "away from the negative prompt in attention, without CFG", least: 1, most: 50 },
   { name: "guidance_rescale", label: "Rescale", hint: "how far the spread is brought back, at most 1", most: 1 },
 ];
 
@@ -13,9 +14,9 @@ export function effective(name, sampling, defaults) {
   return sampling[name] ?? defaults[name] ?? null;
 }
 
-// Classifier-free guidance of either lane is what a negative prompt steers.
+// Classifier-free guidance and NAG, of either lane, are what a negative prompt steers.
 export function usesNegative(sampling, defaults, unguided) {
-  const scales = ["guidance_scale", "audio_guidance_scale"];
+  const scales = ["guidance_scale", "audio_guidance_scale", "nag_scale", "audio_nag_scale"];
   return scales.some((name) => effective(name, sampling, defaults) > unguided[name]);
 }
 

@@ -39,13 +39,13 @@ export function samplingView(disposer, onEdit) {
     return element;
   };
 
-  const row = ({ name, label, hint, most = null }) =>
+  const row = ({ name, label, hint, least = 0, most = null }) =>
     h(
       "tr",
       {},
       h("th", { scope: "row" }, label),
       LANES.map(({ title, prefix }) =>
-        h("td", {}, number(prefix + name, `${label} of the ${title.toLowerCase()}`, { step: "any", max: most })),
+        h("td", {}, number(prefix + name, `${label} of the ${title.toLowerCase()}`, { step: "any", min: least, max: most })),
       ),
       hinted(name, hint),
     );
