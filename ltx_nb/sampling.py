@@ -21,7 +21,8 @@ _NAG_RANGES = {"nag_scale": (1, 50), "audio_nag_scale": (1, 50), "nag_tau": (1, 
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """Settings of `diffusers.LTX2Pipeline.__call__` under its names. None: the default of the model that runs it.
+    """Settings of `diffusers.LTX2Pipeline.__call__` under its names, and of NAG, which it has not. None: the default of
+    the model that runs it.
 
     num_inference_steps: 1..1000.
     sigmas: noise levels to step through, falling, each in (0, 1]; the final 0 is left out.
