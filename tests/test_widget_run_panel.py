@@ -502,3 +502,56 @@ def test_a_long_prompt_is_cut_in_the_title():
 
 def test_its_text_has_no_address():
     assert repr(RunPanel(Steps())) == "RunPanel(idle, 0 clips)"
+
+
+def test_what_waits_outlives_the_kernel_and_is_offered_not_started(tmp_path):
+    steps = Steps()
+    first = RunPanel(steps, folder=tmp_path)
+    for seed in (1, 2, 3):
+        first.generate(REQUEST.replace(seed=seed))
+    assert steps.begun.wait(LONG_S)
+    again = Steps(is_free=True)
+    second = RunPanel(again, folder=tmp_path)  # as after a restart, while the first kernel's run never ended
+    assert [(it["is_left"], it["name"][-6:]) for it in second.queue] == [(True, f"seed {seed}") for seed in (1, 2, 3)]
+    assert not again.begun.is_set() and second.clips == []
+    one, two, three = (it["id"] for it in second.queue)
+    second._on_message("drop", {"type": "drop", "id": one}, [])
+    second._on_message("take", {"type": "take", "id": three}, [])
+    assert second.wait(LONG_S)
+    assert [clip.request.seed for clip in second.clips] == [3]
+    assert [it["id"] for it in second.queue] == [two]
+    second.take(two)
+    assert second.wait(LONG_S) and second.queue == []
+    assert not (tmp_path / "waiting.json").exists()
+    with pytest.raises(ValueError, match="no request that was left; there: none"):
+        second.take(two)
+    steps.go.release(10**6)
+    assert first.wait(LONG_S)
+
+
+def test_large_media_in_memory_wait_in_a_file_beside_and_go_with_it(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (9, 256, 256, 3), dtype=np.uint8)
+    given = Given("video", Source.from_media(Media(frames=noise, frame_rate=24)), 0.0, 0.375)
+    steps = Steps()
+    panel = RunPanel(steps, folder=tmp_path)
+    panel.generate(REQUEST.replace(given=(given,)))
+    assert steps.begun.wait(LONG_S)
+    (kept,) = tmp_path.glob("waiting.given-*.mkv")
+    (request,) = (RunPanel(Steps(), folder=tmp_path)._left).values()
+    assert request.given[0].source.path == str(kept)
+    steps.go.release(NUM_STEPS)
+    assert panel.wait(LONG_S)
+    assert list(tmp_path.glob("waiting*")) == []
+
+
+@pytest.mark.parametrize("content", ["", "{", "7", '[{"format": "ltx-nb/1"}, 3, null]', "[" * 10_000])
+def test_a_waiting_file_that_was_edited_is_read_as_far_as_it_can_be(tmp_path, content):
+    (tmp_path / "waiting.json").write_text(content)
+    assert RunPanel(Steps(), folder=tmp_path).queue == []
+
+
+def test_without_a_folder_nothing_is_kept(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    panel = RunPanel(Steps(is_free=True))
+    panel.generate(REQUEST)
+    assert panel.wait(LONG_S) and list(tmp_path.iterdir()) == []

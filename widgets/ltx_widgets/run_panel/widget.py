@@ -12,6 +12,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import traitlets
@@ -26,6 +27,7 @@ from ltx_widgets.run_panel.exports import MEDIA_TYPES, exported, file_name
 from ltx_widgets.run_panel.queue import RunQueue
 from ltx_widgets.run_panel.results import Result, RunResults
 from ltx_widgets.run_panel.text import explained, title_of, warnings_to
+from ltx_widgets.run_panel.waiting_file import WaitingFile
 
 if TYPE_CHECKING:
     from ltx_nb.trace import StepEvent
@@ -61,7 +63,8 @@ class RunPanel(KitWidget):
     give(clip, name), retake(clip, name), extend(clip, name): what the buttons of a clip do with it, such as
     `Timeline.add_source`; a clip that is dropped on a timeline is given with the time_s it was dropped at.
     keep_mb: how much memory the clips may take; the others wait on disk, without their traces.
-    folder: where every clip is also kept as an MP4, which holds its request; those that are there come first.
+    folder: where every clip is also kept as an MP4, which holds its request; those that are there come first. Requests
+    that wait or run are kept there too: those that a kernel has left are offered, and run when they are taken.
 
     Raises ValueError for a folder that cannot be one.
     """
@@ -84,7 +87,7 @@ class RunPanel(KitWidget):
     """Why there is nothing to generate though there is a request; "" where there is no such reason."""
 
     queue = traitlets.List(traitlets.Dict()).tag(sync=True)
-    """Id, name and title of each request that waits."""
+    """Id, name and title of each request that waits, those first that an earlier kernel has left, `is_left`."""
 
     results = traitlets.List(traitlets.Dict()).tag(sync=True)
     """Id, name, what was made anew, title, seed and length of each clip, oldest first, how long it took, and whether it
@@ -128,9 +131,14 @@ class RunPanel(KitWidget):
         self._is_cancelled = threading.Event()
         self._lock = threading.RLock()  # state and log change in the thread of the run and in the kernel's own
         self._jobs: RunQueue[Job] = RunQueue(self._work, self._show_queue)
+        self._running: Job | None = None
+        self._file = None if folder is None else WaitingFile(Path(folder))
+        left = [] if self._file is None else self._file.read()
+        self._left = {self._kept.next_id(): request for request in left}
         super().__init__(**traits)
         self.can_cancel, self.uses = not self._jobs.inline, list(self._uses)
         self._tell_results()
+        self._show_queue()
 
     def __repr__(self) -> str:
         return f"RunPanel({self.state}, {len(self.results)} clips)"
@@ -198,6 +206,12 @@ class RunPanel(KitWidget):
         else:
             self.generate(seeds=MANY_SEEDS if how == "seeds" else 1)
 
+    def take(self, id: int) -> None:
+        """Run a request that an earlier kernel has left, after those that wait. Raises ValueError for another id."""
+        if id not in self._left:
+            raise ValueError(f"id={id} is no request that was left; there: {', '.join(map(str, self._left)) or 'none'}")
+        self._jobs.add(Job(id, self._left.pop(id), self._run))
+
     def cancel(self) -> None:
         """End the run in progress within one step; those that wait go on."""
         with self._lock:
@@ -257,6 +271,8 @@ class RunPanel(KitWidget):
     def _work(self, job: Job) -> None:
         """Run one job and show what becomes of it. Raises nothing: the next job has to come."""
         self._is_cancelled.clear()
+        self._running = job
+        self._keep_waiting()
         self._note("info", f"started: {title_of(job.request)}")
         clock = RunClock(job.request, self._pace.expected_s(job.request))
         self.error, self.progress, self.state = "", clock.begun(), "running"
@@ -278,6 +294,8 @@ class RunPanel(KitWidget):
             if not isinstance(error, ValueError):
                 self._note("error", traceback.format_exc(limit=-4))
         finally:
+            self._running = None
+            self._keep_waiting()
             with self._lock:
                 self.progress, self.state = {}, "idle"
 
@@ -309,10 +327,24 @@ class RunPanel(KitWidget):
         self.results = [result.facts for result in self._kept]
 
     def _show_queue(self) -> None:
+        jobs = [(job.id, job.request, False) for job in self._jobs.waiting]
         self.queue = [
-            {"id": job.id, "name": f"#{job.id} · seed {job.request.seed}", "title": title_of(job.request)}
-            for job in self._jobs.waiting
+            {"id": id, "name": f"#{id} · seed {request.seed}", "title": title_of(request), "is_left": is_left}
+            for id, request, is_left in [*((id, request, True) for id, request in self._left.items()), *jobs]
         ]
+        self._keep_waiting()
+
+    def _keep_waiting(self) -> None:
+        """Write down what waits or runs; a run in a way of its own cannot be taken up again from its request."""
+        if self._file is None:
+            return
+        running = [] if self._running is None else [self._running]
+        jobs = [job.request for job in (*running, *self._jobs.waiting) if not job.in_passes]
+        with self._lock:
+            try:
+                self._file.write([*self._left.values(), *jobs])
+            except (OSError, ValueError) as error:
+                self._note("warning", f"what waits is not kept in the folder: {error_text(error)}")
 
     def _note(self, kind: str, text: str) -> None:
         with self._lock:
@@ -348,8 +380,12 @@ class RunPanel(KitWidget):
             self.delete(_id_of(kind, content))
         elif kind == "export":
             self._export(_id_of(kind, content, "suffix", "view"), content)
+        elif kind == "take":
+            self.take(_id_of(kind, content))
         elif kind == "drop":
             id = _id_of(kind, content)
+            if self._left.pop(id, None) is not None:
+                self._show_queue()
             for job in self._jobs.waiting:  # one that has begun meanwhile is not among them
                 if job.id == id:
                     self._jobs.remove(job)

@@ -97,15 +97,17 @@ export function createCards(disposer, model, root) {
   };
   const updateWaiting = () => {
     waiting.replaceChildren(
-      ...model.get("queue").map(({ id, name, title }) => {
+      ...model.get("queue").map(({ id, name, title, is_left }) => {
         const remove = button(`Remove ${name} from the queue`, { icon: icon("close") });
         remove.dataset.act = "drop";
+        const take = button(`Run ${name}, which was left waiting`, { icon: icon("play") });
+        take.dataset.act = "take";
         return h(
           "div",
           { class: "run-panel-card run-panel-to-come", title, "data-id": id },
-          h("div", { class: "run-panel-thumb" }, "waits"),
+          h("div", { class: "run-panel-thumb" }, is_left ? "left waiting" : "waits"),
           h("span", { class: "run-panel-name" }, name),
-          h("div", { class: "run-panel-tools" }, remove),
+          h("div", { class: "run-panel-tools" }, ...(is_left ? [take] : []), remove),
         );
       }),
     );
