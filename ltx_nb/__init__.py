@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ltx_nb.clip import Clip
     from ltx_nb.loading import load
     from ltx_nb.pipeline.session import Session
+    from ltx_nb.remote.enhancing import enhance_prompt
     from ltx_nb.request import ClipRequest, Given, Reference, Sampling, Source, TimedPrompt
     from ltx_nb.spoken import speech
     from ltx_nb.trace import Cancelled, Trace
@@ -34,6 +35,7 @@ _MODULE_OF = {
     "Source": "request",
     "TimedPrompt": "request",
     "Trace": "trace",
+    "enhance_prompt": "remote.enhancing",
     "lint_prompt": "catalogue.prompting",
     "load": "loading",
     "speech": "spoken",
@@ -53,6 +55,7 @@ __all__ = [
     "TimedPrompt",
     "Trace",
     "comfy",
+    "enhance_prompt",
     "inspect",
     "lint_prompt",
     "load",

@@ -75,6 +75,7 @@ class ClipRequest:
     first_stage: a clip to upscale and refine, in place of the first of two stages.
     outputs: the lanes that are wanted; ("audio",) asks for sound alone.
     crop_width, crop_height: px left around the centre on export, even; None keeps all.
+    written_prompt: the prompt as it was written, where `prompt` is what `enhance_prompt` made of it; changes no clip.
     """
 
     prompt: str
@@ -97,6 +98,7 @@ class ClipRequest:
     outputs: tuple[str, ...] = LANES
     crop_width: int | None = None
     crop_height: int | None = None
+    written_prompt: str | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         plain: dict[str, object] = {
@@ -113,7 +115,7 @@ class ClipRequest:
             "references": items("references", self.references, Reference),
             "outputs": _outputs(self.outputs),
         }
-        for name in ("negative_prompt", "model", "crop_width", "crop_height"):
+        for name in ("negative_prompt", "model", "crop_width", "crop_height", "written_prompt"):
             if (value := getattr(self, name)) is not None:
                 plain[name] = whole_number(name, value) if name.startswith("crop") else text(name, value)
         for name, value in plain.items():
@@ -314,6 +316,8 @@ class ClipRequest:
         values["given"], values["references"] = seen[: len(self.given)], seen[len(self.given) :]
         values["first_stage"] = None if self.first_stage is None else self.first_stage.to_dict()
         values["outputs"] = list(self.outputs)
+        if self.written_prompt is None:
+            del values["written_prompt"]
         return values
 
     @classmethod

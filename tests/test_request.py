@@ -359,6 +359,7 @@ GOOD = {
     "seed": [0, 7],
     "negative_prompt": [None, "blurry"],
     "timed_prompts": [(), (), [TimedPrompt("a bell", 0.01, 0.03)]],
+    "written_prompt": [None, "blurry"],
     "model": [None, "tiny"],
     "sampling": [Sampling(), Sampling(stg_scale=1)],
     "given": [(), [Given("video", IMAGE)], [Given("video", CLIP, 0, 1), Given("audio", CLIP, 0.5, 1.5)]],

@@ -27,7 +27,7 @@ def main() -> None:
 
 
 def _commands() -> Any:
-    from ltx_nb.cli import commands, lab, lint, run, strip, sweep, train_lora  # noqa: F401, they add their commands
+    from ltx_nb.cli import commands, enhance, lab, lint, run, strip, sweep, train_lora  # noqa: F401, they add their commands
 
     return commands
 

@@ -213,7 +213,7 @@ def load(
 
 
 def _prompts_elsewhere(endpoint: Any, file: Path, components: dict[str, Any], dtype: torch.dtype) -> Any:
-    """What a session asks for prompts, where there is an endpoint; the connectors, which it stands in for, too, go."""
+    """Return what encodes a session's prompts, where there is an endpoint; the connectors, which it replaces, go."""
     if endpoint is None:
         return None
     from ltx_nb.remote.embedding import PromptsElsewhere  # what it speaks with is an extra

@@ -59,7 +59,7 @@ class PromptEndpoint:
 
 
 class PromptsElsewhere:
-    """What a Session asks for prompts that its cache has not: an endpoint, for one model."""
+    """Encoder of a Session's prompts that its cache has not: an endpoint, for one model."""
 
     def __init__(self, endpoint: PromptEndpoint, notes: Mapping[str, str], widths: tuple[int, int], dtype: torch.dtype):
         """Bind an endpoint to a model. notes: the metadata of its file. dtype: that the session computes in.
@@ -75,7 +75,7 @@ class PromptsElsewhere:
 
     @property
     def name(self) -> str:
-        """What tells its answers in a cache from others."""
+        """Name by which its answers are told from others in a cache."""
         return f"{HOST} {self._model_id} {self._dtype}"
 
     def embeddings(self, prompt: str, negative_prompt: str, is_guided: bool) -> dict[str, Any]:

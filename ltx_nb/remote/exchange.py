@@ -62,7 +62,8 @@ class Patience:
 class Exchange:
     """Requests to `host` with the key that is in the environment when they are sent; it is kept nowhere.
 
-    scheme: what precedes the key in the header. cancel_event: ends a wait, as `trace.stop_if_cancelled` does.
+    key_variable: "" for a host that wants none. scheme: what precedes the key in the header. cancel_event: ends a
+    wait, as `trace.stop_if_cancelled` does.
     Raises ValueError for a host that is not https, or http on this machine.
     """
 
@@ -74,14 +75,19 @@ class Exchange:
         patience: Patience | None = None,
         cancel_event: threading.Event | None = None,
     ):
-        self.host = _checked_address(host, host).rstrip("/")
+        try:
+            self.host = _checked_address(host, host).rstrip("/")
+        except RemoteError:
+            raise ValueError(f"{host[:80]!r} is not the https address of a host, nor http://localhost...") from None
         self.key_variable = key_variable
         self.patience = patience or Patience()
         self.cancel_event = cancel_event or threading.Event()
         self._scheme = scheme
 
     def key(self) -> str:
-        """The key. Raises ValueError where the environment has none."""
+        """The key, "" for a host that wants none. Raises ValueError where the environment has none."""
+        if not self.key_variable:
+            return ""
         key = os.environ.get(self.key_variable, "").strip()
         if not key:
             raise ValueError(
@@ -206,7 +212,9 @@ class Exchange:
         until_s = time.monotonic() + 2 * self.patience.answer_s
         with (
             self._client() as client,
-            client.stream(method, url, json=payload, headers={"Authorization": f"{self._scheme} {key}"}) as answer,
+            client.stream(
+                method, url, json=payload, headers={"Authorization": f"{self._scheme} {key}"} if key else {}
+            ) as answer,
         ):
             found = bytearray()
             for block in answer.iter_bytes():
@@ -233,12 +241,12 @@ class Exchange:
         return RemoteError(f"{why}. The order may have been taken, and be billed; it is not sent twice", status)
 
     def _advice(self, status: int) -> str:
-        if status in (401, 403):
+        if status in (401, 403) and self.key_variable:
             return f"; is the key in {self.key_variable} a valid one?"
         return "; the account has no credit left" if status == 402 else ""
 
     def _words(self, content: bytes) -> str:
-        """What an error says, in a line without the key, whatever the service repeats."""
+        """Return what an error says, in a line without the key, whatever the service repeats."""
         try:
             found = json.loads(content)
             found = found.get("error", found.get("detail", found))
@@ -253,7 +261,7 @@ class Exchange:
 
     def without_key(self, text: str) -> str:
         """The text without the key, should something repeat it."""
-        key = os.environ.get(self.key_variable, "").strip()
+        key = os.environ.get(self.key_variable, "").strip() if self.key_variable else ""
         return text.replace(key, "...") if key else text
 
 

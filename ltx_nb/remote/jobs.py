@@ -28,7 +28,7 @@ class State:
 
 
 class Jobs(Protocol):
-    """What `RemoteSession` asks of a service."""
+    """Protocol of a service, as far as `RemoteSession` asks it."""
 
     can_cancel: bool
 

@@ -1,4 +1,4 @@
-"""What a call of a service would send and cost, to be read and agreed before it is sent."""
+"""Payload and price of a call of a service, to be read and agreed before it is sent."""
 
 from __future__ import annotations
 

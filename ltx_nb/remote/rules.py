@@ -1,4 +1,4 @@
-"""What a service takes: each rule refuses by name what it cannot honour and names the nearest that it can."""
+"""Rules of what a service takes: each refuses by name what it cannot honour and names the nearest that it can."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the services make: their tasks with the sizes, lengths and rates of each, and what a second of it costs.
+"""Services and what they make: their tasks with the sizes, lengths and rates of each, and what a second of it costs.
 
 Sources: the model pages of fal.ai (https://fal.ai/models/fal-ai/ltx-2.3/text-to-video/fast/llms.txt and its neighbours)
 and the reference of Lightricks' API (https://docs.ltx.io), read from August to October 2026; prices with the source of

@@ -200,7 +200,7 @@ class RemoteSession:
         return made_fields(self.service, prompt, seconds, size, frame_rate)
 
     def _quote(self, verb: str, fields: Mapping[str, Any], seconds: float, size: str) -> Quote:
-        """What the fields of a call cost, with the names that the service has for them."""
+        """Tell what the fields of a call cost, with the names that the service has for them."""
         task = task_of(self.service, verb)
         usd, source, read = self.service.price(task, size)
         payload = {self.service.words.get(name, name): value for name, value in fields.items()} | self.service.fields
