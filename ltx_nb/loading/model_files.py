@@ -32,7 +32,7 @@ FOLDER_PATTERNS = (
 )
 OWN_TEXT_PATTERNS = (*(f"{name}/*.{ending}" for name in TEXT_PARTS for ending in ("json", "safetensors", "model")),)
 TEXT_PATTERNS = ("*.json", "*.safetensors", "*.model")
-TOKENIZER_ALONE = ("", None)  # given as a text encoder: none, and the tokenizer of the catalogue's
+TOKENIZER_ALONE = "tokenizer alone"  # given as a text encoder: none, and the tokenizer of the catalogue's
 TOKENIZER_PATTERNS = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map*", "added_tokens*")
 FILE_PARTS = ("connectors", "vae", "audio_vae", "vocoder")  # of an official file, beside the transformer
 

@@ -33,7 +33,7 @@ class Enhanced:
     model: str
 
     @property
-    def hints(self) -> list[Hint]:
+    def hints(self) -> tuple[Hint, ...]:
         """Hints on what of the new prompt is still not as captions are."""
         return lint_prompt(self.after)
 

@@ -203,8 +203,16 @@ class RemoteSession:
         """Tell what the fields of a call cost, with the names that the service has for them."""
         task = task_of(self.service, verb)
         usd, source, read = self.service.price(task, size)
-        payload = {self.service.words.get(name, name): value for name, value in fields.items()} | self.service.fields
-        return Quote(self.service.name, self.service.endpoints[task], payload, seconds, usd, source, read)
+        payload = {self.service.words.get(name, name): value for name, value in fields.items()}
+        return Quote(
+            self.service.name,
+            self.service.endpoints[task],
+            {**payload, **self.service.fields},
+            seconds,
+            usd,
+            source,
+            read,
+        )
 
     def _run(self, verb: str, fields: Mapping[str, Any], seconds: float, size: str, yes: bool, progress: bool) -> Clip:
         quote = self._quote(verb, fields, seconds, size)
