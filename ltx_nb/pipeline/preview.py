@@ -31,15 +31,18 @@ class LinearMap:
 
 
 class Preview:
-    """Previews of one session's latents. `Preview(session.pipe)` fits its maps, or finds them fitted."""
+    """Previews of one session's latents. `Preview(session.pipe)` fits its maps, or finds them fitted.
+
+    video: the map from a latent's 128 channels to PATCH x PATCH pixels of -1..1, [rows, columns, 3] flattened.
+    """
 
     def __init__(self, pipe):
-        self._video = _fitted(pipe.vae, lambda: _fit_video(pipe))
+        self.video = _fitted(pipe.vae, lambda: _fit_video(pipe))
         self._audio = _fitted(pipe.audio_vae, lambda: _fit_audio(pipe))
 
     def frames(self, x0: torch.Tensor) -> np.ndarray:
         """A picture of every latent frame: [C, F, H, W] to uint8 [F, PATCH x H, PATCH x W, 3]."""
-        patches = self._video(x0.permute(1, 2, 3, 0)).unflatten(-1, (PATCH, PATCH, 3))
+        patches = self.video(x0.permute(1, 2, 3, 0)).unflatten(-1, (PATCH, PATCH, 3))
         pixels = patches.permute(0, 1, 3, 2, 4, 5).flatten(1, 2).flatten(2, 3)
         return ((pixels.clamp(-1, 1) + 1) * 127.5).round().to("cpu", torch.uint8).numpy()
 
