@@ -95,6 +95,8 @@ def export_web(session: Session, folder: str | os.PathLike[str]) -> dict[str, An
         import onnxscript  # noqa: F401, torch's exporter is built on it
     except ImportError as error:
         raise ImportError(f"{error.name} is missing; pip install 'ltx-nb[web]'") from None
+    if os.path.exists(folder):
+        raise FileExistsError(f"{os.fspath(folder)} is there already; give a folder that is not")
     with whole_folder(folder) as unfinished:
         parts, checks = {}, {}
         for name, make in parts_of(session).items():
@@ -180,5 +182,6 @@ def describe(session: Session) -> dict[str, Any]:
 def _request(session: Session) -> ClipRequest:
     """The model's usual clip, of a prompt that is still to be given."""
     model = session.model
-    size = {"width": model.width, "height": model.height, "num_frames": model.num_frames}
-    return ClipRequest(PROMPTS[0], model=model.name, seed=0, **size)
+    return ClipRequest(
+        PROMPTS[0], model=model.name, seed=0, width=model.width, height=model.height, num_frames=model.num_frames
+    )

@@ -141,10 +141,10 @@ class Picture(nn.Module):
     def __init__(self, pipe: Any, latent_shape: tuple[int, int, int]):
         super().__init__()
         self.decoder, self.latent_shape = pipe.vae.decoder, latent_shape
-        self.mean, self.std = video_statistics(pipe, torch.zeros(()))
+        _keep_statistics(self, *video_statistics(pipe, torch.zeros(())))
 
     def forward(self, latents: torch.Tensor) -> torch.Tensor:
-        decoded = self.decoder(unpack_video(latents, *self.latent_shape) * self.std + self.mean)
+        decoded = self.decoder(unpack_video(latents, *self.latent_shape) * self.latents_std + self.latents_mean)
         return _canvas(decoded[0].permute(1, 2, 3, 0))
 
 
@@ -154,10 +154,10 @@ class Sound(nn.Module):
     def __init__(self, pipe: Any, num_samples: int):
         super().__init__()
         self.audio_vae, self.vocoder, self.num_samples = pipe.audio_vae, pipe.vocoder, num_samples
-        self.mean, self.std = audio_statistics(pipe, torch.zeros(1, 8, 1, 1))
+        _keep_statistics(self, *audio_statistics(pipe, torch.zeros(1, 8, 1, 1)))
 
     def forward(self, audio_latents: torch.Tensor) -> torch.Tensor:
-        latents = unpack_audio(audio_latents) * self.std + self.mean
+        latents = unpack_audio(audio_latents) * self.latents_std + self.latents_mean
         waveform = self.vocoder(self.audio_vae.decode(latents, return_dict=False)[0])[0]
         return nn.functional.pad(waveform, (0, max(self.num_samples - waveform.shape[1], 0)))[:, : self.num_samples]
 
@@ -180,12 +180,18 @@ class Image(nn.Module):
     def __init__(self, pipe: Any):
         super().__init__()
         self.vae = pipe.vae
-        self.mean, self.std = video_statistics(pipe, torch.zeros(()))
+        _keep_statistics(self, *video_statistics(pipe, torch.zeros(())))
 
     def forward(self, picture: torch.Tensor) -> torch.Tensor:
         pixels = picture[None, None, :, :, :3].permute(0, 4, 1, 2, 3).float() / 127.5 - 1  # [1, 3, 1, H, W]
         encoded = self.vae.encode(pixels, return_dict=False)[0].mode()
-        return pack_video((encoded - self.mean) / self.std)
+        return pack_video((encoded - self.latents_mean) / self.latents_std)
+
+
+def _keep_statistics(module: nn.Module, mean: torch.Tensor, std: torch.Tensor) -> None:
+    """Under names that no step of a forward has, for ONNX names both alike."""
+    module.register_buffer("latents_mean", mean)
+    module.register_buffer("latents_std", std)
 
 
 def _canvas(pixels: torch.Tensor) -> torch.Tensor:

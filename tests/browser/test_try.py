@@ -1,7 +1,6 @@
 """The tiny model in a web page, on WASM in headless Chromium: its clips are the kit's, and its form makes them."""
 
 import base64
-import json
 
 import numpy as np
 import pytest
@@ -22,6 +21,13 @@ RETAKEN_S = (0.7, 1.4)
 LATENTS_APART = 0.05
 
 
+BRIGHTEST = """() => {
+  const { width, height } = document.getElementById("frames");
+  const { data } = document.getElementById("frames").getContext("2d").getImageData(0, 0, width, height);
+  return [0, 1].map((channel) => Math.max(...data.filter((_, i) => i % 4 === channel)));
+}"""
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return page(tmp_path_factory.mktemp("site") / "try")
@@ -40,6 +46,11 @@ def tab(browser, address):
     start(tab, address)
     yield tab
     tab.close()
+
+
+@pytest.fixture(scope="module")
+def first(tab):
+    return make(tab, PROMPT, 7, name="first")
 
 
 @pytest.fixture
@@ -63,9 +74,16 @@ def made_by_form(tab, prompt=PROMPT, seed=7):
     expect(tab.get_by_role("status")).to_contain_text("Made in", timeout=LONG_S * 1000)
 
 
-def test_the_same_seed_makes_the_kits_clip(tab, session):
-    own = session.text_to_video(PROMPT, seed=7, progress=False)
-    theirs = make(tab, PROMPT, 7)
+def asked_of(tab):
+    """Prompt, seed and what is given, of the request that the page tells."""
+    with tab.expect_download() as download:
+        tab.locator("#download").evaluate("(link) => link.click()")
+    request = ClipRequest.from_json(download.value.path().read_text("utf-8"))
+    return request.prompt, request.seed, list(request.given)
+
+
+def test_the_same_seed_makes_the_kits_clip(first, session):
+    own, theirs = session.text_to_video(PROMPT, seed=7, progress=False), first
     assert np.abs(theirs["latents"]["video"] - pack_video(own.latents[None])[0].numpy()).max() < LATENTS_APART
     assert np.abs(theirs["latents"]["audio"] - pack_audio(own.audio_latents[None])[0].numpy()).max() < LATENTS_APART
     assert np.abs(theirs["clip"].frames.astype(int) - own.frames).mean() < 1
@@ -78,10 +96,10 @@ def test_a_clip_shows_and_sounds_as_its_prompt_says(tab, index):
     assert Outcome.of(case, make(tab, case.prompt, case.seed)["clip"]).wrongs() == []
 
 
-def test_a_retake_changes_its_span_alone(tab):
-    before = make(tab, PROMPT, 7)["clip"]
+def test_a_retake_changes_its_span_alone(tab, first):
+    before = first["clip"]
     spans = {"video": [RETAKEN_S], "audio": [RETAKEN_S]}
-    after = make(tab, PROMPT, 8, keeps=True, spans=spans)["clip"]
+    after = make(tab, PROMPT, 8, keeps="first", spans=spans)["clip"]
     inside = np.abs(after.frames.astype(int) - before.frames).max((1, 2, 3)) > 0
     assert not inside[:16].any() and inside[17:33].all() and not inside[34:].any()
     first, last = (round(moment_s * after.sample_rate) for moment_s in RETAKEN_S)
@@ -89,9 +107,9 @@ def test_a_retake_changes_its_span_alone(tab):
     assert not changed[:first].any() and changed[first:last].mean() > 0.9 and not changed[last:].any()
 
 
-def test_foley_keeps_the_picture_and_makes_another_sound(tab):
-    before = make(tab, PROMPT, 7)["clip"]
-    after = make(tab, PROMPT, 9, keeps=True, spans={"video": []})["clip"]
+def test_foley_keeps_the_picture_and_makes_another_sound(tab, first):
+    before = first["clip"]
+    after = make(tab, PROMPT, 9, keeps="first", spans={"video": []})["clip"]
     np.testing.assert_array_equal(after.frames, before.frames)
     assert np.abs(after.audio - before.audio).max() > 0.01
 
@@ -104,43 +122,32 @@ def test_a_picture_begins_the_clip(tab, session):
     assert np.abs(clip.frames[0].astype(int) - first).mean() < 6
 
 
-def test_the_form_makes_a_clip_that_plays_and_tells_its_request(opened):
+def test_the_form_makes_a_clip_that_plays_and_a_part_of_it_again(opened):
     made_by_form(opened)
     opened.wait_for_function("document.getElementById('time').valueAsNumber > 0.2")
     opened.get_by_role("button", name="Pause").click()
-    red, green = opened.evaluate(
-        """() => {
-          const { width, height } = document.getElementById("frames");
-          const { data } = document.getElementById("frames").getContext("2d").getImageData(0, 0, width, height);
-          const most = (channel) => Math.max(...data.filter((_, i) => i % 4 === channel));
-          return [most(0), most(1)];
-        }"""
-    )
+    opened.screenshot(path=SCREENSHOTS / "try-clip.png", full_page=True)
+    red, green = opened.evaluate(BRIGHTEST)
     assert red > 150 > green
-    with opened.expect_download() as download:
-        opened.get_by_text("The request", exact=True).click()
-        opened.get_by_role("link", name="Download as JSON").click()
-    request = ClipRequest.from_json(download.value.path().read_text())
-    assert (request.prompt, request.seed) == (PROMPT, 7)
+    assert asked_of(opened) == (PROMPT, 7, [])
 
-
-def test_the_form_makes_a_part_again_from_steps_that_can_be_gone_through(opened):
-    made_by_form(opened)
     opened.get_by_label("a part of this clip again").check()
     opened.get_by_role("button", name="All the sound (foley)").click()
-    opened.get_by_role("button", name="Make the clip").click()
-    expect(opened.locator("#python")).to_contain_text("video=False", timeout=LONG_S * 1000)
+    made_by_form(opened, seed=8)
+    prompt, seed, given = asked_of(opened)
+    assert (prompt, seed, [item.lane for item in given]) == (PROMPT, 8, ["video"])
+    expect(opened.locator("#python")).to_contain_text("video=False")
     opened.locator("#step").fill("1")
-    expect(opened.locator("#sigma")).to_contain_text("1 of 8, σ 1.000")
-    assert len(json.loads(opened.locator("#request").text_content())["given"]) == 1
+    expect(opened.locator("#sigma")).to_have_text("1 of 8, σ 1.000")
 
 
-def test_a_cancelled_run_leaves_the_page_ready(opened):
+def test_a_cancelled_run_says_so(opened):
     opened.get_by_role("button", name="Make the clip").click()
-    expect(opened.get_by_role("status")).to_contain_text("Step", timeout=LONG_S * 1000)
+    status = opened.get_by_role("status")
+    expect(status).to_contain_text("Step", timeout=LONG_S * 1000)
     opened.get_by_role("button", name="Cancel").click()
-    expect(opened.get_by_role("status")).to_have_text("Cancelled.", timeout=LONG_S * 1000)
-    made_by_form(opened)
+    expect(status).to_have_text("Cancelled.", timeout=LONG_S * 1000)
+    expect(opened.get_by_role("button", name="Make the clip")).to_be_enabled()
 
 
 @pytest.mark.parametrize("width_px", [360, 1280])

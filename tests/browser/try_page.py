@@ -29,12 +29,12 @@ _START = """async (base) => {
   const began = performance.now();
   const { device, model } = await session.load();
   const whole = [[0, model.request.num_frames / model.request.frame_rate]];
-  let before = null;
-  window.kit = { device, loadSeconds: (performance.now() - began) / 1000, async make({ keeps, image, ...asked }) {
+  const clips = {};
+  window.kit = { device, loadSeconds: (performance.now() - began) / 1000, async make({ name, keeps, image, ...asked }) {
     const spans = { video: whole, audio: whole, ...asked.spans };
     const given = image && Uint8Array.from(atob(image), (char) => char.charCodeAt(0));
-    const clip = await session.make({ ...asked, spans, before: keeps ? before : null, image: given ?? null });
-    if (!keeps) before = clip;
+    const clip = await session.make({ ...asked, spans, before: clips[keeps] ?? null, image: given ?? null });
+    clips[name] = clip;
     const [frames, samples] = [await coded(clip.frames), await coded(clip.samples)];
     const [video, audio] = [await coded(clip.latents.video), await coded(clip.latents.audio)];
     return { frames, samples, video, audio, seconds: clip.seconds, warnings: clip.warnings };
@@ -67,7 +67,8 @@ def start(tab: Any, address: str) -> None:
 
 
 def make(tab: Any, prompt: str, seed: int, **asked: Any) -> dict[str, Any]:
-    """A clip, with its latents as [tokens, 128]; keeps=True: of the last one, all but `spans` is kept."""
+    """A clip, with its latents as [tokens, 128]. name: what it is remembered by in the page. keeps: the name of one of
+    which all but `spans` is kept."""
     made = tab.evaluate("(asked) => window.kit.make(asked)", {"prompt": prompt, "seed": seed, **asked})
     array = {name: base64.b64decode(made[name]) for name in ("frames", "samples", "video", "audio")}
     frames = np.frombuffer(array["frames"], np.uint8).reshape(49, 128, 128, 4)[..., :3]
