@@ -27,11 +27,7 @@ def main() -> None:
 
 
 def _commands() -> Any:
-<<<<<<< HEAD
-    from ltx_nb.cli import commands, enhance, lab, lint, run, strip, sweep, train_lora  # noqa: F401, they add their commands
-=======
-    from ltx_nb.cli import commands, export_web, lab, lint, run, strip, sweep, train_lora  # noqa: F401, they add their commands
->>>>>>> 4800719 (Write the tiny model as ONNX parts for a web page, and the page)
+    from ltx_nb.cli import commands, enhance, export_web, lab, lint, run, strip, sweep, train_lora  # noqa: F401, they add their commands
 
     return commands
 
