@@ -23,7 +23,7 @@ lab: $(VENV)/installed-lab ## open JupyterLab on the first notebook
 	$(BIN)/jupyter lab $(AS_ROOT) notebooks/01_first_clip.ipynb
 
 docs: $(VENV)/installed-test ## build the site into outputs/site: the course, a gallery, guides, the API
-	OMP_NUM_THREADS=2 $(BIN)/python docs/site/build.py
+	OMP_NUM_THREADS=2 $(BIN)/python docs/site/build.py --try
 
 test: $(VENV)/installed-test ## lint, type check, run every test and every notebook; gets a Chromium if there is none
 	$(BIN)/ruff check

@@ -37,10 +37,11 @@ python_use_unqualified_type_names = True
 
 html_theme = "furo"
 html_title = "ltx-nb"
+html_favicon = "_static/favicon.svg"
 html_static_path = ["_static"]
 html_extra_path = ["extra"]
 html_css_files = ["site.css"]
-html_js_files = [("replay.js", {"defer": "defer"})]
+html_js_files = [("replay.js", {"defer": "defer"}), ("site.js", {"defer": "defer"})]
 html_copy_source = False
 html_show_sphinx = False
 html_last_updated_fmt = None

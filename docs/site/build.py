@@ -10,6 +10,7 @@ import argparse
 import os
 import re
 import shutil
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -46,8 +47,19 @@ def record(source: Path, notebooks: list[Path]) -> None:
         print(f"recorded {what} in {time.monotonic() - began:.1f} s", flush=True)
 
 
+def add_try_page(source: Path) -> None:
+    """The page that runs the model in the browser, where docs/try can build it; else say why there is none."""
+    folder = source / "extra" / "try"
+    shutil.rmtree(folder, ignore_errors=True)
+    done = subprocess.run([sys.executable, str(DOCS / "try" / "build.py"), str(folder)], capture_output=True, text=True)
+    if done.returncode:
+        shutil.rmtree(folder, ignore_errors=True)
+        print("no page that runs the model:", (done.stderr.strip() or "docs/try has none").splitlines()[-1])
+
+
 def lay_out(source: Path) -> None:
     """Sources as Sphinx takes them; what was recorded stays."""
+    (source / "extra").mkdir(parents=True, exist_ok=True)
     for path in source.glob("*"):
         if path.name != "extra":
             shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -74,8 +86,6 @@ def lay_out(source: Path) -> None:
         module = joined_module(name).replace("export default {", "return {")
         (widgets / f"{name}.js").write_text(f'ltxReplay.widget("{name}", (() => {{\n{module}\n}})());\n', "utf-8")
         (widgets / f"{name}.css").write_text(joined_style(name), "utf-8")
-    if (DOCS / "try").is_dir():
-        shutil.copytree(DOCS / "try", source / "extra" / "try", dirs_exist_ok=True)
 
 
 def linked(text: str, path: Path, staged: dict[Path, Path]) -> str:
@@ -98,12 +108,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--out", type=Path, default=ROOT / "outputs" / "site", help="folder of the finished pages")
     parser.add_argument("--notebooks", nargs="*", help="record the clips of these alone, as 01_first_clip")
+    parser.add_argument("--try", action="store_true", dest="tries", help="with the page that runs the model")
     parser.add_argument("--keep-recordings", action="store_true", help="make no clip anew")
     options = parser.parse_args(arguments)
     out, source = options.out.resolve(), options.out.resolve().with_name(f"{options.out.name}-source")
     chosen = options.notebooks
     if not options.keep_recordings:
         record(source, [path for path in sorted(NOTEBOOKS.glob("*.ipynb")) if chosen is None or path.stem in chosen])
+    if options.tries:
+        add_try_page(source)
     lay_out(source)
     shutil.rmtree(out, ignore_errors=True)
     return sphinx(["-q", "-W", "--keep-going", "-b", "html", "-d", str(source / ".doctrees"), str(source), str(out)])

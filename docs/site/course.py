@@ -19,7 +19,7 @@ from record import RECORDED, write_clip, write_recording
 
 from ltx_nb.clip import Clip
 
-BADGE = re.compile(r"\[!\[Open in Colab\].*\n*")
+BADGE = re.compile(r"\[!\[Open in Colab\]\([^)]*\)\]")  # its picture lies elsewhere, and pages load nothing from there
 SHOWN = re.compile(rf"({'|'.join(kind.__name__ for kind in (Clip, *RECORDED))})\(")
 
 
@@ -78,6 +78,7 @@ def page_of(path: Path, recorded: Path) -> NotebookNode:
             html = _replayed(stem, output) if SHOWN.match(_plain(output)) else None
             if html:
                 output.data = {"text/html": html, "text/plain": output.data["text/plain"]}
+    notebook.cells[0].source = BADGE.sub("[Open in Colab]", notebook.cells[0].source)
     notebook.cells = [cell for cell in notebook.cells if "nbval-skip" not in cell.metadata.get("tags", [])]
     return notebook
 

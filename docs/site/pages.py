@@ -7,18 +7,23 @@ import inspect
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import nbformat
 from gallery import FRONT, cards_html, entries
+from tables import measurement
 
 ROOT = Path(__file__).parents[2]
 BENCHMARKS = {
     "overhead": "What a session costs over diffusers' own pipeline",
     "tasks": "What the tasks cost",
     "inspection": "What looking inside a clip costs",
+    "presets": "What the presets are built on: peaks of memory, and forwards on a card",
     "studio": "The studio in the browser",
 }
+TRY = (
+    '<p><a href="try/index.html"><strong>Type a sentence</strong></a>, and the tiny model makes the clip in this '
+    "browser: nothing is installed and nothing is sent.</p>"
+)
 API = {
     "ltx_nb": "Loading, requests, sessions and clips",
     "ltx_nb.inspect": "Latents, attention, sound, sync, guidance and precision, as numbers",
@@ -33,12 +38,12 @@ API = {
 def write_pages(source: Path, recorded: Path) -> None:
     """All of them, below the folder that Sphinx reads."""
     _fill(source / "index.md", "front-clips", _html(cards_html(entries(source / "gallery.json")[:FRONT], "")))
+    _fill(source / "index.md", "try", _html(TRY) if (source / "extra" / "try" / "index.html").exists() else "")
     _fill(source / "gallery.md", "gallery", _html(cards_html(entries(source / "gallery.json"), "")))
     _fill(source / "course.md", "course", _course(source / "course"))
-    _fill(
-        source / "guides.md", "guides", "\n".join(f"guides/{path.stem}" for path in sorted(source.glob("guides/*.md")))
-    )
-    _fill(source / "benchmarks.md", "benchmarks", "\n\n".join(_benchmark(*one) for one in BENCHMARKS.items()))
+    _fill(source / "guides.md", "guides", "\n".join(_guides(source)))
+    benchmarks = sorted((ROOT / "benchmarks").glob("*.json"))
+    _fill(source / "benchmarks.md", "benchmarks", "\n\n".join(map(_benchmark, benchmarks)))
     (source / "api").mkdir()
     for module, title in API.items():
         (source / "api" / f"{module}.md").write_text(_api(module, title), "utf-8")
@@ -57,7 +62,7 @@ def _html(content: str) -> str:
 
 
 def _course(folder: Path) -> str:
-    rows = ["| | | the question |", "|---:|---|---|"]
+    rows = ["| number | notebook | question |", "|---:|---|---|"]
     for path in sorted(folder.glob("*.ipynb")):
         head = nbformat.read(path, as_version=4).cells[0].source
         number, title = re.match(r"# (\d+) · (.+)", head).groups()
@@ -66,22 +71,18 @@ def _course(folder: Path) -> str:
     return "\n".join(rows)
 
 
-def _benchmark(name: str, title: str) -> str:
-    """A table of benchmarks/<name>.json: plain numbers by name, or a row of numbers each."""
-    measured = json.loads((ROOT / "benchmarks" / f"{name}.json").read_text("utf-8"))
-    machine = ", ".join(f"{key} {value}" for key, value in measured.pop("machine").items())
-    rows = [value for value in measured.values() if isinstance(value, dict)]
-    columns = list(rows[0]) if rows else ["measured"]
-    lines = [f"## {title}", f"`benchmarks/{name}.py`, on {machine}.", ""]
-    lines += [f"| | {' | '.join(columns)} |", f"|---|{'---:|' * len(columns)}"]
-    for what, value in measured.items():
-        cells = [value[column] for column in columns] if rows else [value]
-        lines.append(f"| {what} | {' | '.join(map(_cell, cells))} |")
-    return "\n".join(lines)
+def _guides(source: Path) -> list[str]:
+    """Pages in guides/, then those that no other contents name."""
+    named = {line for name in ("index", "about") for line in (source / f"{name}.md").read_text("utf-8").splitlines()}
+    others = sorted(path.stem for path in source.glob("*.md") if path.stem not in {*named, "index"})
+    return [*sorted(f"guides/{path.stem}" for path in source.glob("guides/*.md")), *others]
 
 
-def _cell(value: Any) -> str:
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else f"{value:,}"
+def _benchmark(path: Path) -> str:
+    measured = json.loads(path.read_text("utf-8"))
+    machine = ", ".join(f"{key} {value}" for key, value in measured.pop("machine", {}).items())
+    by = f"`benchmarks/{path.stem}.py`{f' on {machine}' if machine else ''}"
+    return f"## {BENCHMARKS.get(path.stem, path.stem)}\n\nBy {by}.\n\n{measurement(measured, 3)}"
 
 
 def _api(module: str, title: str) -> str:
@@ -93,7 +94,6 @@ def _api(module: str, title: str) -> str:
         if inspect.ismodule(value):
             continue
         kind = "autoclass" if inspect.isclass(value) else "autofunction"
-        options = ":members:\n:inherited-members: object, tuple, Exception\n" if kind == "autoclass" else ""
         options = ":members:\n" if kind == "autoclass" else ""
         parts.append(f"## {name}\n\n```{{eval-rst}}\n.. {kind}:: {module}.{name}\n{_indented(options)}```\n")
     return "\n".join(parts)

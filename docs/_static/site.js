@@ -1,0 +1,14 @@
+// What the theme and Sphinx leave out of a page for who has no mouse or does not see it.
+
+// What scrolls sideways can be scrolled by keys.
+for (const box of document.querySelectorAll("pre, .table-wrapper, div.math")) {
+  if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+}
+
+// Landmarks have names.
+for (const [place, name] of Object.entries({ ".sidebar-drawer": "Pages", ".toc-drawer": "On this page" })) {
+  document.querySelector(place)?.setAttribute("aria-label", name);
+}
+
+// The lines of a long signature are no list of definitions.
+for (const line of document.querySelectorAll("dt.sig dl, dt.sig dd")) line.setAttribute("role", "presentation");
