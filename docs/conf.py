@@ -27,6 +27,7 @@ nb_merge_streams = True
 myst_heading_anchors = 4
 exclude_patterns = ["try/**"]
 default_role = "literal"
+smartquotes = False  # quotes in docstrings are Python's
 
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"

@@ -11,4 +11,13 @@ for (const [place, name] of Object.entries({ ".sidebar-drawer": "Pages", ".toc-d
 }
 
 // The lines of a long signature are no list of definitions.
-for (const line of document.querySelectorAll("dt.sig dl, dt.sig dd")) line.setAttribute("role", "presentation");
+for (const list of document.querySelectorAll("dt.sig dl")) {
+  const lines = document.createElement("div");
+  lines.className = "ltx-signature";
+  for (const one of [...list.children]) {
+    const line = document.createElement("div");
+    line.append(...one.childNodes);
+    lines.append(line);
+  }
+  list.replaceWith(lines);
+}
