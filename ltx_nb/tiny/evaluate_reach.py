@@ -161,7 +161,7 @@ def _size(rng: np.random.Generator, seed: int, width: int, height: int, num_fram
     )
 
 
-def _same_object(scene: Scene) -> dict[str, str]:
+def _same_object(scene: Scene) -> dict[str, Any]:
     return {name: getattr(scene, name) for name in ("shape", "colour", "background")}
 
 
