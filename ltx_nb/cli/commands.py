@@ -87,19 +87,23 @@ def evaluate(
 
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
-    """Say what this machine has, which dtypes it multiplies in, and which memory presets fit."""
+    """Say what this machine has, what it multiplies in and attends by, and which memory presets fit."""
     with outcome_of_command(as_json) as outcome:
         from ltx_nb.catalogue.models import published_names
         from ltx_nb.loading.found import known_files
         from ltx_nb.planning import this_machine
         from ltx_nb.planning.planner import fitting_plans, full_size_plan
+        from ltx_nb.running.attention import attention_here
 
         machine = this_machine()
         auto, plans = full_size_plan("auto", machine, is_here), fitting_plans(machine, is_here)
         of_auto = {"model": auto.model, "fits": auto.fits, "offload": auto.offload, "shortages": list(auto.shortages)}
+        attention = attention_here()
         outcome.data = machine.to_dict() | {"auto": of_auto, "presets": [made.preset for made in plans]}
+        outcome.data["attention"] = attention
         fitting = [in_short(made) for made in plans] or ["none of the full-size model"]
-        outcome.text = f"{machine.text()}\nauto       {in_short(auto)}\npresets    " + f"\n{'':<11}".join(fitting)
+        outcome.text = f"{machine.text()}\nattention  {attention['best']}; working: {', '.join(attention['working'])}"
+        outcome.text += f"\nauto       {in_short(auto)}\npresets    " + f"\n{'':<11}".join(fitting)
         outcome.data["found"] = found = known_files(published_names())
         outcome.text += f"\nfound      {f'{chr(10)}{chr(32) * 11}'.join(found)}" if found else ""
 

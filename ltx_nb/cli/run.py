@@ -74,6 +74,9 @@ def run(
     model: ModelName = "tiny",
     preset: PresetName = "auto",
     offload: Annotated[str | None, typer.Option(help="Where blocks wait: none, ram or disk.")] = None,
+    attention: Annotated[
+        str | None, typer.Option(help="native, sage, ... of diffusers; default: the best that works here.")
+    ] = None,
     lora: Annotated[list[str] | None, typer.Option(help="FILE or FILE:SCALE, such as a.safetensors:0.8.")] = None,
     stage_2_lora: Annotated[
         list[str] | None, typer.Option(help="The same, on in second stages alone; none for none at all.")
@@ -205,6 +208,7 @@ def run(
             "preset": preset,
             "text_encoder": text_encoder,
             "offload": offload,
+            "attention": attention,
             "loras": _weighted(lora or []),
         }
         if stage_2_lora:

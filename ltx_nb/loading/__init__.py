@@ -52,6 +52,7 @@ from ltx_nb.planning.presets import ALL_BLOCKS, COMPUTES, Preset
 from ltx_nb.planning.storage import needs_int8_files
 from ltx_nb.remote.services import is_remote
 from ltx_nb.request import DEFAULT_UPSCALER
+from ltx_nb.running.attention import attend_by, best_attention, check_attention, check_name, head_channels
 from ltx_nb.running.products import can_multiply
 
 __all__ = ["LoraNotes", "found_loras", "load", "lora_notes", "use_loras"]
@@ -73,6 +74,7 @@ def load(
     *,
     dtype: torch.dtype | None = None,
     compute: str | None = None,
+    attention: str | None = None,
     offload: str | None = None,
     text: str | PromptEndpoint | None = None,
     loras: LoraSource | Sequence[LoraSource] = (),
@@ -96,6 +98,9 @@ def load(
     compute: how attention and feed-forward are multiplied, instead of the preset's: "int8" or "fp8" brings their
         weights to that, and activations by token; "float" multiplies in the dtype of activations, as layers of files
         whose int8 is rotated do in any case.
+    attention: a backend of diffusers, such as "native", "_native_cudnn" or "sage", instead of the best that works here:
+        torch's own, or SageAttention's int8 where that is installed and the card is a GeForce of Ampere or later.
+        Backends that are downloaded from the hub are not run.
     offload: where blocks wait that do not stay on the accelerator, instead of the preset's: page-locked "ram"; "disk",
         from which they are read anew in every forward; "none" keeps everything on the accelerator.
     text: "resident" keeps the text encoder and the connectors on the accelerator, the default for a small model;
@@ -137,6 +142,8 @@ def load(
         choice("offload", offload, OFFLOADS)
     if compute is not None:
         choice("compute", compute, COMPUTES)
+    if attention is not None:
+        check_name(attention)
     endpoint = None
     if text is not None and not isinstance(text, str):
         endpoint, text = text, "stream"
@@ -204,6 +211,7 @@ def load(
             device=runs_on,
             dtype=computes_in,
             text=text or ("resident" if chosen.keeps_text else "cached"),
+            attention=attention,
             prompt_cache=prompt_cache,
             stage_2_loras=refining,
             reference_downscale_factor=follows,
@@ -242,6 +250,7 @@ def session_of(
     device: torch.device,
     dtype: torch.dtype,
     text: str,
+    attention: str | None = None,
     prompt_cache: str | os.PathLike[str] | None = None,
     stage_2_loras: Sequence[LoraSource] = (),
     reference_downscale_factor: int | None = None,
@@ -259,9 +268,12 @@ def session_of(
         cache = PromptCache(prompt_cache or KEPT / "prompts", elsewhere.name)
     elif text == "cached" or prompt_cache is not None:
         cache = PromptCache(prompt_cache or KEPT / "prompts", fingerprint([pipe.text_encoder, pipe.connectors]))
-    preset = fit.preset
+    preset, channels = fit.preset, head_channels(pipe.transformer)
+    if attention is not None:
+        check_attention(attention, device, dtype, channels)
     switched = switched_loras(pipe.transformer, stage_2_loras) if stage_2_loras else None
     how = {"device": device, "dtype": dtype, "text": text, "block_source": preset.offload}
+    attend_by(pipe.transformer, attention or best_attention(device, dtype, channels))
     place(pipe, preset, resident=fit.resident, upscalers=(upscalers or {}).values(), **how)
     return Session(pipe, entry, cache, fit, switched, reference_downscale_factor, upscalers, elsewhere)
 

@@ -32,6 +32,7 @@ from ltx_nb.pipeline.timed_text import side_by_side
 from ltx_nb.pipeline.tokens import Tokens
 from ltx_nb.pipeline.verbs import Verbs
 from ltx_nb.request import DEFAULT_UPSCALER, ClipRequest
+from ltx_nb.running.attention import attention_of
 from ltx_nb.running.switched_loras import SwitchedLoras
 from ltx_nb.stages import Stage, stages_of
 from ltx_nb.trace import Cancelled, StepEvent, Trace, stop_if_cancelled
@@ -93,6 +94,11 @@ class Session(Verbs):
     def sample_rate(self) -> int:
         """Sample rate of the sound that it makes, in Hz."""
         return self.pipe.vocoder.config.output_sampling_rate
+
+    @property
+    def attention(self) -> str:
+        """The attention backend by which tokens attend to each other, by diffusers' name; `load(attention=)`."""
+        return attention_of(self.pipe.transformer)
 
     @property
     def tokens(self) -> Tokens:

@@ -28,6 +28,7 @@ from ltx_nb.clip import LANES, Clip
 from ltx_nb.loading.loras import REFERENCE
 from ltx_nb.pipeline.session import Session
 from ltx_nb.request import ClipRequest
+from ltx_nb.running.attention import attending_natively
 from ltx_nb.running.gguf_linear import GgufLinear
 from ltx_nb.running.one_byte import ScaledLinear
 from ltx_nb.running.streaming import is_streamed
@@ -153,7 +154,8 @@ def train_lora(
         about[REFERENCE] = reference_downscale_factor
     log = TrainingLog()
     transformer = session.pipe.transformer
-    with _adapter(transformer, rank, about["targets"], seed, gradient_checkpointing):
+    adapter = _adapter(transformer, rank, about["targets"], seed, gradient_checkpointing)
+    with attending_natively(transformer), adapter:
         optimizer = torch.optim.AdamW([p for p in transformer.parameters() if p.requires_grad], lr=lr, weight_decay=0.0)
         state_file, done = work / "state.safetensors", 0
         stored = read_state(state_file, about) if resume else None
