@@ -9,23 +9,28 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Event, Thread
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 import psutil
 import torch
+from card_files import write_files
 from card_forwards import decode_rows, forward_rows
 from card_memory import DEVICE, cap_at, context_gb, memory_since
-from card_products import product_rows
+from card_products import other_rows, product_rows
 from diffusers.modular_pipelines import ModularPipelineBlocks, PipelineState
 from random_weights import bytes_of, components
 
 from ltx_nb import ClipRequest, Given, Sampling, Source
 from ltx_nb.catalogue.models import DISTILLED, TINY
 from ltx_nb.catalogue.parameters import counts_of_parts, parameter_counts, text_dimensions
-from ltx_nb.loading import session_of
+from ltx_nb.loading import load, session_of
 from ltx_nb.media import Media
 from ltx_nb.pipeline.out_of_memory import STAGE_OF_BLOCK, Fit
 from ltx_nb.pipeline.session import Session
@@ -54,6 +59,10 @@ def main(job: dict[str, Any]) -> None:
     elif "decode" in job:
         cap_at(PRESETS[job["decode"]].vram_gb)
         rows = decode_rows(shapes[LARGE], streams=not PRESETS[job["decode"]].keeps_all, rehearses=rehearses)
+    elif "single file" in job:
+        rows = single_file_rows(job["single file"], shapes, rehearses)
+    elif "other libraries" in job:
+        rows = other_rows(rehearses)
     elif "products" in job:
         rows = product_rows(rehearses)
     else:
@@ -81,13 +90,57 @@ def placed_session(card: str, weights: str, rehearses: bool) -> tuple[Session, f
 
 def pipeline_rows(card: str, weights: str, shapes: dict[str, Any], rehearses: bool) -> Iterator[dict[str, Any]]:
     """A row for each clip: peaks and seconds of each stage beside the plan's, RAM, what CUDA takes by itself."""
+    yield {"RAM of the process alone, GB": ram_gb()}
     start_s = perf_counter()
     session, mapped_gb = placed_session(card, weights, rehearses)
     yield {"made and placed in s": perf_counter() - start_s, "resident blocks": session.fit.resident}
     for shape, task in CLIPS:
         row = measured_run(session, request_of(*shapes[shape], task), memory_since)
-        ram_gb = psutil.Process().memory_full_info().uss / GB - mapped_gb
-        yield {"shape": shape, "task": task, **row, "ram_gb": ram_gb, "context_gb": context_gb()}
+        own_gb = psutil.Process().memory_full_info().uss / GB - mapped_gb
+        yield {"shape": shape, "task": task, **row, "ram_gb": own_gb, "context_gb": context_gb()}
+
+
+def single_file_rows(card: str, shapes: dict[str, Any], rehearses: bool) -> Iterator[dict[str, Any]]:
+    """Loading by `load` from files on the disk: seconds, the most RAM meanwhile and what is kept; then two clips."""
+    with TemporaryDirectory() as folder:
+        start_s = perf_counter()
+        model, gemma = write_files(Path(folder), rehearses)
+        yield {"written_gb": model.stat().st_size / GB, "seconds": perf_counter() - start_s}
+        cap_at(PRESETS[card].vram_gb)
+        before_gb, start_s = ram_gb(), perf_counter()
+        with most_ram_gb() as most:
+            session = load(model, card, text_encoder=gemma, text="stream", device="cpu" if rehearses else None)
+        loaded = {"loaded in s": perf_counter() - start_s, "resident blocks": session.fit.resident}
+        yield loaded | {"before_gb": before_gb, "most_gb": most[0], "kept_gb": ram_gb(), "attention": session.attention}
+        for shape in shapes:
+            row = measured_run(session, request_of(*shapes[shape], "text-to-video"), memory_since)
+            yield {"shape": shape, **row, "ram_gb": ram_gb(), "context_gb": context_gb()}
+
+
+@contextmanager
+def most_ram_gb(every_s: float = 0.05) -> Iterator[list[float]]:
+    """Hand out a list whose one value is the most RAM since then, looked at so often."""
+    most, is_over = [ram_gb()], Event()
+
+    def watch() -> None:
+        while not is_over.wait(every_s):
+            most[0] = max(most[0], ram_gb())
+
+    watcher = Thread(target=watch)
+    watcher.start()
+    try:
+        yield most
+    finally:
+        is_over.set()
+        watcher.join()
+
+
+def ram_gb() -> float:
+    """Return this process's own memory, page-locked included; what is mapped from files, the system can take back."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("RssAnon"):
+            return int(line.split()[1]) * 1024 / GB
+    raise ValueError("/proc/self/status has no RssAnon")
 
 
 def smallest_cap_rows(card: str, weights: str, shapes: dict[str, Any], rehearses: bool) -> Iterator[dict[str, Any]]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from copy import deepcopy
 from itertools import pairwise
 from typing import Any
 
 import torch
 from card_memory import DEVICE
+from diffusers.models.attention_dispatch import dispatch_attention_fn
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -44,10 +47,49 @@ def product_rows(rehearses: bool) -> Iterator[dict[str, Any]]:
         yield {"attention": sizes, "ms": dict(timed(attention_ways(*sizes)))}
 
 
+def other_rows(rehearses: bool) -> Iterator[dict[str, Any]]:
+    """A row for each size: the same by torchao and SageAttention, where they are installed, beside ours."""
+    share = REHEARSED if rehearses else 1
+    for layer in LAYERS[:-1]:
+        tokens, columns, rows = (max(size // share, 32) for size in layer)
+        linear = nn.Linear(columns, rows, device=DEVICE, dtype=torch.bfloat16).requires_grad_(False)
+        x, ours = torch.randn(1, tokens, columns, device=DEVICE, dtype=torch.bfloat16), ScaledLinear.int8_rows(linear)
+        ours.compute = "int8"
+        ways = {"bf16": linear, "ours, int8": ours, "torchao, int8, compiled": torchao_int8(linear)}
+        works = [(name, lambda way=way, x=x: way(x)) for name, way in ways.items()]
+        row: dict[str, Any] = {"layer": [tokens, columns, rows], "ms": dict(timed(works)), "relative error": {}}
+        for name, way in list(ways.items())[1:]:
+            with suppress(Exception):  # said above
+                row["relative error"][name] = float((way(x) - linear(x)).norm() / linear(x).norm())
+        yield row
+    for queries, keys in ATTENTIONS[:2]:
+        query, key = (torch.randn(1, max(it // share, 1), HEADS, HEAD_DIM, device=DEVICE) for it in (queries, keys))
+        query, key = query.to(torch.bfloat16), key.to(torch.bfloat16)
+        names = ["native", "sage"]
+        works = [(it, lambda it=it, q=query, k=key: dispatch_attention_fn(q, k, k, backend=it)) for it in names]
+        yield {"attention": [queries, keys], "ms": dict(timed(works))}
+
+
+def torchao_int8(linear: nn.Linear) -> Callable[[torch.Tensor], torch.Tensor]:
+    """The layer with torchao's int8 weights and dynamic int8 tokens, made and compiled at its first call."""
+    made: list[Callable[[torch.Tensor], torch.Tensor]] = []
+
+    def product(x: torch.Tensor) -> torch.Tensor:
+        if not made:
+            from torchao.quantization import Int8DynamicActivationInt8WeightConfig, quantize_
+
+            layer = deepcopy(linear)
+            quantize_(layer, Int8DynamicActivationInt8WeightConfig())
+            made.append(torch.compile(layer))
+        return made[0](x)
+
+    return product
+
+
 Ways = Iterator[tuple[str, Callable[[], Any]]]
 
 
-def timed(ways: Ways) -> Iterator[tuple[str, float | str]]:
+def timed(ways: Iterable[tuple[str, Callable[[], Any]]]) -> Iterator[tuple[str, float | str]]:
     for name, work in ways:
         try:
             yield name, 1e3 * seconds_each(work)
