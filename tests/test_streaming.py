@@ -17,7 +17,7 @@ from ltx_nb.catalogue.components import CONFIGS, empty_component
 from ltx_nb.running import host_memory
 from ltx_nb.running.host_memory import BlockWeights
 from ltx_nb.running.lean import make_lean, make_stock
-from ltx_nb.running.one_byte import quantise_blocks
+from ltx_nb.running.one_byte import ScaledLinear, quantise_blocks
 from ltx_nb.running.slots import Slots
 from ltx_nb.running.streaming import stop_streaming, stream_blocks, stream_parts
 from ltx_nb.tiny import architecture
@@ -173,6 +173,23 @@ def test_nothing_of_it_is_left_behind(transformer):
     assert not any(registry.hooks for registry in registries)
 
 
+@pytest.mark.parametrize("piece", [256, 1024, 2**20])
+def test_pieces_make_up_a_block_in_the_dtypes_that_it_is_wanted_in(monkeypatch, piece):
+    monkeypatch.setattr(host_memory, "STAGED_BYTES", piece)
+    block = nn.Sequential(nn.Linear(24, 40), nn.LayerNorm(7), ScaledLinear.int8_rows(nn.Linear(33, 5)))
+    block.register_parameter("table", nn.Parameter(torch.randn(40, 24).t()))  # not as it lies in memory
+    weights = BlockWeights(block.requires_grad_(False), torch.bfloat16)
+    whole, staged, found = (
+        torch.zeros(size, dtype=torch.uint8) for size in (weights.num_bytes, piece, weights.num_bytes)
+    )
+    weights.read_into(whole)
+    for begin, end in host_memory.pieces(weights.num_bytes):
+        weights.read_into(staged, begin, end)
+        found[begin:end] = staged[: end - begin]
+    for tensor, wanted, view in zip(weights.host, weights.views(whole), weights.views(found), strict=True):
+        assert torch.equal(view, wanted) and torch.equal(view, tensor.to(view.dtype))
+
+
 def test_wrong_arguments_are_refused(transformer, streamed):
     with pytest.raises(ValueError, match="resident=-1 is too small; the least is 0"):
         streamed(resident=-1)
@@ -233,13 +250,18 @@ def test_from_disk_weights_stay_mapped_and_are_converted_on_the_way(mapped_layer
 
 
 GATHER = """
-import json, psutil, torch
+import json, sys
+import psutil, torch
 from torch import nn
 from ltx_nb.running import host_memory
 from ltx_nb.running.streaming import stream_parts
 from test_streaming import Sum
 
-model = Sum(nn.ModuleList(nn.Linear(4096, 4096, bias=False) for _ in range(8)))
+side, layers = int(sys.argv[1]), int(sys.argv[2])
+freed = torch.empty(2**23 - 2**10)
+freed = None  # 32 MiB: glibc keeps what is smaller from now on
+blocks = [nn.Sequential(*(nn.Linear(side, side, bias=False) for _ in range(layers))) for _ in range(8)]
+model = Sum(nn.ModuleList(blocks))
 process, real, sizes, taken = psutil.Process(), host_memory.page_locked, [], []
 before = process.memory_info().rss
 
@@ -249,17 +271,18 @@ def page_locked(num_bytes, device):
     return real(num_bytes, device)
 
 host_memory.page_locked = page_locked
-stream_parts(model, "cpu")
+from ltx_nb.running.streaming import stream
+stream(model, blocks, "cpu", slots=2, source="ram", dtype=None)
 taken.append(process.memory_info().rss - before)
 print(json.dumps([sizes, taken]))
 """
 
 
-def test_gathering_in_ram_takes_one_block_beside_the_weights():
-    """Of eight layers of 64 MiB in ordinary memory; in a process of its own, whose memory nothing else moves."""
-    done = subprocess.run(
-        [sys.executable, "-c", GATHER], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
-    )
+@pytest.mark.parametrize("side, layers", [(4096, 1), (2048, 4)], ids=["a layer of 64 MiB", "four of 16 MiB"])
+def test_gathering_in_ram_takes_one_block_beside_the_weights(side, layers):
+    """Of eight blocks in ordinary memory; in a process of its own, whose memory nothing else moves."""
+    command = [sys.executable, "-c", GATHER, str(side), str(layers)]
+    done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
     sizes, taken = json.loads(done.stdout.splitlines()[-1])
     block = 4096 * 4096 * 4
     assert sizes == [block] * 8

@@ -16,6 +16,7 @@ from torch import nn
 
 from ltx_nb.loading.loras import LoraSource, fuse_loras
 from ltx_nb.planning.presets import Preset
+from ltx_nb.running.host_memory import give_back_freed
 from ltx_nb.running.lean import make_lean
 from ltx_nb.running.one_byte import multiply_in, quantise_blocks, quantise_layer
 from ltx_nb.running.streamed_text import stream_text_encoder
@@ -41,6 +42,7 @@ def change_weights(transformer: nn.Module, connectors: nn.Module, loras: Sequenc
     fuse_loras({"transformer": transformer, "connectors": connectors}, loras, after=quantise, dtype=dtype)
     if to_one_byte:
         quantise_blocks(transformer, keep_fp8, form)
+        give_back_freed()
 
 
 def place(
@@ -91,10 +93,9 @@ def place(
             continue
         if name in FP32_COMPONENTS:
             component.to(dtype=own_dtype)  # their buffers too, which streaming leaves as they are
-        # The VAE runs once a tile, the others once a clip. A CPU reads from its own memory anyway.
-        source = "ram" if name == "vae" and preset.kind == "cuda" else "disk"
+        # From the mapped file, beside a tile's or a clip's work, which takes far longer.
         for part in _runnable_parts(component):
-            stream_parts(part, device, source=source, dtype=own_dtype)
+            stream_parts(part, device, source="disk", dtype=own_dtype)
     for upscaler in upscalers:  # each runs once in a clip that asks for it, so that none stays but in one memory
         for buffer in upscaler.buffers():  # x1.5's blur, which streaming leaves as it is
             buffer.data = buffer.data.to(dtype)

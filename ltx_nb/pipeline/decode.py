@@ -113,6 +113,9 @@ class DecodeVideoStep(ModularPipelineBlocks):
         )
         frames, filled = None, 0
         for part in ranges:
+            if frames is None and len(part) == block_state.num_frames:
+                frames = part  # where there is one range, no second copy
+                break
             if frames is None:
                 frames = np.empty((block_state.num_frames, *part.shape[1:]), np.uint8)
             frames[filled : filled + len(part)] = part

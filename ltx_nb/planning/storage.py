@@ -15,6 +15,7 @@ from ltx_nb.running import tiles
 from ltx_nb.stages import video_shape
 
 PROCESS_GB = 2.5
+STAGED_GB = 2 * 2**26 / GB  # `ltx_nb.running.host_memory.STAGED_BYTES`, which is torch's to import
 
 
 def needs_int8_files(model: Model, preset: Preset, num_streamed: int) -> bool:
@@ -24,27 +25,26 @@ def needs_int8_files(model: Model, preset: Preset, num_streamed: int) -> bool:
 
 def ram_lines(budget: Budget, resident: int, parts: Sequence[Part]) -> tuple[Line, ...]:
     """List what lies in the machine's own memory."""
-    request, counts, compute = budget.request, budget.counts, budget.preset.compute_bytes
+    request, counts = budget.request, budget.counts
     frame_gb = request.width * request.height / GB
     lines = [Line("Python, torch and the libraries", PROCESS_GB, "assumed")]
     if "video" in request.outputs:
         tile_frames = tiles.tile_shape(request.video_latent_shape).pixel.num_frames
         lines.append(Line("the clip's frames", 3 * frame_gb * request.num_frames, "uint8"))
-        lines.append(Line(f"{tile_frames} frames on their way there", 3 * frame_gb * tile_frames, "uint8"))
+        if tile_frames < request.num_frames:
+            lines.append(Line(f"{tile_frames} frames on their way there", 3 * frame_gb * tile_frames, "uint8"))
     given = [picture for stage in budget.stages for picture in stage.pictures]
     given += [video_shape(stage.low) for stage in budget.stages if stage.low is not None]
     if given:
         most = max(picture.num_frames * picture.height * picture.width for picture in given)
         lines.append(Line("the given frames", 3 * most / GB, "uint8"))
-    if budget.preset.kind == "cuda" and not budget.preset.keeps_all:
-        lines.append(Line("video VAE, pinned", compute * (counts.vae_encoder + counts.vae_decoder) / GB))
+    if budget.preset.kind == "cuda" and not (budget.preset.keeps_all and budget.preset.keeps_text):
+        lines.append(Line("two pieces on their way from files, pinned", STAGED_GB))
     streamed = counts.blocks - resident
     if budget.preset.kind != "cuda":
         peak = max(parts, key=lambda part: part.gb)
         lines.append(Line(f"all of {peak.name}", peak.gb, "one memory for everything"))
-    elif streamed and budget.preset.offload == "disk":
-        lines.append(Line("two blocks on their way from the disk", 2 * budget.block_gb))
-    elif streamed:
+    elif streamed and budget.preset.offload == "ram":
         lines.append(Line(f"{streamed} streamed blocks, pinned", streamed * budget.block_gb))
     return tuple(lines)
 

@@ -6,13 +6,19 @@ Knows tensors, bytes and which of them a CUDA device reads by itself; not when a
 
 from __future__ import annotations
 
+import ctypes
+import sys
+import threading
 import warnings
 import weakref
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import nn
 
+STAGED_BYTES = 2**26  # a piece of a weight on its way from a file to a device
 ALIGNMENT = 256  # bytes, as of every allocation of CUDA's: CUDA C++ Programming Guide, "Device Memory Accesses"
 
 
@@ -61,10 +67,20 @@ class BlockWeights:
         self.read_into(held)
         self.held, self.host = held, self.views(held)
 
-    def read_into(self, buffer: torch.Tensor) -> None:
-        """Copy the weights, from wherever they lie, to their places in uint8 [num_bytes or more], in their dtypes."""
-        for place, tensor in zip(self.views(buffer), self.host, strict=True):
-            place.copy_(tensor)
+    def read_into(self, buffer: torch.Tensor, begin: int = 0, end: int | None = None) -> None:
+        """Copy the weights, from wherever they lie, in their dtypes, to uint8 `buffer`: these bytes of the block.
+
+        begin, end: multiples of ALIGNMENT, so that no value is cut in two.
+        """
+        end = self.num_bytes if end is None else end
+        for place, tensor in zip(self._places, self.host, strict=True):
+            size = place.dtype.itemsize
+            first = max(begin - place.offset, 0) // size
+            last = min((end - place.offset) // size, place.shape.numel())
+            if first < last:
+                at = place.offset + first * size - begin
+                to = buffer[at : at + (last - first) * size].view(place.dtype)
+                to.copy_(tensor.reshape(-1)[first:last])
 
     def views(self, buffer: torch.Tensor) -> list[torch.Tensor]:
         """Return the weights in a buffer that they were copied to."""
@@ -93,6 +109,47 @@ class BlockWeights:
                 place.module._parameters[place.name] = nn.Parameter(tensor, parameter.requires_grad)
             else:
                 parameter.data = tensor
+
+
+class Staging:
+    """Two page-locked buffers through which weights go from wherever they lie to a CUDA device, in pieces.
+
+    One buffer is filled while the other is copied from. Small, and kept: to lock memory takes longer than to fill it.
+    """
+
+    def __init__(self, device: torch.device):
+        self._buffers = [page_locked(STAGED_BYTES, device) for _ in range(2)]
+        self._copied = [torch.cuda.Event() for _ in self._buffers]
+        self._lock = threading.Lock()
+
+    def copy(self, weights: BlockWeights, slot: torch.Tensor, stream: torch.cuda.Stream) -> None:
+        """Begin to copy a block to uint8 [num_bytes or more] on the device; returns once all but two pieces are."""
+        with self._lock:
+            for number, (begin, end) in enumerate(pieces(weights.num_bytes)):
+                buffer, copied = self._buffers[number % 2], self._copied[number % 2]
+                copied.synchronize()
+                weights.read_into(buffer, begin, end)
+                with torch.cuda.stream(stream):
+                    slot[begin:end].copy_(buffer[: end - begin], non_blocking=True)
+                    copied.record()
+
+
+def pieces(num_bytes: int) -> list[tuple[int, int]]:
+    """Begin and end of as few pieces of at most STAGED_BYTES as there can be."""
+    return [(begin, min(begin + STAGED_BYTES, num_bytes)) for begin in range(0, num_bytes, STAGED_BYTES)]
+
+
+@cache
+def staging(device: torch.device) -> Staging:
+    """Return the one pair of this process for the device."""
+    return Staging(device)
+
+
+def give_back_freed() -> None:
+    """Let the system have what was freed: glibc keeps pieces of up to 32 MiB, of which most layers of one byte are."""
+    if sys.platform.startswith("linux"):
+        with suppress(OSError, AttributeError):  # another C library than glibc
+            ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def page_locked(num_bytes: int, device: torch.device) -> torch.Tensor:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import torch
 
-from ltx_nb.running.host_memory import BlockWeights, page_locked
+from ltx_nb.running.host_memory import BlockWeights, staging
 
 
 class Slots:
@@ -25,12 +25,10 @@ class Slots:
         num_bytes = max(block.num_bytes for block in weights)
         self.buffers = [torch.empty(num_bytes, dtype=torch.uint8, device=device) for _ in range(count)]
         self.turns: list[int | None] = [None] * count
-        self.stream = self.staging = None
+        self.stream = None
         if device.type == "cuda":
             self.stream = torch.cuda.Stream(device)
             self.filled = [torch.cuda.Event() for _ in range(count)]
-            if any(block.held is None for block in weights):
-                self.staging = [page_locked(num_bytes, device) for _ in range(count)]
 
     def fill(self, turn: int) -> None:
         """Begin to copy the block of this turn. What used its slot before has to be queued by now."""
@@ -42,14 +40,12 @@ class Slots:
             else:
                 self.buffers[slot][: weights.num_bytes].copy_(weights.held)
             return
-        source = weights.held
-        if source is None:
-            self.filled[slot].synchronize()  # the staging buffer's last copy may be on its way
-            weights.read_into(self.staging[slot])
-            source = self.staging[slot][: weights.num_bytes]
         self.stream.wait_stream(torch.cuda.current_stream(self.device))
+        if weights.held is None:
+            staging(self.device).copy(weights, self.buffers[slot], self.stream)
         with torch.cuda.stream(self.stream):
-            self.buffers[slot][: weights.num_bytes].copy_(source, non_blocking=True)
+            if weights.held is not None:
+                self.buffers[slot][: weights.num_bytes].copy_(weights.held, non_blocking=True)
             self.filled[slot].record()
 
     def take(self, turn: int) -> list[torch.Tensor]:
@@ -65,5 +61,3 @@ class Slots:
         """Let the memory be used for other work once all copies are done, used or not."""
         if self.stream is not None:
             torch.cuda.current_stream(self.device).wait_stream(self.stream)
-            if self.staging is not None:
-                self.stream.synchronize()

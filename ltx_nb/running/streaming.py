@@ -19,7 +19,7 @@ from diffusers.hooks import HookRegistry, ModelHook
 from torch import nn
 
 from ltx_nb.checks import choice, whole_number
-from ltx_nb.running.host_memory import BlockWeights
+from ltx_nb.running.host_memory import BlockWeights, give_back_freed
 from ltx_nb.running.slots import Slots
 
 HOOK = "ltx_nb.streaming"
@@ -145,6 +145,8 @@ class Streaming(ModelHook):
                 if source == "ram":
                     self.weights[turn].hold(device)
                 self._detach(turn)
+                if source == "ram":
+                    give_back_freed()
                 self._handles.append(block.register_forward_pre_hook(partial(self._enter, turn)))
                 self._handles.append(block.register_forward_hook(partial(self._leave, turn)))
         except BaseException:
