@@ -269,7 +269,7 @@ def test_presets_that_fit_take_blocks_from_the_disk_where_ram_is_short():
     all_up_to_24gb = ["8gb", "12gb", "16gb", "24gb", "colab-t4"]
     assert fitting_presets(machine_with("RTX 4090", (8, 9), 25.3, 24.9, ram_free_gb=13)) == all_up_to_24gb
     assert fitting_presets(machine_with("RTX 3070", (8, 6), 8.2, 7.9, ram_free_gb=8)) == ["8gb"]
-    assert fitting_presets(machine_with("RTX 3070", (8, 6), 8.2, 7.9, ram_free_gb=3)) == []
+    assert fitting_presets(machine_with("RTX 3070", (8, 6), 8.2, 7.9, ram_free_gb=2)) == []
 
 
 def test_auto_without_a_card_uses_the_cpu():

@@ -122,8 +122,8 @@ def test_where_the_compiler_fails_steps_run_as_they_are_written(monkeypatch, cap
     with monkeypatch.context() as context:
         context.setattr(torch, "compile", lambda *_, **__: no_compiler)
         plus_one = fused._step(lambda x: x + 1)
-    with fused.compiling(True):
-        assert [int(plus_one(torch.tensor(1))) for _ in range(2)] == [2, 2]
+        with fused.compiling(True):
+            assert [int(plus_one(torch.tensor(1))) for _ in range(2)] == [2, 2]
     assert caplog.messages == ["steps run uncompiled, which is slower: no C++ compiler"]
 
 
