@@ -1,5 +1,6 @@
 """Many requests become clips in a folder: in a session, in processes that may die, on a Dask cluster."""
 
+import csv
 import json
 import os
 import signal
@@ -12,9 +13,9 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
-from ltx_nb import Cancelled, ClipRequest, Given, Source, plots
+from ltx_nb import Cancelled, Clip, ClipRequest, Given, Source, plots
 from ltx_nb.cli import app
-from ltx_nb.sweep import grid, sweep, to_frame
+from ltx_nb.sweep import grid, sweep, to_csv, to_frame
 
 SMALL = {"width": 64, "height": 64, "num_frames": 9, "num_inference_steps": 2}
 
@@ -146,6 +147,23 @@ def test_the_table_has_a_column_a_setting_that_differs(session, tmp_path):
     rows = table if isinstance(table, list) else table.to_dict("records")
     assert [row["seed"] for row in rows] == [0, 1]
     assert "prompt" not in rows[0]
+
+
+def test_measures_are_columns_of_the_table_and_of_a_csv(session, tmp_path):
+    rows = sweep(session, requests(2), tmp_path / "clips", progress=False)
+    rows.append(replace(rows[0], error="ValueError: no picture"))
+    measures = {"frames": lambda clip: clip.num_frames, "loudest": lambda clip: float(abs(clip.audio).max())}
+    table = to_frame(rows, **measures)
+    table = table if isinstance(table, list) else table.astype(object).where(table.notna(), None).to_dict("records")
+    wanted = Clip.load(rows[1].path)
+    assert table[1]["frames"] == wanted.num_frames and table[1]["loudest"] == float(abs(wanted.audio).max())
+    assert table[2]["frames"] is None and table[2]["error"] == "ValueError: no picture"
+    with open(to_csv(rows, tmp_path / "table.csv", **measures), encoding="utf-8", newline="") as file:
+        read = list(csv.DictReader(file))
+    assert [row["frames"] for row in read] == [str(wanted.num_frames)] * 2 + [""]
+    assert list(read[0]) == list(table[0])
+    with pytest.raises(ValueError, match="no rows are given"):
+        to_csv([], tmp_path / "empty.csv")
 
 
 def test_the_command_reads_a_request_a_line(tmp_path):

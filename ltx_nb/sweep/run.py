@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -90,29 +90,6 @@ def sweep(
             _record(out, row)
             bar.update()
     return [rows[index] for index in range(len(requests))]
-
-
-def to_frame(rows: Iterable[Row]) -> Any:
-    """Return the rows as a pandas DataFrame, a column a setting that differs; as a list of dicts without pandas."""
-    rows = list(rows)
-    plain = [_plain(row.request) for row in rows]
-    names = {name for settings in plain for name in settings}
-    differing = [name for name in sorted(names) if len({repr(settings.get(name)) for settings in plain}) > 1]
-    table = [
-        {name: settings.get(name) for name in differing}
-        | {"seconds": row.seconds, "error": row.error, "path": str(row.path)}
-        for settings, row in zip(plain, rows, strict=True)
-    ]
-    try:
-        import pandas
-    except ImportError:
-        return table
-    return pandas.DataFrame(table)
-
-
-def _plain(request: ClipRequest) -> dict[str, Any]:
-    settings = json.loads(request.to_json())
-    return {name: value for name, value in settings.items() if name != "sampling"} | settings.get("sampling", {})
 
 
 def _checked(requests: Sequence[ClipRequest]) -> list[ClipRequest]:
