@@ -5,8 +5,9 @@
 
 Normal form: cell ids from the file's name, no metadata but cell tags, one stream per name, text outputs and small still
 pictures of few colours, tracebacks of one line. Videos and sounds leave their poster or a word behind, widgets their
-text. Below the title stands a badge that opens the notebook in Colab. A fresh run is compared to what is stored, after
-sanitize.cfg, so every code cell has to be stored as run, and one that is not compared has a tag that says why.
+text. Below the title stands a badge that opens the notebook in Colab. Answers, the cells with the tag `answer`, are
+folded below their heading. A fresh run is compared to what is stored, after sanitize.cfg, so every code cell has to be
+stored as run, and one that is not compared has a tag that says why.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ PICTURE_COLOURS = 64  # enough for curves, maps and small frames, at less than h
 SKIP_TAG = "nbval-skip"
 UNCOMPARED_TAG = "nbval-ignore-output"
 REASON_TAGS = ("shows-time", "shows-machine")  # why an output is not compared
+ANSWER_TAG = "answer"
+FOLDED = {"heading_collapsed": True, "jp-MarkdownHeadingCollapsed": True}  # in Colab; in JupyterLab and Notebook 7
 COLAB_GUARD = 'if "google.colab" in sys.modules:'
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -76,10 +79,12 @@ def normalised(notebook: NotebookNode, stem: str) -> NotebookNode:
     runs = 0
     for index, cell in enumerate(notebook.cells):
         cell.id = f"{stem}-{index:02d}"
-        cell.metadata = {"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {}
+        tags = cell.metadata.get("tags", [])
+        folds = ANSWER_TAG in tags and cell.cell_type == "markdown" and cell.source.startswith("## ")
+        cell.metadata = ({"tags": tags} if tags else {}) | (FOLDED if folds else {})
         if cell.cell_type != "code":
             continue
-        if SKIP_TAG in cell.metadata.get("tags", []):
+        if SKIP_TAG in tags:
             cell.execution_count, cell.outputs = None, []
         elif cell.execution_count is not None:
             runs += 1
@@ -140,6 +145,7 @@ def faults(path: Path) -> list[str]:
         found.append("is not in normal form: run `make notebooks`")
     if size_bytes > SIZE_LIMIT_BYTES:
         found.append(f"has {size_bytes} bytes, over {SIZE_LIMIT_BYTES}: make its figures smaller")
+    found += _unanswered(notebook)
     for index, cell in enumerate(notebook.cells):
         if cell.cell_type != "code":
             continue
@@ -158,6 +164,18 @@ def faults(path: Path) -> list[str]:
             text = str(output.get("text", "")) + str(output.get("data", {}).get("text/plain", ""))
             found += [f"cell {index} shows a path of one machine: {shown}" for shown in MACHINE_PATH.findall(text)]
     return found
+
+
+def _unanswered(notebook: NotebookNode) -> list[str]:
+    """What is wrong with the answers, where there are any: each question has a heading with code below it."""
+    asked = "".join(cell.source.partition("## To break\n")[2] for cell in notebook.cells)
+    questions = [line for line in asked.splitlines() if line.startswith("- ")]
+    answers = [cell for cell in notebook.cells if ANSWER_TAG in cell.metadata.get("tags", [])]
+    headings = [cell for cell in answers if cell.source.startswith("### ")]
+    code = [cell for cell in answers if cell.cell_type == "code"]
+    if not answers or len(questions) == len(headings) <= len(code):
+        return []
+    return [f"asks {len(questions)} questions, answers {len(headings)}, in {len(code)} cells of code"]
 
 
 def _write(notebook: NotebookNode, path: Path) -> None:

@@ -26,6 +26,17 @@ def test_all_notebooks_are_copied(tmp_path):
     assert all(path.read_bytes() == (course() / path.name).read_bytes() for path in copied)
 
 
+def test_a_class_gets_the_questions_without_the_answers(tmp_path):
+    lab(tmp_path, "--no-answers")
+    for name in NOTEBOOKS:
+        cells, all_cells = (
+            json.loads((folder / name).read_text(encoding="utf-8"))["cells"] for folder in (tmp_path, course())
+        )
+        assert cells == [cell for cell in all_cells if "answer" not in cell["metadata"].get("tags", [])]
+        assert len(cells) < len(all_cells) or name.startswith(("08_", "10_")), "no answers yet"
+        assert any("## To break" in "".join(cell["source"]) for cell in cells)
+
+
 def test_what_was_written_there_stays(tmp_path):
     (tmp_path / NOTEBOOKS[0]).write_text("my own")
     found = json.loads(lab(tmp_path, "--json"))

@@ -253,6 +253,15 @@ def test_a_notebook_gets_text_and_a_player(clip):
     assert bundle["text/html"].startswith('<video controls muted playsinline preload="metadata" ')
 
 
+def test_a_page_made_of_a_notebook_plays_it(clip):
+    from nbconvert import HTMLExporter
+    from nbformat import v4
+
+    cell = v4.new_code_cell("clip", outputs=[v4.new_output("display_data", data=clip._repr_mimebundle_())])
+    page, _ = HTMLExporter().from_notebook_node(v4.new_notebook(cells=[cell]))
+    assert embedded(page, "video/mp4") == embedded(html_of(clip), "video/mp4")
+
+
 def test_the_player_holds_picture_and_sound(clip):
     content = embedded(html_of(clip), "video/mp4")
     frames, audio = media.read_video(content)[0], media.read_audio(content)[0]

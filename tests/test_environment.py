@@ -1,5 +1,9 @@
 """pyproject.toml is the one list of dependencies; constraints.txt and environment.yml agree with it."""
 
+import json
+import os
+import subprocess
+import sys
 import tomllib
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -16,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 DIRECT = PROJECT["dependencies"] + [requirement for extra in EXTRAS.values() for requirement in extra]
+PYTHONS = ("3.11", "3.12", "3.13")
 CONSTRAINTS = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
 
 
@@ -70,6 +75,30 @@ def test_conda_uses_the_tested_set_and_this_checkout():
 def test_the_citation_names_this_version_and_licence():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert (citation["version"], citation["license"]) == (ltx_nb.__version__, PROJECT["license"])
+
+
+def test_the_pythons_that_are_named_are_those_that_are_taken():
+    named = {line.rpartition(" ")[2] for line in PROJECT["classifiers"] if line.startswith("Programming Language ::")}
+    assert named - {"3"} == set(PYTHONS)
+    assert all(SpecifierSet(PROJECT["requires-python"]).contains(version) for version in PYTHONS)
+    assert not SpecifierSet(PROJECT["requires-python"]).contains("3.10")
+
+
+@pytest.mark.skipif(
+    not os.environ.get("LTX_NB_RESOLVE"),
+    reason="asks the package index for some hundred packages, a minute each; LTX_NB_RESOLVE=1 does",
+)
+@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("constrained", [True, False], ids=["pinned", "newest"])
+def test_every_dependency_has_a_wheel_for(python, constrained, tmp_path):
+    """By pip's resolver, with the tested set and with the newest of everything, and nothing is installed."""
+    report = tmp_path / "report.json"
+    pins = ["--constraint", str(ROOT / "constraints.txt")] if constrained else []
+    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet", "--report", report]
+    wheels = ["--only-binary", ":all:", "--python-version", python, "--target", tmp_path / "nowhere"]
+    subprocess.run([*command, *wheels, *pins, *PROJECT["dependencies"], *EXTRAS["lab"], *EXTRAS["test"]], check=True)
+    found = {canonicalize_name(item["metadata"]["name"]) for item in json.loads(report.read_text())["install"]}
+    assert {canonicalize_name(Requirement(line).name) for line in PROJECT["dependencies"]} <= found
 
 
 def test_ltx_nb_is_a_command():

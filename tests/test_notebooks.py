@@ -95,6 +95,23 @@ def test_only_tags_stay_of_the_metadata():
     assert execute.normalised(v4.new_notebook(cells=[cell]), "n").cells[0].metadata == {"tags": ["nbval-ignore-output"]}
 
 
+def test_answers_are_folded_below_their_heading():
+    cells = [v4.new_markdown_cell("## Answers"), v4.new_markdown_cell("### 1"), code_cell("1")]
+    for cell in cells:
+        cell.metadata["tags"] = ["answer"]
+    folded, *others = execute.normalised(v4.new_notebook(cells=cells), "n").cells
+    assert folded.metadata == {"tags": ["answer"], "heading_collapsed": True, "jp-MarkdownHeadingCollapsed": True}
+    assert all(cell.metadata == {"tags": ["answer"]} for cell in others)
+
+
+def test_fault_a_question_without_an_answer(tmp_path):
+    question = v4.new_markdown_cell("## To break\n\n- Why?\n- Why not?")
+    answer = v4.new_markdown_cell("### 1 \u00b7 Because")
+    answer.metadata["tags"] = ["answer"]
+    path = stored(tmp_path, question, answer, code_cell("1", tags=["answer"]))
+    assert execute.faults(path) == ["asks 2 questions, answers 1, in 1 cells of code"]
+
+
 def test_a_video_leaves_its_poster():
     notebook = v4.new_notebook(cells=[code_cell("clip", displayed(text_html=PLAYER, text_plain="Clip"))])
     data = execute.normalised(notebook, "n").cells[0].outputs[0].data

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import os
-import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -21,6 +21,7 @@ FOLDER = "ltx-nb-course"
 @app.command()
 def lab(
     folder: Annotated[Path, typer.Argument(help="Folder to work in; it is made if need be.")] = Path(FOLDER),
+    answers: Annotated[bool, typer.Option(help="With the answers to what there is to break, folded.")] = True,
     opens: Annotated[bool, typer.Option("--open/--no-open", help="Open JupyterLab there.")] = True,
     as_json: AsJson = False,
 ) -> None:
@@ -32,7 +33,7 @@ def lab(
             raise ValueError("JupyterLab is not installed; nearest: pip install 'ltx-nb[lab]', or --no-open")
         folder = Path(local_path(folder))
         names = sorted(path.name for path in course().glob("*.ipynb"))
-        copied = [name for name in names if _copy(course() / name, folder / name)]
+        copied = [name for name in names if _copy(course() / name, folder / name, answers)]
         outcome.data = {"folder": str(folder), "notebooks": names, "copied": copied}
         kept = f"; {len(names) - len(copied)} were there and stay as they are" if len(copied) < len(names) else ""
         outcome.text = f"{folder}: {len(copied)} notebooks copied{kept}"
@@ -51,12 +52,19 @@ def course() -> Path:
     return inside if inside.is_dir() else package.parent / "notebooks"
 
 
-def _copy(source: Path, target: Path) -> bool:
+def _copy(source: Path, target: Path, answers: bool) -> bool:
     """Copy a notebook whole, unless there is one of its name; return whether it was copied."""
     from ltx_nb.whole_files import whole_file
 
     if target.exists():
         return False
+    content = source.read_bytes() if answers else _without_answers(source)
     with whole_file(target) as unfinished:
-        shutil.copyfile(source, unfinished)
+        Path(unfinished).write_bytes(content)
     return True
+
+
+def _without_answers(source: Path) -> bytes:
+    notebook = json.loads(source.read_text(encoding="utf-8"))
+    notebook["cells"] = [cell for cell in notebook["cells"] if "answer" not in cell["metadata"].get("tags", ())]
+    return (json.dumps(notebook, indent=1, ensure_ascii=False) + "\n").encode()
