@@ -113,7 +113,7 @@ def teacher_leaves_with_a_class(folder, names):
     """Questions for the students, answers for the teacher, both of every lesson."""
     asked, answered = folder / "course", folder / "course_with_answers"
     lessons = sorted(path.name for path in asked.glob("*.ipynb"))
-    assert len(lessons) == 10 and lessons == sorted(path.name for path in answered.glob("*.ipynb"))
+    assert len(lessons) >= 10 and lessons == sorted(path.name for path in answered.glob("*.ipynb"))
     for name in lessons:
         with_answers, without = (
             [(cell.cell_type, cell.source) for cell in nbformat.read(place / name, 4).cells]
@@ -122,7 +122,7 @@ def teacher_leaves_with_a_class(folder, names):
         assert any("## To break" in source for _, source in without)
         assert not any(source.startswith("## Answers") for _, source in without)
         answers = [kind for kind, source in with_answers if (kind, source) not in without]
-        assert answers.count("code") >= 3 or name.startswith(("08_", "10_")), "no answers yet"
+        assert answers.count("code") >= 3 or name.startswith(("08_", "10_", "11_", "12_")), "no answers yet"
 
 
 def creator_leaves_with_a_clip(folder, names):
