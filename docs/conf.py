@@ -25,7 +25,6 @@ nb_ipywidgets_js = {}  # else from a CDN; widgets are replayed by replay.js
 html_math_renderer = "mathml"
 nb_merge_streams = True
 myst_heading_anchors = 4
-exclude_patterns = ["try/**"]
 default_role = "literal"
 smartquotes = False  # quotes in docstrings are Python's
 
