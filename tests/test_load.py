@@ -19,6 +19,7 @@ from ltx_nb.loading.tensors import WeightsError
 from ltx_nb.planning import PRESETS, DoesNotFit
 from ltx_nb.running.lean import HOOK as LEAN
 from ltx_nb.running.one_byte import ScaledLinear
+from ltx_nb.running.streaming import is_streamed
 
 PROMPT = "A red ball bounces on the floor in front of a navy background."
 SMALL = {"width": 64, "height": 64, "num_frames": 9, "seed": 3, "sampling": Sampling(num_inference_steps=2)}
@@ -140,6 +141,18 @@ def test_a_converted_model_is_read_back_from_its_folder(int8_clip, tmp_path):
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == written
     for clip in (first, small_clip(again)):
         assert error(clip.latents, int8_clip.latents) < 1e-5
+
+
+def test_a_mac_with_little_memory_reads_blocks_from_the_disk(int8_clip, tmp_path):
+    """Run on the CPU: what Metal itself does is not seen here, but which paths are taken is."""
+    mac = replace(PRESETS["mps"], resident_blocks=2, compute_bytes=4)
+    session = load("tiny", mac, device="cpu", text="stream", converted=tmp_path)
+    transformer, vocoder = session.pipe.transformer, session.pipe.vocoder
+    assert is_streamed(transformer) and vocoder._forward_pre_hooks
+    assert next(vocoder.parameters()).device.type == "cpu"
+    clip = small_clip(session)
+    assert error(clip.latents, int8_clip.latents) < 1e-5
+    np.testing.assert_allclose(clip.audio, int8_clip.audio, atol=1e-4)
 
 
 def test_what_another_process_converted_meanwhile_is_taken(tmp_path, monkeypatch):

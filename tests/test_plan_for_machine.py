@@ -37,6 +37,7 @@ def answers(machine):
         ("H100, 180 GB RAM, 60 GB disk", ["80gb"], FP8, "none"),
         ("Tesla T4, 13 GB RAM, 200 GB disk", ["colab-t4"], "2.3-distilled", "disk"),
         ("Apple M3 Max, 64 GB RAM, 200 GB disk", ["mps", "cpu"], "2.3-distilled", "none"),
+        ("Apple M2, 24 GB RAM, 200 GB disk", ["mps"], "2.3-distilled", "disk"),
         ("no GPU, 48 GB RAM, 200 GB disk", ["cpu"], "2.3-distilled", "none"),
         ("no GPU, 16 GB RAM, 200 GB disk", [], "2.3-distilled", None),
     ],

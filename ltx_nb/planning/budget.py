@@ -169,11 +169,14 @@ class Budget:
         products, attention = TFLOP_PER_TOKEN * size * tokens, TFLOP_PER_TOKEN_PAIR * width * tokens**2
         products += further_texts * size * (TFLOP_PER_TOKEN_AND_TEXT * tokens + TFLOP_PER_TEXT)
         tflop = products + attention
-        streamed_gb = (counts.blocks - resident) * self.block_gb if self.preset.kind == "cuda" else 0
+        streamed_gb = (counts.blocks - resident) * self.block_gb if self.preset.streams else 0
         gb_s = self.preset.disk_gb_s if self.preset.offload == "disk" else self.preset.bus_gb_s
         computing_s = products / self._products_tflops + attention / self.preset.tflops
         queueing_s = QUEUEING_S_PER_BLOCK * counts.blocks if self.preset.kind == "cuda" else 0
-        forward_s = max(computing_s, queueing_s, streamed_gb / gb_s)
+        if self.preset.kind == "cuda":
+            forward_s = max(computing_s, queueing_s, streamed_gb / gb_s)
+        else:  # without a stream for copies, a block is read before the next begins
+            forward_s = computing_s + streamed_gb / gb_s
         passes = len(stage.passes)
         forwards = f"{stage.steps} steps of {passes} forward{'s' * (passes > 1)}, {tflop:,.0f} TFLOP each"
         return Part(
@@ -186,7 +189,7 @@ class Budget:
 
     def _denoise_lines(self, resident: int, stage: Stage) -> tuple[Line, ...]:
         lines, tokens = self.stays(resident), stage.tokens
-        if self.preset.kind == "cuda" and resident < self.counts.blocks:
+        if self.preset.streams and resident < self.counts.blocks:
             lines.append(Line("two slots for streamed blocks", 2 * self.block_gb))
         if self.block_gb * GB < self.counts.block * self.preset.compute_bytes:
             upcast = self.preset.compute_bytes * self.counts.largest_layer / GB

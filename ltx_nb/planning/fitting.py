@@ -24,7 +24,7 @@ def lacks(preset: Preset, machine: Machine) -> tuple[str, ...]:
     if it is None or it.kind != preset.kind:
         return (f"{name} is for {KIND_NAMES[preset.kind]}, and this machine has {it.name if it else 'no GPU'}",)
     found = []
-    if preset.vram_gb > it.total_gb:
+    if preset.kind == "cuda" and preset.vram_gb > it.total_gb:
         found.append(f"{name} is for a card of {preset.vram_gb:g} GB, and {it.name} has {it.total_gb:.1f} GB")
     if preset.compute_bytes == 2 and not it.dtypes["bf16"]:
         found.append(f"{name} computes in bf16, which {it.name} does not multiply in")

@@ -31,7 +31,8 @@ class Preset:
     compute: how weights of one byte are multiplied: "float" in the dtype of activations, or "int8" or "fp8" with
         activations brought to that by token, but in the first and the last block, and where the device can.
     resident_blocks: the most transformer blocks that stay on the card; the others stream through two slots.
-    offload: where blocks wait that do not stay: page-locked "ram", or "disk", read anew in every forward.
+    offload: where blocks wait that do not stay: page-locked "ram", or "disk", read anew in every forward. Where there
+        is one memory for everything, the disk is the only other place.
     keeps_all: connectors, VAEs, vocoder and upsampler stay on the card too.
     keeps_text: the text encoder and the connectors stay on the card too.
     lean: tokens go through the transformer in chunks, which bounds what it takes beside the weights.
@@ -76,6 +77,11 @@ class Preset:
                 f"weight_bytes={self.weight_bytes!r} with compute_bytes={self.compute_bytes!r}; compute_bytes is 2 or "
                 "4, and weight_bytes is 1 or the same"
             )
+
+    @property
+    def streams(self) -> bool:
+        """Whether blocks that find no room there may come one after the other; a CPU reads them where they lie."""
+        return self.kind != "cpu"
 
     def computing_in(self, num_bytes: int) -> Preset:
         """The preset with activations, and weights unless they have one byte, of another dtype."""
@@ -132,7 +138,9 @@ PRESETS = {
             disk_gb_s=1,
             offload="disk",
         ),
-        Preset("mps", "Apple M-series, 64 GB", "mps", 48, 64, 1, 2, resident_blocks=ALL_BLOCKS, tflops=8),
+        Preset(
+            "mps", "Apple M-series, 64 GB", "mps", 48, 64, 1, 2, resident_blocks=ALL_BLOCKS, tflops=8, offload="disk"
+        ),
         Preset("cpu", "any CPU, 40 GB", "cpu", 0, 40, 1, 4, resident_blocks=ALL_BLOCKS, tflops=0.3, disk_gb_s=1),
     )
 }

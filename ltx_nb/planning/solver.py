@@ -56,7 +56,7 @@ def _solved(case: Case) -> Plan:
     limit_gb = ram_limit_gb if preset.kind == "cpu" else preset.vram_gb - preset.spare_gb
     resident = case.resident
     if resident is None:
-        resident = _most_blocks(budget, limit_gb) if preset.kind == "cuda" else blocks
+        resident = _most_blocks(budget, limit_gb) if preset.streams else blocks
     parts = budget.parts(resident)
     return Plan(
         model=case.model.name,
@@ -93,7 +93,7 @@ def _peak_gb(budget: Budget, resident: int) -> float:
 
 def _reasons(budget: Budget, resident: int, limit_gb: float) -> tuple[str, ...]:
     preset, blocks = budget.preset, budget.counts.blocks
-    if preset.kind != "cuda":
+    if not preset.streams:
         one_memory = "one memory for everything, so that nothing streams"
         return (f"{preset.card}: {one_memory}; {limit_gb:.1f} GB can be used.",)
     others_gb = sum(line.gb for line in budget.denoise_lines(resident)) - resident * budget.block_gb

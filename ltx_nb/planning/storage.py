@@ -19,8 +19,12 @@ STAGED_GB = 2 * 2**26 / GB  # `ltx_nb.running.host_memory.STAGED_BYTES`, which i
 
 
 def needs_int8_files(model: Model, preset: Preset, num_streamed: int) -> bool:
-    """Whether blocks are to be read from int8 files, which nobody publishes: `load` writes them once."""
-    return num_streamed > 0 and preset.offload == "disk" and preset.weight_bytes == 1 and not model.is_fp8
+    """Whether blocks are to be read from int8 files, which nobody publishes: `load` writes them once.
+
+    From an fp8 file they come as they are, but for Metal, which has no fp8.
+    """
+    as_they_are = model.is_fp8 and preset.kind != "mps"
+    return num_streamed > 0 and preset.offload == "disk" and preset.weight_bytes == 1 and not as_they_are
 
 
 def ram_lines(budget: Budget, resident: int, parts: Sequence[Part]) -> tuple[Line, ...]:
