@@ -52,7 +52,8 @@ def reference(session, pipeline_class, **inputs):
 
 def settings(session, sampling):
     done = session.model.complete(sampling)
-    values = done.to_dict()
+    assert done.nag_scale == done.audio_nag_scale == 1  # neutral: diffusers' pipelines have none
+    values = {name: value for name, value in done.to_dict().items() if "nag_" not in name}
     values["sigmas"] = list(done.sigmas)
     return values
 

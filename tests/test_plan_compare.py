@@ -27,7 +27,7 @@ def test_nothing_is_rented_without_a_price():
 
 
 def test_a_card_without_room_says_why():
-    machine = described_machine("RTX 3050, 4 GB RAM, 60 GB disk")
+    machine = described_machine("RTX 3050, 2 GB RAM, 60 GB disk")
     (mine, *_) = compare(REAL, "auto", machine=machine)
     assert mine.seconds is None and mine.why.startswith("does not fit: ")
 
