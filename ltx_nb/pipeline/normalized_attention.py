@@ -81,11 +81,12 @@ class _GuidedProcessor:
         key_rotary_emb: Any = None,
     ) -> torch.Tensor:
         count = encoder_hidden_states.shape[1] - self._negative_words
-        found = []
+        found: list[torch.Tensor] = []
         for words, processor in (
             (slice(0, count), self._replaced),
             (slice(count, None), getattr(self._replaced, "unrecorded", self._replaced)),
         ):
             mask = None if attention_mask is None else attention_mask[..., words]
             found.append(processor(attn, hidden_states, encoder_hidden_states[:, words], mask, None, None))
-        return guided(*found, self._nag)
+        positive, negative = found
+        return guided(positive, negative, self._nag)
