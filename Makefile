@@ -31,7 +31,7 @@ test: $(VENV)/installed-test ## lint, type check, run every test and every noteb
 	$(BIN)/mypy
 	$(BIN)/python tests/browser/chromium.py
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests
-	$(BIN)/python -m pytest notebooks
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile notebooks
 	$(BROWSER_TESTS) tests/browser
 
 test-browser: $(VENV)/installed-test ## of these tests, those that drive the widgets in JupyterLab and Notebook 7
