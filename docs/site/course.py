@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import torch
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.io import capture_output
 from nbformat import NotebookNode
@@ -57,6 +58,7 @@ def record_notebook(path: Path, recorded: Path) -> None:
     finally:
         os.chdir(folder)
         shell.reset()
+        torch.set_grad_enabled(True)  # some lessons turn gradients off, and the next may train
 
 
 def _record(value: Any, file: str, index: int, recorded: Path, name: str) -> None:

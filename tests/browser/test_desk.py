@@ -58,7 +58,7 @@ def test_keys_are_enough(tiny_notebook, page):
     # Generate, and cancel.
     tiny_notebook.value("None", "may_go_on.clear()")
     press("Control+Enter")
-    wait("shot.run_panel.state == 'running'")
+    wait("shot.run_panel.progress.get('step') == 2")  # where it waits; else it may end meanwhile
     reach(page, "Cancel")
     expect(page.locator(".run-panel-buttons").get_by_role("button", name="Cancel")).to_be_enabled()
     press("Enter")

@@ -60,6 +60,7 @@ def test_nothing_moves_while_it_runs_and_the_stage_shows_the_newest(tiny_noteboo
     stage = page.locator(".player-stage").bounding_box()
     assert live.bounding_box()["height"] == pytest.approx(stage["height"], abs=1)
 
+    tiny_notebook.wait_until("shot.run_panel.progress.get('step') == 2")  # where it waits; else it may end meanwhile
     cancel = button(page, "Cancel")
     cancel.focus()
     page.keyboard.press("Enter")
