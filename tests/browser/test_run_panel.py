@@ -84,6 +84,30 @@ def test_run_that_waits_is_removed(tiny_notebook, panel):
     assert tiny_notebook.value("len(panel.clips)") == 1
 
 
+LEFT = """
+import json, tempfile
+from pathlib import Path
+folder = Path(tempfile.mkdtemp())
+(folder / "waiting.json").write_text(json.dumps([request.replace(seed=seed).to_dict() for seed in (21, 22)]))
+panel = RunPanel(run, cancel, request=request, folder=folder)
+panel
+"""
+
+
+def test_requests_that_a_kernel_has_left_are_offered_and_run_when_taken(tiny_notebook, panel):
+    tiny_notebook.run(LEFT)
+    again = tiny_notebook.page.locator(".ltx-run-panel").last
+    taken = again.get_by_role("button", name=re.compile("Run #.* seed 22, which was left waiting"))
+    taken.wait_for()
+    assert tiny_notebook.value("[len(steps), panel.state]") == [0, "idle"]
+    tiny_notebook.screenshots(again, "run_panel-left")
+    tiny_notebook.value("None", code=GO_ON)
+    taken.click()
+    tiny_notebook.wait_until("[clip.request.seed for clip in panel.clips] == [22]")
+    again.get_by_role("button", name=re.compile("Remove #.* seed 21")).click()
+    tiny_notebook.wait_until("panel.queue == [] and not (folder / 'waiting.json').exists()")
+
+
 def test_clip_brings_its_request_back(tiny_notebook, panel):
     tiny_notebook.value("None", code=GO_ON)
     panel.get_by_role("button", name="Generate").click()

@@ -39,6 +39,7 @@ export function createCards(disposer, model, root) {
     compare: (id) => choose({ compared: model.get("compared") === id ? -1 : id }),
     star: (id) => send("change", id, { starred: !resultOf(id).starred }),
     more: (id) => menu.beginFor(resultOf(id)),
+    take: (id) => send("take", id),
     drop: (id) => send("drop", id),
     ...Object.fromEntries(["give", "retake", "extend"].map((use) => [use, (id) => desk.afterEdits(() => send(use, id))])),
   };
