@@ -62,6 +62,8 @@ def record_notebook(path: Path, recorded: Path) -> None:
 
 
 def _record(value: Any, file: str, index: int, recorded: Path, name: str) -> None:
+    if isinstance(value, Clip) and value.frames is None:
+        return  # sound alone: the page shows what is stored
     if isinstance(value, Clip):
         write_clip(value, recorded / name)
     elif isinstance(value, RECORDED):
