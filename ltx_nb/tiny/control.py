@@ -28,7 +28,7 @@ from ltx_nb.media import Media
 from ltx_nb.whole_files import whole_file
 
 from .detect import lags_s, see
-from .report import median, share, to_markdown
+from .report import as_result, median, share, to_markdown
 from .scores import heard_in, seen_in
 from .world import FRAME_RATE, SAMPLE_RATE_HZ, SHAPES, SOUNDS, Scene, random_scene
 
@@ -155,13 +155,12 @@ def evaluate_control(session: Session, cases: int = 48, seed: int = 70_000, prog
         share("sound by the prompt", right["sound"], "clips that should sound"),
         median("median distance from the reference's contact to the sound", np.concatenate(lags), "ms", "contacts", 60),
     ]
-    return {
-        "measured_on": f"{cases} pairs on held-out paths, drawn with seed {seed}; half of the silhouettes have any "
-        "shape.",
-        "metrics": [metric.as_dict() for metric in metrics],
-        "failures": failures,
-        "seconds": round(time.perf_counter() - began, 1),
-    }
+    return as_result(
+        f"{cases} pairs on held-out paths, drawn with seed {seed}; half of the silhouettes have any shape.",
+        metrics,
+        failures,
+        began,
+    )
 
 
 def main() -> None:

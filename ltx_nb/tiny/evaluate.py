@@ -19,6 +19,7 @@ from tqdm.auto import tqdm
 from ltx_nb.clip import Clip
 
 from .evaluate_autoencoders import measure_autoencoders
+from .report import as_result
 from .scores import Case, Outcome, failures, score
 from .world import BACKGROUNDS, COLOURS, FRAME_RATE, SAMPLE_RATE_HZ, SHAPES, Scene
 
@@ -57,14 +58,14 @@ def evaluate(
     metrics += measure_autoencoders(session.pipe, seed, num_scenes=-(-cases // 4))
     sizes = Counter(f"{o.case.scene.width}x{o.case.scene.height}x{o.case.scene.num_frames}" for o in first)
     mix = ", ".join(f"{count} of {size}" for size, count in sizes.most_common())
-    return {
-        "measured_on": f"{cases} held-out pairs of prompt and seed, drawn with seed {seed}: {mix} frames. Beside them "
+    return as_result(
+        f"{cases} held-out pairs of prompt and seed, drawn with seed {seed}: {mix} frames. Beside them "
         f"{cases} drawn with seed {second_seed}, on which nothing was chosen, and the first {cases} as rendered "
         "scenes, which tell what the detectors get wrong themselves.",
-        "metrics": [metric.as_dict() for metric in metrics],
-        "failures": failures(outcomes),
-        "seconds": round(time.perf_counter() - began, 1),
-    }
+        metrics,
+        failures(outcomes),
+        began,
+    )
 
 
 def rendered_cases(cases: Sequence[Case], seed: int) -> list[Case]:

@@ -17,7 +17,7 @@ from ltx_nb.inspect.attention_maps import time_map, word_map
 from ltx_nb.shapes import VIDEO_TEMPORAL_COMPRESSION
 
 from .detect import Seen
-from .report import Metric, mean
+from .report import Metric, as_result, mean
 from .scores import Case, seen_in
 from .world import RADIUS, Scene, random_scene
 
@@ -52,13 +52,13 @@ def evaluate_attention(session: Session, cases: int = 24, seed: int = 40_000, pr
         found["sound"].append(sound_to_contact(maps, seen.contacts_s))
         found["picture"].append(contact_to_sound(maps, seen.contacts_s))
         found["colour"].append(colour_on_object(maps, case, seen))
-    return {
-        "measured_on": f"{cases} held-out pairs of prompt and seed, drawn with seed {seed}, of which "
+    return as_result(
+        f"{cases} held-out pairs of prompt and seed, drawn with seed {seed}, of which "
         f"{cases - len(failures)} show a contact. Shares of attention as multiples of chance.",
-        "metrics": [metric.as_dict() for question, ratios in found.items() for metric in _metrics(question, ratios)],
-        "failures": failures,
-        "seconds": round(time.perf_counter() - began, 1),
-    }
+        [metric for question, ratios in found.items() for metric in _metrics(question, ratios)],
+        failures,
+        began,
+    )
 
 
 def sound_to_contact(maps: AttentionMaps, contacts_s: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ from ltx_nb.clip import Clip
 from .detect import see
 from .detect.picture import cover_of
 from .evaluate import rendered_clip
-from .report import Metric, share
+from .report import Metric, as_result, share
 from .scores import Case, Outcome
 from .train import trained_vocabulary
 from .world import FRAME_RATE, MOTIONS, SHAPES, Scene, random_scene
@@ -67,18 +67,18 @@ def evaluate_reach(session: Session, rounds: int = 3, seed: int = 60_000, progre
         trials += [_size(rng, seed + len(trials), *sides, length) for sides, length in product(SIDES, LENGTHS)]
     wrong = [trial.judge(trial.make(session)) for trial in tqdm(trials, "evaluate reach", disable=not progress)]
     truth = [trial.judge(trial.rendered()) for trial in trials]
-    return {
-        "measured_on": f"{rounds} rounds drawn with seed {seed}, each of 18 scenes extended by {EXTENSION_S:g} s, 2 "
+    return as_result(
+        f"{rounds} rounds drawn with seed {seed}, each of 18 scenes extended by {EXTENSION_S:g} s, 2 "
         f"storyboards of {SHOTS} shots of one object, and {len(SIDES) * len(LENGTHS)} sizes: "
         f"{', '.join(f'{width}x{height}' for width, height in SIDES)} px of {', '.join(map(str, LENGTHS))} frames.",
-        "metrics": [metric.as_dict() for metric in _metrics(trials, wrong, truth)],
-        "failures": [
+        _metrics(trials, wrong, truth),
+        [
             {"task": trial.row, "prompt": trial.prompt, "seed": trial.seed, "wrong": list(chain(*found))}
             for trial, found in zip(trials, wrong, strict=True)
             if any(found)
         ],
-        "seconds": round(time.perf_counter() - began, 1),
-    }
+        began,
+    )
 
 
 ROWS = {  # what is counted, and the goal in per cent

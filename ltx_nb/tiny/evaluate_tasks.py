@@ -17,7 +17,7 @@ from ltx_nb.clip import LANES, Clip
 
 from .detect import Seen, lags_s
 from .evaluate import draw_cases
-from .report import Metric, mean, median, share
+from .report import Metric, as_result, mean, median, share
 from .scores import Case, heard_in, seen_in
 from .seams import clicks, jumps_px
 from .truth import Truth
@@ -75,13 +75,13 @@ def evaluate_tasks(session: Session, cases: int = 24, seed: int = 30_000, progre
                     failures.append({"task": task, "prompt": case.prompt, "seed": case.seed, "wrong": missed})
             truth = [measure(rendered, case) for case in drawn]
             metrics += [replace(row.over(task, found), rendered=row.over(task, truth).value) for row in rows]
-    return {
-        "measured_on": f"{cases} held-out rendered scenes for each task, drawn with seed {seed}. Beside them what the "
+    return as_result(
+        f"{cases} held-out rendered scenes for each task, drawn with seed {seed}. Beside them what the "
         "detectors say where the answer is the rendered scene itself.",
-        "metrics": [metric.as_dict() for metric in metrics],
-        "failures": failures,
-        "seconds": round(time.perf_counter() - began, 1),
-    }
+        metrics,
+        failures,
+        began,
+    )
 
 
 def source_cases(count: int, seed: int) -> list[Case]:

@@ -5,6 +5,7 @@ Knows no clip and no model.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -80,6 +81,18 @@ def largest_share(
     """The value that so many per cent of values that should be small are below."""
     value = float(np.percentile(values, percent)) if len(values) else None
     return Metric(name, value, unit, len(values), counted, goal, smaller_is_better=True)
+
+
+def as_result(
+    measured_on: str, metrics: Sequence[Metric], failures: list[dict[str, Any]], began: float
+) -> dict[str, Any]:
+    """Plain data of an evaluation, as `to_markdown` takes it. began: by `time.perf_counter`."""
+    return {
+        "measured_on": measured_on,
+        "metrics": [metric.as_dict() for metric in metrics],
+        "failures": failures,
+        "seconds": round(time.perf_counter() - began, 1),
+    }
 
 
 def to_markdown(result: dict[str, Any]) -> str:
