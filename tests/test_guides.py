@@ -38,6 +38,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 ELSEWHERE = {  # commands that take minutes or need what a test has not, and the test that runs them smaller
     "ltx-nb evaluate tiny": "test_evaluate.py",
     "ltx-nb demo": "test_cli.py",
+    "ltx-nb enhance a dog runs --endpoint http://localhost:11434/v1 --chat-model llama3.2": "test_paid_routes_page.py",
 }
 DOES_NOT_FIT = 3  # the exit code of a plan that is an answer all the same
 
