@@ -44,7 +44,7 @@ def test_the_lora_is_counted_as_peft_makes_it(session):
 
 def test_more_clips_a_step_and_references_take_more():
     one, two, seen = (
-        plan_training(REAL, "80gb", **MIDDLE, **more) for more in ({}, {"batch_size": 2}, {"references": True})
+        plan_training(REAL, "80gb", **MIDDLE, **more) for more in ({}, {"batch_size": 2}, {"references": 1})
     )
     assert gb_of(one, "activations") < gb_of(seen, "activations") <= gb_of(two, "activations")
     assert one.seconds < seen.seconds

@@ -40,7 +40,7 @@ def test_held_out_paths_are_in_no_pair_that_is_learned_from():
 def test_pairs_become_a_dataset_that_is_learned_from(session, tmp_path):
     out = train(session, tmp_path / "x.safetensors", tmp_path / "work", clips=2, steps=1)
     examples = read_dataset(tmp_path / "work" / "pairs.json", "reference_video")
-    assert [example.reference.name for example in examples] == ["0-silhouette.mp4", "1-silhouette.mp4"]
+    assert [example.references[0].name for example in examples] == ["0-silhouette.mp4", "1-silhouette.mp4"]
     assert lora_notes(session, out).follows_reference
 
 

@@ -320,7 +320,7 @@ def test_an_ic_lora_is_trained_kept_and_asks_for_its_reference(random_session, c
         random_session, again, tmp_path / "control.training" / "clips", **kept, reference_downscale_factor=2
     )
     assert {file: file.stat().st_mtime_ns for file in (tmp_path / "control.training" / "clips").iterdir()} == before
-    assert clips[0].reference.shape == (2 * 1 * 2, 128) and clips[0].reference_shape == (2, 1, 2)
+    assert clips[0].references[0].shape == (2 * 1 * 2, 128) and clips[0].reference_shapes == ((2, 1, 2),)
 
 
 def test_a_reference_is_seen_while_a_clip_is_learned(random_session, control_dataset, tmp_path):
@@ -328,13 +328,41 @@ def test_a_reference_is_seen_while_a_clip_is_learned(random_session, control_dat
     kept = {"width": 64, "height": 64, "num_frames": 9, "frame_rate": 24.0, "progress": False}
     examples = read_dataset(control_dataset, "reference_video")
     first, second, _ = encode_dataset(random_session, examples, tmp_path / "clips", **kept)
-    swapped = LatentClip(**vars(first) | {"reference": second.reference})
+    swapped = LatentClip(**vars(first) | {"references": second.references})
     transformer = random_session.pipe.transformer
     with torch.no_grad():
         losses = [
             batch_loss(transformer, [clip], torch.Generator().manual_seed(0), {})["video"] for clip in (first, swapped)
         ]
     assert losses[0] != losses[1]
+
+
+def test_each_of_several_references_is_seen_and_the_file_names_them(random_session, control_dataset, tmp_path):
+    rows = json.loads(control_dataset.read_text())
+    for row, other in zip(rows, "cab", strict=True):
+        row["reference_picture"] = row["video"].replace(f"{row['caption'][0]}.mp4", f"{other}.mp4")
+    control_dataset.write_text(json.dumps(rows))
+    columns = ("reference_picture", "reference_video")
+    out = train_lora(random_session, control_dataset, tmp_path / "two.safetensors", steps=1, reference=columns, **SMALL)
+    with safe_open(out, framework="pt") as file:
+        assert json.loads(file.metadata()["references"]) == list(columns)
+    kept = {"width": 64, "height": 64, "num_frames": 9, "frame_rate": 24.0, "progress": False}
+    examples = read_dataset(control_dataset, columns)
+    assert [file.name for file in examples[0].references] == ["c.mp4", "b.mp4"]
+    clip, *_ = encode_dataset(random_session, examples, tmp_path / "two.training" / "clips", **kept)
+    first, second = clip.references
+    losses = []
+    for seen in ((first, second), (second, second), (first, first)):
+        changed = LatentClip(**vars(clip) | {"references": seen})
+        with torch.no_grad():
+            drawn = torch.Generator().manual_seed(0)
+            losses.append(float(batch_loss(random_session.pipe.transformer, [changed], drawn, {})["video"]))
+    assert len(set(losses)) == 3
+
+
+def test_a_column_of_references_is_named_once(control_dataset):
+    with pytest.raises(ValueError, match="names the column 'reference_video' twice"):
+        read_dataset(control_dataset, ["reference_video", "reference_video"])
 
 
 def test_a_clip_without_its_reference_is_named(control_dataset):

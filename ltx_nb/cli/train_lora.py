@@ -26,7 +26,8 @@ def train_lora(
     batch_size: Annotated[int, typer.Option(help="Clips a step.", min=1)] = 1,
     trigger: Annotated[str, typer.Option(help="Word put before every caption.")] = "",
     reference: Annotated[
-        str | None, typer.Option(help="Column of the table that names what each clip is made after: an IC-LoRA.")
+        list[str] | None,
+        typer.Option(help="Column of the table that names what each clip is made after: an IC-LoRA; one for each."),
     ] = None,
     reference_downscale_factor: Annotated[
         int, typer.Option(help="By how much smaller than the clips references are encoded.", min=1)
@@ -52,7 +53,7 @@ def train_lora(
 
         entry = find_model(model)
         width, height = (None, None) if size is None else parsed_size(size)
-        of_lora = {"rank": rank, "steps": steps, "batch_size": batch_size, "references": reference is not None}
+        of_lora = {"rank": rank, "steps": steps, "batch_size": batch_size, "references": len(reference or ())}
         of_lora |= {"width": width, "height": height, "num_frames": frames}
         for checkpoints in (False, True) if checkpointing is None else (checkpointing,):
             made = planned_training(entry, preset, None, gradient_checkpointing=checkpoints, **of_lora)
@@ -78,7 +79,7 @@ def train_lora(
             lr=lr,
             batch_size=batch_size,
             trigger=trigger,
-            reference=reference,
+            reference=reference or None,
             reference_downscale_factor=reference_downscale_factor,
             width=width,
             height=height,

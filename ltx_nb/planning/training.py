@@ -66,13 +66,13 @@ def plan_training(
     height: int | None = None,
     num_frames: int | None = None,
     frame_rate: float = 24.0,
-    references: bool = False,
+    references: int = 0,
     gradient_checkpointing: bool = True,
 ) -> Plan:
     """Project the memory, disk and time of `train_lora`.
 
-    preset, machine: as for `plan`. num_clips: those that are encoded first. references: whether each clip has a
-    reference of its own size. The others are `train_lora`'s; left out, size and length are the model's.
+    preset, machine: as for `plan`. num_clips: those that are encoded first. references: how many of its own
+    size each clip has. The others are `train_lora`'s; left out, size and length are the model's.
 
     Raises ValueError for names that are unknown. A plan that does not fit is no error: see `Plan.fits`.
     """
@@ -80,6 +80,7 @@ def plan_training(
     counted = {"rank": rank, "steps": steps, "batch_size": batch_size, "num_clips": num_clips}
     for name, value in counted.items():
         whole_number(name, value, least=1)
+    whole_number("references", references, least=0)
     training = _Training(rank, targets, steps, batch_size, num_clips, gradient_checkpointing)
     size = {"width": width, "height": height, "num_frames": num_frames}
     settings = {name: value for name, value in size.items() if value is not None}
@@ -110,11 +111,11 @@ def _planned(
     preset: Preset,
     blank: ClipRequest,
     training: _Training,
-    references: bool,
+    references: int,
     missing: tuple[str, ...],
     disk_free_gb: float | None,
 ) -> Plan:
-    seen = (Reference(PICTURE, num_frames=blank.num_frames),) if references else ()
+    seen = (Reference(PICTURE, num_frames=blank.num_frames),) * references
     given = tuple(Given(lane, PICTURE, 0.0, blank.duration_s) for lane in ("video", "audio"))
     budget = Budget(model, counts, preset, blank.replace(given=given, references=seen))
     limit_gb = preset.ram_gb * RAM_SHARE if preset.kind == "cpu" else preset.vram_gb - preset.spare_gb

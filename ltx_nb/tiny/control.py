@@ -103,17 +103,17 @@ def train(session: Session, out: Path, work: Path, clips: int = 400, steps: int 
     path = ltx_nb.training.train_lora(
         session, table_of_pairs, out, steps=steps, reference="reference_video", seed=seed, **SETTINGS
     )
-    _halve(path)
-    return path
+    return halved(path)
 
 
-def _halve(path: Path) -> None:
-    """Bring the file from float32, in which the tiny model is, to float16: half the size."""
+def halved(path: Path) -> Path:
+    """Bring the file from float32, in which the tiny model is, to float16, half the size, and return its path."""
     with safe_open(path, framework="pt") as file:
         notes = file.metadata()
         tensors = {name: file.get_tensor(name).half() for name in file.keys()}  # noqa: SIM118, it is no mapping
     with whole_file(path) as unfinished:
         save_file(tensors, unfinished, notes)
+    return path
 
 
 def evaluate_control(session: Session, cases: int = 48, seed: int = 70_000, progress: bool = True) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,43 +24,53 @@ MAX_TABLE_BYTES = 64_000_000
 class Example:
     """One clip to learn from. audio: a sound file in place of the video's own sound; None takes that.
 
-    reference: what a control LoRA is to follow to make the clip, a video or a picture.
+    references: what a control LoRA is to follow to make the clip, videos or pictures.
     """
 
     caption: str
     video: Path
     audio: Path | None = None
-    reference: Path | None = None
+    references: tuple[Path, ...] = ()
 
 
-def read_dataset(path: str | os.PathLike[str], reference: str | None = None) -> list[Example]:
+def read_dataset(path: str | os.PathLike[str], reference: str | Sequence[str] | None = None) -> list[Example]:
     """Return the examples of a table, or of a folder.
 
     path: a CSV, JSON (a list of objects) or JSONL file with the columns `caption`, `video` and, if wanted, `audio`,
         their paths relative to it; or a folder that holds such a table as dataset.* or metadata.*, or videos each
         with a caption in a .txt file of the same name.
-    reference: the column that names what each clip is made after, for a control LoRA.
+    reference: the column that names what each clip is made after, for a control LoRA, or several, each for one of
+        its references, in their order.
 
     Raises FileNotFoundError for a path or a file that is not there, ValueError for rows that cannot be used, each
     with its number.
     """
-    path = Path(path)
+    path, columns = Path(path), reference_columns(reference)
     if path.is_dir():
         table = next((path / name for name in TABLES if (path / name).is_file()), None)
-        if table is None and reference is not None:
+        if table is None and columns:
             raise ValueError(
-                f"{path} has no table ({', '.join(TABLES)}), whose column {reference!r} names the references"
+                f"{path} has no table ({', '.join(TABLES)}), whose column {columns[0]!r} names the references"
             )
-        examples = _captioned_videos(path) if table is None else _read_table(table, reference)
+        examples = _captioned_videos(path) if table is None else _read_table(table, columns)
     elif path.is_file():
-        examples = _read_table(path, reference)
+        examples = _read_table(path, columns)
     else:
         raise FileNotFoundError(f"no dataset at {path}; give a folder, or a .csv, .json or .jsonl file")
     for number, example in enumerate(examples, start=1):
-        for file in (example.video, example.audio, example.reference):
+        for file in (example.video, example.audio, *example.references):
             if file is not None and not file.is_file():
                 raise FileNotFoundError(f"{path}, clip {number}: no file {file}; paths are relative to the table")
     return examples
+
+
+def reference_columns(reference: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Return the columns of references, none for None. Raises ValueError for one that is named twice."""
+    columns = () if reference is None else (reference,) if isinstance(reference, str) else tuple(reference)
+    twice = [name for name in columns if columns.count(name) > 1]
+    if twice:
+        raise ValueError(f"reference names the column {twice[0]!r} twice; each reference has a column of its own")
+    return columns
 
 
 def _captioned_videos(folder: Path) -> list[Example]:
@@ -78,10 +88,10 @@ def _captioned_videos(folder: Path) -> list[Example]:
         )
     captions = [video.with_suffix(".txt").read_text(encoding="utf-8").strip() for video in videos]
     rows = [{"caption": text, "video": video.name} for text, video in zip(captions, videos, strict=True)]
-    return [_example(row, row["video"], folder, None) for row in rows]
+    return [_example(row, row["video"], folder, ()) for row in rows]
 
 
-def _read_table(path: Path, reference: str | None) -> list[Example]:
+def _read_table(path: Path, references: Sequence[str]) -> list[Example]:
     if path.stat().st_size > MAX_TABLE_BYTES:
         size = path.stat().st_size
         raise ValueError(f"{path} has {size:,} bytes; a table of captions has {MAX_TABLE_BYTES:,} at most")
@@ -92,7 +102,7 @@ def _read_table(path: Path, reference: str | None) -> list[Example]:
     if not rows:
         raise ValueError(f"{path} has no rows; one row a clip, with the columns caption and video")
     where = f"{path.name}, row "
-    return [_example(row, f"{where}{number}", path.parent, reference) for number, row in enumerate(rows, start=1)]
+    return [_example(row, f"{where}{number}", path.parent, references) for number, row in enumerate(rows, start=1)]
 
 
 def _csv_rows(path: Path) -> list[Any]:
@@ -119,10 +129,10 @@ def _parsed(text: str, where: str) -> Any:
         raise ValueError(f"{where} is not JSON: {error}") from None
 
 
-def _example(row: Any, where: str, folder: Path, reference: str | None) -> Example:
+def _example(row: Any, where: str, folder: Path, references: Sequence[str]) -> Example:
     if not isinstance(row, Mapping):
         raise ValueError(f"{where} is a {type(row).__name__}; an object with caption and video is needed")
-    unused = [name for name in UNUSED_COLUMNS if row.get(name) and name != reference]
+    unused = [name for name in UNUSED_COLUMNS if row.get(name) and name not in references]
     if unused:
         hint = "train_lora(..., reference='reference_video')" if unused == ["reference_video"] else "leave it out"
         raise ValueError(f"{where} has {', '.join(unused)}, which is not learned from here; nearest: {hint}")
@@ -136,9 +146,9 @@ def _example(row: Any, where: str, folder: Path, reference: str | None) -> Examp
         values[name] = value.strip()
     audio = folder / values["audio"] if "audio" in values else None
     example = Example(values["caption"], folder / values["video"], audio)
-    if reference is None:
-        return example
-    named = row.get(reference)
-    if not isinstance(named, str) or not named.strip():
-        raise ValueError(f"{where} has no {reference}; every clip needs the video or picture that it is made after")
-    return replace(example, reference=folder / named.strip())
+    for column in references:
+        named = row.get(column)
+        if not isinstance(named, str) or not named.strip():
+            raise ValueError(f"{where} has no {column}; every clip needs the video or picture that it is made after")
+        example = replace(example, references=(*example.references, folder / named.strip()))
+    return example

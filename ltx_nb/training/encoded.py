@@ -38,7 +38,7 @@ TEXT = {
     "connector_audio_prompt_embeds": "audio_encoder_hidden_states",
     "connector_attention_mask": "encoder_attention_mask",
 }
-PLAIN = ("latent_shape", "frame_rate", "reference_shape", "reference_downscale_factor")  # of a LatentClip, as JSON
+PLAIN = ("latent_shape", "frame_rate", "reference_shapes", "reference_downscale_factor")  # of a LatentClip, as JSON
 
 
 def encode_dataset(
@@ -71,16 +71,16 @@ def encode_dataset(
         caption = f"{trigger} {example.caption}" if trigger else example.caption
         key = {"caption": caption, "size": [width, height, num_frames, frame_rate], "made_by": made_by}
         key |= {"files": [_digest(file) for file in (example.video, example.audio) if file is not None]}
-        if example.reference is not None:
-            key |= {"reference": [_digest(example.reference), reference_downscale_factor]}
+        if example.references:
+            key |= {"references": [*map(_digest, example.references), reference_downscale_factor]}
         path = folder / f"{hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()}.safetensors"
         clip = _read(path)
         if clip is None:
             try:
                 request = _request(example, caption, width, height, num_frames, frame_rate, needs_sound)
-                if example.reference is not None:
+                if example.references:
                     request = request.replace(reference_downscale_factor=reference_downscale_factor)
-                    request = request.replace(references=references_of([example.reference], request))
+                    request = request.replace(references=references_of(example.references, request))
                 clip = _encoded(session, request)
             except ValueError as error:
                 raise ValueError(f"clip {number}, {example.video.name}: {error}") from None
@@ -133,19 +133,19 @@ def _encoded(session: Session, request: ClipRequest) -> LatentClip:
         (shape.num_frames, shape.height, shape.width),
         request.frame_rate,
         _text(session, request.prompt),
-        **_reference(session, request, found.references),
+        **_references(session, request, found.references),
     )
 
 
-def _reference(session: Session, request: ClipRequest, found: list[tuple[np.ndarray, float]]) -> dict[str, Any]:
-    """Return the fields of a LatentClip that tell its reference; none where there is none."""
+def _references(session: Session, request: ClipRequest, found: list[tuple[np.ndarray, float]]) -> dict[str, Any]:
+    """Return the fields of a LatentClip that tell its references; none where there are none."""
     if not found:
         return {}
-    ((frames, _),) = found
-    latents = encode_video(session.pipe, torch.from_numpy(frames), device=session.pipe._execution_device)
+    device = session.pipe._execution_device
+    encoded = [encode_video(session.pipe, torch.from_numpy(frames), device=device) for frames, _ in found]
     return {
-        "reference": pack_video(latents)[0].float().cpu(),
-        "reference_shape": tuple(latents.shape[2:]),
+        "references": tuple(pack_video(latents)[0].float().cpu() for latents in encoded),
+        "reference_shapes": tuple(tuple(latents.shape[2:]) for latents in encoded),
         "reference_downscale_factor": request.reference_downscale_factor,
     }
 
@@ -165,8 +165,7 @@ def _digest(path: Path) -> str:
 
 def _write(path: Path, clip: LatentClip) -> None:
     tensors = {"video": clip.video, "audio": clip.audio, **{f"text.{name}": it for name, it in clip.text.items()}}
-    if clip.reference is not None:
-        tensors["reference"] = clip.reference
+    tensors |= {f"reference.{index}": tokens for index, tokens in enumerate(clip.references)}
     about = {name: json.dumps(getattr(clip, name)) for name in PLAIN}
     save_whole(path, tensors, about)
 
@@ -182,5 +181,7 @@ def _read(path: Path) -> LatentClip | None:
         return None
     text = {name.removeprefix("text."): tensor for name, tensor in tensors.items() if name.startswith("text.")}
     values = {name: json.loads(about[name]) for name in PLAIN if name in about}
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-    return LatentClip(tensors["video"], tensors["audio"], text=text, reference=tensors.get("reference"), **values)
+    values["latent_shape"] = tuple(values["latent_shape"])
+    values["reference_shapes"] = tuple(map(tuple, values["reference_shapes"]))
+    references = tuple(tensors[f"reference.{index}"] for index in range(len(values["reference_shapes"])))
+    return LatentClip(tensors["video"], tensors["audio"], text=text, references=references, **values)

@@ -40,8 +40,8 @@ class LatentClip:
     """One encoded clip.
 
     video: [f x h x w, 128] with latent_shape (f, h, w); audio: [l, 128]; both normalised. text: embeddings after the
-    connectors by the transformer's names for them. frame_rate: of the frames. reference: [r, 128] of a video of
-    reference_shape latents that is looked at, smaller than the clip by reference_downscale_factor.
+    connectors by the transformer's names for them. frame_rate: of the frames. references: [r, 128] of each video of
+    reference_shapes latents that is looked at, smaller than the clip by reference_downscale_factor.
     """
 
     video: torch.Tensor
@@ -49,14 +49,14 @@ class LatentClip:
     latent_shape: tuple[int, int, int]
     frame_rate: float
     text: Mapping[str, torch.Tensor]
-    reference: torch.Tensor | None = None
-    reference_shape: tuple[int, ...] = ()
+    references: tuple[torch.Tensor, ...] = ()
+    reference_shapes: tuple[tuple[int, int, int], ...] = ()
     reference_downscale_factor: int = 1
 
     @property
     def kind(self) -> tuple[object, ...]:
         """Clips of one kind can share a batch."""
-        return (*self.latent_shape, len(self.audio), self.frame_rate, *self.reference_shape)
+        return (*self.latent_shape, len(self.audio), self.frame_rate, self.reference_shapes)
 
 
 def draw_sigmas(count: int, num_tokens: int, generator: torch.Generator) -> torch.Tensor:
@@ -125,7 +125,7 @@ def batch_loss(
         inputs[f"{prefix}sigma"] = (1000 * sigma.amax(1)).to(device)  # a lane that is given whole has sigma 0
     text = {name: torch.cat([clip.text[name] for clip in clips]).to(device) for name in clips[0].text}
     count = clean[0].shape[1]
-    if clips[0].reference is not None:
+    if clips[0].references:
         inputs |= _with_references(transformer, clips, inputs)
     predicted = velocities(
         transformer,
@@ -152,13 +152,16 @@ def _with_references(
 ) -> dict[str, torch.Tensor]:
     """Return the video lane's inputs with the clips' references after them: clean, with timestep 0."""
     first, device = clips[0], transformer.device
-    seen = torch.stack([clip.reference for clip in clips if clip.reference is not None])
+    seen = torch.stack([torch.cat(clip.references) for clip in clips])
     rope = transformer.rope
     coords = rope.prepare_video_coords(1, *first.latent_shape, device, fps=first.frame_rate)
-    of_seen = reference_coords(first.reference_shape, first.frame_rate, first.reference_downscale_factor)
+    of_seen = [
+        reference_coords(shape, first.frame_rate, first.reference_downscale_factor).to(device)
+        for shape in first.reference_shapes
+    ]
     timestep = inputs["timestep"]
     return {
         "hidden_states": torch.cat([inputs["hidden_states"], seen.to(inputs["hidden_states"])], dim=1),
         "timestep": torch.cat([timestep, timestep.new_zeros(len(clips), seen.shape[1])], dim=1),
-        "video_coords": torch.cat([coords, of_seen.to(device)], dim=2).repeat(len(clips), 1, 1, 1),
+        "video_coords": torch.cat([coords, *of_seen], dim=2).repeat(len(clips), 1, 1, 1),
     }

@@ -33,7 +33,7 @@ from ltx_nb.running.gguf_linear import GgufLinear
 from ltx_nb.running.one_byte import ScaledLinear
 from ltx_nb.running.streaming import is_streamed
 from ltx_nb.trace import Cancelled
-from ltx_nb.training.dataset import read_dataset
+from ltx_nb.training.dataset import read_dataset, reference_columns
 from ltx_nb.training.encoded import encode_dataset
 from ltx_nb.training.flow import GIVEN, LatentClip, batch_loss
 from ltx_nb.training.lora_file import ADAPTER, DATA, adapter_weights, read_state, restore, write_lora, write_state
@@ -73,7 +73,7 @@ def train_lora(
     lanes: Sequence[str] = LANES,
     given: Mapping[str, float] | None = None,
     trigger: str = "",
-    reference: str | None = None,
+    reference: str | Sequence[str] | None = None,
     reference_downscale_factor: int = 1,
     width: int | None = None,
     height: int | None = None,
@@ -94,7 +94,8 @@ def train_lora(
     rate. lanes: what is learned, "video", "audio" or both; another lane is given whole. given: how often, of 1, each
     of GIVEN stands at the start of a clip, so that the LoRA serves those tasks too; default: the first frame, 0.1.
     trigger: a word put before every caption. reference: the table's column that names what each clip is made after,
-    "reference_video" in ltx-trainer's; the LoRA is then an IC-LoRA, which asks for `references` where it is used.
+    "reference_video" in ltx-trainer's, or one column for each of several; the LoRA is then an IC-LoRA, which asks for
+    `references` where it is used, as many and in that order.
     reference_downscale_factor: by how much smaller than the clips those are encoded. width, height, num_frames: in
     pixels and frames, default the model's; pictures are cropped, and a shorter clip gives the largest 8k + 1 frames
     that it has. seed: of every draw.
@@ -152,6 +153,7 @@ def train_lora(
     }
     if reference is not None:
         about[REFERENCE] = reference_downscale_factor
+        about["references"] = list(reference_columns(reference))
     log = TrainingLog()
     transformer = session.pipe.transformer
     adapter = _adapter(transformer, rank, about["targets"], seed, gradient_checkpointing)
@@ -275,8 +277,7 @@ def _data_hash(clips: Sequence[LatentClip]) -> str:
     """SHA-256 over everything that is learned from, in order."""
     digest = hashlib.sha256()
     for clip in clips:
-        seen = () if clip.reference is None else (clip.reference,)
-        for tensor in (clip.video, clip.audio, *(clip.text[name] for name in sorted(clip.text)), *seen):
+        for tensor in (clip.video, clip.audio, *(clip.text[name] for name in sorted(clip.text)), *clip.references):
             digest.update(tensor.contiguous().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
