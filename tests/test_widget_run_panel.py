@@ -3,6 +3,7 @@
 import io
 import sys
 import threading
+import time
 import types
 import warnings
 
@@ -522,11 +523,52 @@ def test_what_waits_outlives_the_kernel_and_is_offered_not_started(tmp_path):
     assert [it["id"] for it in second.queue] == [two]
     second.take(two)
     assert second.wait(LONG_S) and second.queue == []
-    assert not (tmp_path / "waiting.json").exists()
+    assert list(tmp_path.glob("waiting*")) == []
     with pytest.raises(ValueError, match="no request that was left; there: none"):
         second.take(two)
     steps.go.release(10**6)
     assert first.wait(LONG_S)
+
+
+def test_two_kernels_on_one_folder_keep_each_others(tmp_path):
+    steps = Steps(), Steps()
+    panels = [RunPanel(one, folder=tmp_path) for one in steps]
+    for seed, panel in ((1, panels[0]), (2, panels[1]), (3, panels[0]), (4, panels[1])):
+        panel.generate(REQUEST.replace(seed=seed))
+    left = RunPanel(Steps(), folder=tmp_path).queue
+    assert [it["name"][-6:] for it in left] == [f"seed {seed}" for seed in (1, 2, 3, 4)]
+    steps[0].go.release(10**6)
+    assert panels[0].wait(LONG_S)
+    assert [it["name"][-6:] for it in RunPanel(Steps(), folder=tmp_path).queue] == ["seed 2", "seed 4"]
+    steps[1].go.release(10**6)
+    assert panels[1].wait(LONG_S)
+    again = RunPanel(Steps(), folder=tmp_path)
+    assert again.queue == [] and sorted(clip.request.seed for clip in again.clips) == [1, 2, 3, 4]
+
+
+def test_what_one_kernel_takes_or_drops_no_other_runs(tmp_path):
+    steps = Steps()
+    first = RunPanel(steps, folder=tmp_path)
+    for seed in (1, 2, 3):
+        first.generate(REQUEST.replace(seed=seed))
+    assert steps.begun.wait(LONG_S)
+    second, third = (RunPanel(Steps(is_free=True), folder=tmp_path) for _ in range(2))
+    _, taken, dropped = (it["id"] for it in second.queue)
+    second.take(taken)
+    second._on_message("drop", {"type": "drop", "id": dropped}, [])
+    assert "another kernel has run or dropped it meanwhile" in said(third, {"type": "take", "id": taken})
+    steps.go.release(10**6)
+    assert finished(first).clips[0].request.seed == 1 and len(first.clips) == 1
+    assert [text.split(":")[0] for text in texts(first, "info")[-2:]] == ["another kernel has taken or dropped it"] * 2
+    assert [clip.request.seed for clip in finished(second).clips] == [2]
+
+
+def test_two_kernels_may_number_their_clips_alike(tmp_path):
+    panels = [RunPanel(Steps(is_free=True), folder=tmp_path) for _ in range(2)]
+    for panel in panels:
+        panel.generate(REQUEST)
+        finished(panel)
+    assert [result["id"] for result in RunPanel(Steps(), folder=tmp_path).results] == [0, 1]
 
 
 def test_large_media_in_memory_wait_in_a_file_beside_and_go_with_it(tmp_path):
@@ -536,9 +578,9 @@ def test_large_media_in_memory_wait_in_a_file_beside_and_go_with_it(tmp_path):
     panel = RunPanel(steps, folder=tmp_path)
     panel.generate(REQUEST.replace(given=(given,)))
     assert steps.begun.wait(LONG_S)
-    (kept,) = tmp_path.glob("waiting.given-*.mkv")
-    (request,) = (RunPanel(Steps(), folder=tmp_path)._left).values()
-    assert request.given[0].source.path == str(kept)
+    (kept,) = tmp_path.glob("waiting-*.given-*.mkv")
+    (waiting,) = RunPanel(Steps(), folder=tmp_path)._jobs.waiting
+    assert waiting.request.given[0].source.path == str(kept)
     steps.go.release(NUM_STEPS)
     assert panel.wait(LONG_S)
     assert list(tmp_path.glob("waiting*")) == []
@@ -546,7 +588,7 @@ def test_large_media_in_memory_wait_in_a_file_beside_and_go_with_it(tmp_path):
 
 @pytest.mark.parametrize("content", ["", "{", "7", '[{"format": "ltx-nb/1"}, 3, null]', "[" * 10_000])
 def test_a_waiting_file_that_was_edited_is_read_as_far_as_it_can_be(tmp_path, content):
-    (tmp_path / "waiting.json").write_text(content)
+    (tmp_path / f"waiting-{time.time_ns()}-0123abcd.json").write_text(content)
     assert RunPanel(Steps(), folder=tmp_path).queue == []
 
 

@@ -85,10 +85,12 @@ def test_run_that_waits_is_removed(tiny_notebook, panel):
 
 
 LEFT = """
-import json, tempfile
+import tempfile
 from pathlib import Path
+from ltx_widgets.run_panel.waiting_files import WaitingFiles
 folder = Path(tempfile.mkdtemp())
-(folder / "waiting.json").write_text(json.dumps([request.replace(seed=seed).to_dict() for seed in (21, 22)]))
+for seed in (21, 22):
+    WaitingFiles(folder).add(request.replace(seed=seed))
 panel = RunPanel(run, cancel, request=request, folder=folder)
 panel
 """
@@ -105,7 +107,7 @@ def test_requests_that_a_kernel_has_left_are_offered_and_run_when_taken(tiny_not
     taken.click()
     tiny_notebook.wait_until("[clip.request.seed for clip in panel.clips] == [22]")
     again.get_by_role("button", name=re.compile("Remove #.* seed 21")).click()
-    tiny_notebook.wait_until("panel.queue == [] and not (folder / 'waiting.json').exists()")
+    tiny_notebook.wait_until("panel.queue == [] and not list(folder.glob('waiting*'))")
 
 
 def test_clip_brings_its_request_back(tiny_notebook, panel):

@@ -5,6 +5,7 @@ Knows no widget.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -30,17 +31,26 @@ class ClipFolder:
             raise ValueError(f"folder={str(path)!r} cannot be a folder of clips: {error.strerror}") from None
 
     def clips(self) -> dict[int, tuple[Path, dict[str, Any]]]:
-        """Each clip's file and what is known of it {name, starred, took_s}, by number. Other files are left alone."""
+        """Each clip's file and what is known of it {name, starred, took_s}, by number. Other files are left alone.
+
+        Of two with one number, which two kernels made at a time, the second gets the next one that is free.
+        """
         known = self._index()
-        found = {}
+        found: dict[int, tuple[Path, dict[str, Any]]] = {}
+        again = []
         for path in sorted(self.path.glob("*.mp4")):
             if number := re.match(r"(\d+)\b", path.name):
-                found[int(number[1])] = (path, known.get(path.name, {}))
-        return found
+                clip = (path, known.get(path.name, {}))
+                if found.setdefault(int(number[1]), clip) is not clip:
+                    again.append(clip)
+        return found | dict(enumerate(again, max(found, default=-1) + 1))
 
     def save(self, number: int, clip: Clip) -> Path:
-        seed = "" if clip.request is None else f"-seed-{clip.request.seed}"
-        return clip.save(self.path / f"{number:04}{seed}.mp4")
+        """Write a clip, beside one of that number and seed if there is one."""
+        stem = f"{number:04}" if clip.request is None else f"{number:04}-seed-{clip.request.seed}"
+        names = itertools.chain([stem], (f"{stem}-{more}" for more in itertools.count(2)))
+        path = next(path for path in (self.path / f"{name}.mp4" for name in names) if not path.exists())
+        return clip.save(path)
 
     def note(self, path: Path, facts: dict[str, Any]) -> None:
         """Keep {name, starred, took_s} of a clip's file."""

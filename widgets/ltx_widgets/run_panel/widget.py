@@ -11,7 +11,6 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,10 +23,9 @@ from ltx_nb.trace import Cancelled
 from ltx_widgets.base import KitWidget, error_text
 from ltx_widgets.run_panel.clock import DecodePace, RunClock
 from ltx_widgets.run_panel.exports import MEDIA_TYPES, exported, file_name
-from ltx_widgets.run_panel.queue import RunQueue
+from ltx_widgets.run_panel.jobs import Job, Jobs
 from ltx_widgets.run_panel.results import Result, RunResults
 from ltx_widgets.run_panel.text import explained, title_of, warnings_to
-from ltx_widgets.run_panel.waiting_file import WaitingFile
 
 if TYPE_CHECKING:
     from ltx_nb.trace import StepEvent
@@ -37,20 +35,6 @@ MOST_LOG_LINES = 60
 MANY_SEEDS = 4
 HOW = ("once", "new_seed", "seeds")
 USES = ("give", "retake", "extend")
-
-
-@dataclass(frozen=True, eq=False)
-class Job:
-    """run(request, on_step=...): makes the clip. then(clip): takes it in place of the strip, if anybody does.
-
-    in_passes: whether it makes more of the request than one pass of it, so that the clip alone knows its request.
-    """
-
-    id: int
-    request: ClipRequest
-    run: Callable[..., Clip]
-    then: Callable[[Clip], Any] | None = None
-    in_passes: bool = False
 
 
 class RunPanel(KitWidget):
@@ -64,7 +48,8 @@ class RunPanel(KitWidget):
     `Timeline.add_source`; a clip that is dropped on a timeline is given with the time_s it was dropped at.
     keep_mb: how much memory the clips may take; the others wait on disk, without their traces.
     folder: where every clip is also kept as an MP4, which holds its request; those that are there come first. Requests
-    that wait or run are kept there too: those that a kernel has left are offered, and run when they are taken.
+    that wait or run are kept there too: those that a kernel has left are offered, and run when they are taken. Several
+    kernels may share a folder.
 
     Raises ValueError for a folder that cannot be one.
     """
@@ -87,7 +72,7 @@ class RunPanel(KitWidget):
     """Why there is nothing to generate though there is a request; "" where there is no such reason."""
 
     queue = traitlets.List(traitlets.Dict()).tag(sync=True)
-    """Id, name and title of each request that waits, those first that an earlier kernel has left, `is_left`."""
+    """Id, name and title of each request that waits, those first that another kernel has left, `is_left`."""
 
     results = traitlets.List(traitlets.Dict()).tag(sync=True)
     """Id, name, what was made anew, title, seed and length of each clip, oldest first, how long it took, and whether it
@@ -130,11 +115,8 @@ class RunPanel(KitWidget):
         self._pace = DecodePace()
         self._is_cancelled = threading.Event()
         self._lock = threading.RLock()  # state and log change in the thread of the run and in the kernel's own
-        self._jobs: RunQueue[Job] = RunQueue(self._work, self._show_queue)
-        self._running: Job | None = None
-        self._file = None if folder is None else WaitingFile(Path(folder))
-        left = [] if self._file is None else self._file.read()
-        self._left = {self._kept.next_id(): request for request in left}
+        where = None if folder is None else Path(folder)
+        self._jobs = Jobs(self._work, self._show_queue, self._note, self._kept.next_id, where)
         super().__init__(**traits)
         self.can_cancel, self.uses = not self._jobs.inline, list(self._uses)
         self._tell_results()
@@ -207,10 +189,11 @@ class RunPanel(KitWidget):
             self.generate(seeds=MANY_SEEDS if how == "seeds" else 1)
 
     def take(self, id: int) -> None:
-        """Run a request that an earlier kernel has left, after those that wait. Raises ValueError for another id."""
-        if id not in self._left:
-            raise ValueError(f"id={id} is no request that was left; there: {', '.join(map(str, self._left)) or 'none'}")
-        self._jobs.add(Job(id, self._left.pop(id), self._run))
+        """Run a request that another kernel has left, after those that wait.
+
+        Raises ValueError for another id, and where another kernel has run or dropped it meanwhile.
+        """
+        self._jobs.take(id, self._run)
 
     def cancel(self) -> None:
         """End the run in progress within one step; those that wait go on."""
@@ -271,8 +254,6 @@ class RunPanel(KitWidget):
     def _work(self, job: Job) -> None:
         """Run one job and show what becomes of it. Raises nothing: the next job has to come."""
         self._is_cancelled.clear()
-        self._running = job
-        self._keep_waiting()
         self._note("info", f"started: {title_of(job.request)}")
         clock = RunClock(job.request, self._pace.expected_s(job.request))
         self.error, self.progress, self.state = "", clock.begun(), "running"
@@ -294,8 +275,6 @@ class RunPanel(KitWidget):
             if not isinstance(error, ValueError):
                 self._note("error", traceback.format_exc(limit=-4))
         finally:
-            self._running = None
-            self._keep_waiting()
             with self._lock:
                 self.progress, self.state = {}, "idle"
 
@@ -327,24 +306,10 @@ class RunPanel(KitWidget):
         self.results = [result.facts for result in self._kept]
 
     def _show_queue(self) -> None:
-        jobs = [(job.id, job.request, False) for job in self._jobs.waiting]
         self.queue = [
             {"id": id, "name": f"#{id} · seed {request.seed}", "title": title_of(request), "is_left": is_left}
-            for id, request, is_left in [*((id, request, True) for id, request in self._left.items()), *jobs]
+            for id, request, is_left in self._jobs.waiting
         ]
-        self._keep_waiting()
-
-    def _keep_waiting(self) -> None:
-        """Write down what waits or runs; a run in a way of its own cannot be taken up again from its request."""
-        if self._file is None:
-            return
-        running = [] if self._running is None else [self._running]
-        jobs = [job.request for job in (*running, *self._jobs.waiting) if not job.in_passes]
-        with self._lock:
-            try:
-                self._file.write([*self._left.values(), *jobs])
-            except (OSError, ValueError) as error:
-                self._note("warning", f"what waits is not kept in the folder: {error_text(error)}")
 
     def _note(self, kind: str, text: str) -> None:
         with self._lock:
@@ -383,12 +348,7 @@ class RunPanel(KitWidget):
         elif kind == "take":
             self.take(_id_of(kind, content))
         elif kind == "drop":
-            id = _id_of(kind, content)
-            if self._left.pop(id, None) is not None:
-                self._show_queue()
-            for job in self._jobs.waiting:  # one that has begun meanwhile is not among them
-                if job.id == id:
-                    self._jobs.remove(job)
+            self._jobs.drop(_id_of(kind, content))
         else:
             super()._on_message(kind, content, buffers)
 
