@@ -6,6 +6,8 @@ COLAB := .venv-colab
 # No wait of these tests is longer than minutes; should a browser hang all the same, pytest ends after a quarter of an hour.
 BROWSER_TESTS = $(BIN)/python -m pytest -p no:nbval --override-ini addopts=-ra --durations=10 \
 	--override-ini faulthandler_timeout=900 --override-ini faulthandler_exit_on_timeout=true
+# The later notebooks train and take longest: begun last, they would run on alone.
+LONGEST_FIRST = --no-loadscope-reorder $$(ls -r notebooks/*.ipynb)
 # JupyterLab refuses to run as root, which is who one is in a container, unless it is told.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 PIP_INSTALL = $(BIN)/python -m pip install --constraint constraints.txt --editable
@@ -31,7 +33,7 @@ test: $(VENV)/installed-test ## lint, type check, run every test and every noteb
 	$(BIN)/mypy
 	$(BIN)/python tests/browser/chromium.py
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile notebooks
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(LONGEST_FIRST)
 	$(BROWSER_TESTS) tests/browser
 
 test-browser: $(VENV)/installed-test ## of these tests, those that drive the widgets in JupyterLab and Notebook 7
