@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ltx_nb.lazy import lazily
 
 if TYPE_CHECKING:
+    from ltx_widgets.clip_grid import ClipGrid
     from ltx_widgets.latent_explorer import LatentExplorer
     from ltx_widgets.player import Player
     from ltx_widgets.preset_picker import PresetPicker
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ltx_widgets.training_panel import TrainingPanel
 
 _MODULE_OF = {
+    "ClipGrid": "clip_grid",
     "LatentExplorer": "latent_explorer",
     "Player": "player",
     "PresetPicker": "preset_picker",
@@ -33,6 +35,7 @@ _MODULE_OF = {
 }
 
 __all__ = [
+    "ClipGrid",
     "LatentExplorer",
     "Player",
     "PresetPicker",

@@ -76,10 +76,9 @@ export function createScreens(disposer, facts, { onTime, onLoaded, onUnplayable,
       reverse = 0;
       cancelAnimationFrame(frameRequest);
       const time_s = longest.wanted_s();
-      for (const player of players) {
-        player.media.pause();
-        if (player !== longest) player.seek(Math.min(time_s, player.duration_s)); // the very same moment, to compare
-      }
+      each(({ media }) => media.pause());
+      // The very same moment, to compare; the clock too, which runs on for a moment after it is paused.
+      if (players.length > 1) each((player) => player.seek(Math.min(time_s, player.duration_s)));
       report();
     },
     seek(time_s) {
