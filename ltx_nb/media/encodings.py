@@ -39,6 +39,13 @@ MP4 = Encoding(
     REPEATABLE | {"preset": "faster"},
     options={"movie_timescale": "48000"},
 )
+# For a browser: of three clips as small as preset superfast makes them and within 0.7 dB of it, in 0.6 of its time.
+_AT_ONCE = "cabac=1:deblock=0,0:bframes=3:b-adapt=0:aq-mode=1"
+PREVIEW_VIDEO = REPEATABLE | {
+    "preset": "ultrafast",
+    "crf": "23",
+    "x264-params": f"{REPEATABLE['x264-params']}:{_AT_ONCE}",
+}
 MP3 = Encoding("mp3", "libmp3lame", "fltp", 48_000, {"b": "192k"})
 ENCODINGS = {
     ".mp4": replace(MP4, options=MP4.options | {"movflags": "+faststart"}),

@@ -24,7 +24,16 @@ from ltx_nb.arrays import check_audio, check_frames
 from ltx_nb.checks import finite_number, whole_number
 from ltx_nb.media.colour import EXACT_COLOURS
 from ltx_nb.media.contents import Media
-from ltx_nb.media.encodings import AUDIO_SUFFIXES, ENCODINGS, LOSSLESS, MP3, MP4, VIDEO_SUFFIXES, Encoding
+from ltx_nb.media.encodings import (
+    AUDIO_SUFFIXES,
+    ENCODINGS,
+    LOSSLESS,
+    MP3,
+    MP4,
+    PREVIEW_VIDEO,
+    VIDEO_SUFFIXES,
+    Encoding,
+)
 from ltx_nb.media.pictures import poster
 from ltx_nb.media.records import record
 from ltx_nb.whole_files import whole_file
@@ -109,8 +118,7 @@ def encode_preview(
     frames: np.ndarray, frame_rate: float | None, audio: np.ndarray | None, sample_rate: int | None, *, aac: bool = True
 ) -> bytes:
     """An MP4 for a browser, smaller than a saved one; with MP3 instead of AAC where the browser has no AAC."""
-    video = MP4.video_options | {"preset": "superfast", "crf": "23"}
-    encoding = replace(MP4, video_options=video, audio_options=MP4.audio_options | {"b": "128k"})
+    encoding = replace(MP4, video_options=PREVIEW_VIDEO, audio_options=MP4.audio_options | {"b": "128k"})
     if not aac:
         encoding = replace(encoding, audio_codec=MP3.audio_codec, audio_options=MP3.audio_options)
     return _encoded(encoding, frames, frame_rate, audio, sample_rate)
