@@ -1,10 +1,15 @@
 """The studio in a real front end: what a person does in it, from a prompt to a clip that is retaken, and what must not
 surprise them on the way."""
 
+import re
+
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
 from browser.desk import IS_LOADED, PROMPT, card, opened, words
+from browser.notebook_page import LONG_S, SCREENSHOTS, VIEWPORT
 
 STUDIO = """
 import threading
@@ -176,12 +181,41 @@ STILL = """() => {
 RESTART = "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
 
 
-def test_looks(tiny_notebook):
-    page = tiny_notebook.page
+@pytest.fixture
+def wide_page(tiny_notebook):
+    """A page on which the widest desk, and the longest, are seen whole."""
+    tiny_notebook.page.set_viewport_size({"width": 2400, "height": 1800})
+    yield tiny_notebook.page
+    tiny_notebook.set_theme("light")
+    tiny_notebook.page.set_viewport_size(VIEWPORT)
+
+
+def test_looks(tiny_notebook, wide_page):
+    """Four widths, each in both themes: pictures to look at, and none of them a third of which is empty."""
     tiny_notebook.run("from ltx_widgets import studio\nlooks = studio(session, clip.request)\nlooks")
-    tiny_notebook.value("None", "looks.run_panel.generate(seeds=3); looks.run_panel.wait()", 240)
+    tiny_notebook.value("None", "looks.run_panel.generate(seeds=3); looks.run_panel.wait()", LONG_S)
     tiny_notebook.value("None", "looks.player.span_s = [0.4, 1.2]")
-    for width_px in (480, 760, 1280, 1900):
-        tiny_notebook.value("None", f"looks.layout.width = '{width_px}px'")
-        page.locator(".ltx-timeline-chosen").wait_for()
-        tiny_notebook.screenshots(page.locator(".ltx-desk"), f"studio-{width_px}px")
+    wide_page.locator(".ltx-timeline-chosen").wait_for()
+    tiny_notebook.wait_for(IS_LOADED, "the clip to be loaded")
+    desk = wide_page.locator(".ltx-desk")
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    for theme in ("dark", "light"):
+        tiny_notebook.set_theme(theme)
+        for width_px in (480, 760, 1280, 1900):
+            tiny_notebook.value("None", f"looks.layout.width = '{width_px}px'")
+            expect(desk).to_have_css("width", f"{width_px}px")
+            path = SCREENSHOTS / f"studio-{width_px}px-{theme}-{tiny_notebook.frontend}.png"
+            desk.screenshot(path=path)
+            ground = wide_page.locator(".ltx-prompt").evaluate("one => getComputedStyle(one).backgroundColor")
+            assert empty_share(path, [int(level) for level in re.findall(r"\d+", ground)[:3]]) < 1 / 3, path.name
+            lines = words(wide_page).evaluate("one => one.clientHeight / parseFloat(getComputedStyle(one).lineHeight)")
+            assert lines < 7, path.name
+
+
+def empty_share(path, ground):
+    """Share of a picture, in squares of 24 px, in which nothing but the panels' own ground is seen."""
+    side_px = 24
+    pixels = np.asarray(Image.open(path).convert("RGB")).astype(int)
+    rows, columns = pixels.shape[0] // side_px, pixels.shape[1] // side_px
+    squares = pixels[: rows * side_px, : columns * side_px].reshape(rows, side_px, columns, side_px, 3)
+    return float((abs(squares - ground) <= 2).all(axis=(1, 3, 4)).mean())
