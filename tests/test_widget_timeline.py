@@ -16,6 +16,7 @@ from ltx_nb import media, shapes
 from ltx_nb.clip import Clip
 from ltx_nb.media import Media
 from ltx_nb.request import ClipRequest, Given, Reference, Source
+from ltx_nb.timed import TimedPrompt
 from ltx_widgets import Timeline
 from ltx_widgets.timeline.source_preview import MOST_THUMBNAILS, THUMBNAIL_HEIGHT_PX, facts_of, preview_of
 from ltx_widgets.timeline.still import WIDTH_PX
@@ -58,6 +59,8 @@ def random_request(draw):
         Reference(draw.choice(SOURCES), 8 * draw.randint(0, num_frames // 8) + 1, strength=draw.choice((1.0, 0.5)))
         for _ in range(draw.choice((0, 0, 1, 2)))
     ]
+    words_s = draw.choice(((), (0.0, 0.5), (0.25, 0.5, 1.0)))
+    timed = [TimedPrompt(f"ball {at:g}", at * duration_s, end * duration_s) for at, end in pairwise(words_s)]
     return ClipRequest(
         "a ball",
         width=64,
@@ -66,6 +69,7 @@ def random_request(draw):
         frame_rate=frame_rate,
         given=given,
         references=references,
+        timed_prompts=timed,
         seed=7,
     )
 

@@ -9,6 +9,7 @@ from browser.page import page_html
 from ltx_nb.catalogue.models import TINY
 from ltx_nb.media import Media
 from ltx_nb.request import ClipRequest, Reference, Source
+from ltx_nb.timed import TimedPrompt
 from ltx_nb.tiny.world import Scene
 from ltx_widgets import Prompt, Timeline, TrainingPanel
 from ltx_widgets.training_panel.widget import curves_of
@@ -22,6 +23,11 @@ def with_references():
     still = Source.from_media(Media(frames=Scene(num_frames=1).frames()))
     references = (Reference(moving, num_frames=25), Reference(still, strength=0.5))
     return Timeline(ClipRequest("a ball", num_frames=49, references=references)), []
+
+
+def with_words():
+    timed = TimedPrompt("a blue ball", 25 / 24, 33 / 24)
+    return Timeline(ClipRequest("a red ball", num_frames=49, timed_prompts=[timed])), []
 
 
 def with_loras():
@@ -78,6 +84,38 @@ def test_references_stand_in_a_row_of_their_own(shown):
     check("references")
     row.get_by_role("button", name="Take the reference away").first.click()
     assert [it["strength"] for it in sent(page)[-1]["value"]["references"]] == [0.5]
+
+
+def test_words_stand_in_a_row_of_their_own_and_are_dragged_and_edited(shown):
+    show, check = shown
+    page = show(with_words)
+
+    def words():
+        """Prompt, first and end frame of each span of words in the latest edit."""
+        timed = next(one["value"] for one in reversed(sent(page)) if one["type"] == "edit")["timed_prompts"]
+        return [(one["prompt"], round(one["start_s"] * 24), round(one["end_s"] * 24)) for one in timed]
+
+    row = page.get_by_role("group", name="words lane")
+    part = row.get_by_role("button", name="words, 1.04 s to 1.38 s: a blue ball")
+    box = part.bounding_box()
+    latent_px = box["width"]  # it is 8 frames long
+    y_px = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + latent_px - 2, y_px)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 1.6 * latent_px, y_px, steps=4)
+    page.mouse.up()
+    assert words() == [("a blue ball", 25, 41)]
+    page.keyboard.press("ArrowLeft")
+    assert words() == [("a blue ball", 17, 33)]
+    page.get_by_role("textbox", name="Words").fill("a green ball")
+    page.keyboard.press("Enter")
+    assert words() == [("a green ball", 17, 33)]
+    check("words")
+    page.get_by_role("button", name="Add words").click()
+    assert words() == [("a green ball", 17, 33), ("a red ball", 0, 17)]
+    expect(page.get_by_role("textbox", name="Words")).to_be_focused()
+    row.get_by_role("button", name="a green ball").press("Delete")
+    assert words() == [("a red ball", 0, 17)]
 
 
 def test_loras_stand_in_a_list_of_their_own(shown):

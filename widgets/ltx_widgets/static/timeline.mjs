@@ -14,6 +14,7 @@ import { LANES, duration_s, maskSummary, sourceLength_s } from "./timeline/draft
 import { landing } from "./timeline/edits.mjs";
 import { createReferences } from "./timeline/references.mjs";
 import { createMaskRow, createRuler } from "./timeline/ruler.mjs";
+import { WORDS, timedOf, withWords } from "./timeline/timed.mjs";
 import { createToolbar } from "./timeline/toolbar.mjs";
 
 const MOST_WIDTH_PX = 8000;
@@ -49,11 +50,13 @@ function render({ model, el }) {
   const view = {
     zoomBy: (factor) => setZoom(zoom * factor),
     fit: () => setZoom(1),
+    addWords,
     status: summary,
   };
 
   const ruler = createRuler();
   const lanes = Object.fromEntries(LANES.map((lane) => [lane, createLane(lane)]));
+  const words = createLane(WORDS);
   const masks = Object.fromEntries(LANES.map((lane) => [lane, createMaskRow(lane)]));
   const end = h("div", { class: "ltx-timeline-end", role: "slider", tabindex: 0, "aria-label": "Clip length" });
   const cursor = h("div", { class: "ltx-timeline-cursor", "aria-hidden": "true" });
@@ -62,17 +65,20 @@ function render({ model, el }) {
   const references = createReferences(editor, sources, disposer);
   const rows = [
     ...LANES.map((lane) => lanes[lane].element),
+    words.element,
     references.element,
     ...LANES.map((lane) => masks[lane].element),
   ];
   const track = h("div", { class: "ltx-timeline-track" }, ruler.element, ...rows, chosen, outside, end, cursor);
   const scroller = h("div", { class: "ltx-timeline-scroller" }, track);
+  const wordsLabel = h("span", { "data-lane": WORDS }, "Words");
   const gutter = h(
     "div",
     { class: "ltx-timeline-gutter", "aria-hidden": "true" },
     ...["seconds", "frames", "latents"].map((unit) => h("span", { class: "ltx-timeline-unit" }, unit)),
     h("span", { "data-lane": "video" }, "Video"),
     h("span", { "data-lane": "audio" }, "Audio"),
+    wordsLabel,
     references.label,
     h("span", { class: "ltx-timeline-sees" }, "Model sees"),
   );
@@ -120,6 +126,16 @@ function render({ model, el }) {
     if (summary.textContent !== text) summary.textContent = summary.title = text;
   }
 
+  // Begun with the prompt, whose words are then changed; the field for it is ready.
+  function addWords() {
+    const draft = withWords(editor.draft, model.get("prompt"), editor.cursor_s, editor.options.snap);
+    if (draft === editor.draft) return say("there is no room for other words here; every moment has some");
+    editor.commit(draft);
+    editor.select({ lane: WORDS, kind: WORDS, index: timedOf(draft).length - 1 });
+    drawNow();
+    inspector.element.querySelector(".ltx-timeline-words")?.select();
+  }
+
   function setZoom(wanted) {
     const { toPx, toSeconds } = scale();
     const inView = (x_px) => x_px >= scroller.scrollLeft && x_px <= scroller.scrollLeft + width_px;
@@ -143,9 +159,11 @@ function render({ model, el }) {
       lanes[lane].draw(draft, now, editor.selected?.key, sources, previews);
       masks[lane].draw(draft, now);
     }
+    words.element.hidden = wordsLabel.hidden = !timedOf(draft).length;
+    words.draw(draft, now, editor.selected?.key, sources, previews);
     references.draw(draft, now);
     if (lost && focused.isConnected) focused.focus({ preventScroll: true });
-    else if (lost) lanes[lost.lane].focusAt(draft, now.toSeconds(lost.left_px));
+    else if (lost) ({ ...lanes, [WORDS]: words })[lost.lane].focusAt(draft, now.toSeconds(lost.left_px));
     const end_px = now.toPx(duration_s(draft));
     end.style.left = outside.style.left = `${end_px}px`;
     end.setAttribute("aria-valuenow", draft.num_frames);

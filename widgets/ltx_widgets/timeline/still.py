@@ -31,8 +31,8 @@ _INK, _QUIET, _GROUND = "#1a1a1a", "#767676", "#ffffff"
 def still_png(request: ClipRequest) -> bytes:
     """A PNG, WIDTH_PX wide: two lanes with what is given, a ruler in seconds, and a row of latents for each lane; below
     them a strip for each reference."""
-    references_px = len(request.references) * _REFERENCE_PX
-    height_px = _LINE_PX + 2 * (_LANE_PX + _MASK_PX + _GAP_PX) + references_px + _GAP_PX
+    rows_px = (len(request.references) + bool(request.timed_prompts)) * _REFERENCE_PX
+    height_px = _LINE_PX + 2 * (_LANE_PX + _MASK_PX + _GAP_PX) + rows_px + _GAP_PX
     image = Image.new("RGB", (WIDTH_PX, height_px), _GROUND)
     draw = ImageDraw.Draw(image)
     font = ImageFont.load_default(22)
@@ -43,6 +43,12 @@ def still_png(request: ClipRequest) -> bytes:
         _draw_lane(draw, request, lane, top_px)
         _draw_mask(draw, request, lane, top_px + _LANE_PX + 4)
         top_px += _LANE_PX + _MASK_PX + _GAP_PX
+    if request.timed_prompts:
+        draw.text((_GAP_PX, top_px + _REFERENCE_PX / 2 - 4), "words", _QUIET, font, anchor="lm")
+        for timed in request.timed_prompts:
+            box = (_x_px(request, timed.start_s), top_px, _x_px(request, timed.end_s), top_px + _REFERENCE_PX - 8)
+            draw.rectangle(box, "#e6e6e6", _QUIET, 2)
+        top_px += _REFERENCE_PX
     for reference in request.references:
         draw.text((_GAP_PX, top_px + _REFERENCE_PX / 2 - 4), "reference", _QUIET, font, anchor="lm")
         end_px = _x_px(request, reference.num_frames / request.frame_rate)

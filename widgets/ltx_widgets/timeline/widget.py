@@ -22,6 +22,7 @@ from ltx_nb.checks import items, keys, text
 from ltx_nb.clip import Clip
 from ltx_nb.request import ClipRequest, Given, Reference
 from ltx_nb.source import EMBED_LIMIT_BYTES, Source
+from ltx_nb.timed import TimedPrompt
 from ltx_nb.whole_files import whole_file
 from ltx_widgets.base import KitWidget
 from ltx_widgets.timeline.source_preview import facts_of, preview_of
@@ -29,13 +30,13 @@ from ltx_widgets.timeline.still import still_png
 from ltx_widgets.uploads import upload_folder
 
 PLAIN = ("width", "height", "crop_width", "crop_height", "num_frames", "frame_rate", "two_stage")
-EDITED = (*PLAIN, "given", "references")
+EDITED = (*PLAIN, "given", "references", "timed_prompts")
 GIVEN = tuple(field.name for field in fields(Given))
 REFERENCE = tuple(field.name for field in fields(Reference))
 
 
 class Timeline(KitWidget):
-    """An editor of the fields EDITED of a ClipRequest, as two lanes and a row of references on one time axis.
+    """An editor of the fields EDITED of a ClipRequest: two lanes, a row of words and one of references on a time axis.
 
     request: what to start from; by default nothing is given and everything generated.
     media: clips, files' paths or Sources to have at hand, besides those that the request is given.
@@ -51,6 +52,9 @@ class Timeline(KitWidget):
 
     sources = traitlets.List(traitlets.Dict()).tag(sync=True)
     """What can be given: {sha256, name} and what `source_preview.facts_of` says, or {error} of what cannot be read."""
+
+    prompt = traitlets.Unicode("").tag(sync=True)
+    """The request's prompt, with which a timed one begins; not edited here."""
 
     source = traitlets.Unicode("").tag(sync=True)
     """SHA-256 of the source that is chosen, which Insert and the tasks begin with; "" where there is none."""
@@ -87,6 +91,7 @@ class Timeline(KitWidget):
             self._know(source)
         self._keep_given(request)
         self._base = request
+        self.prompt = request.prompt
         self.value = plain_value(request)
 
     def add_source(self, media: Clip | Source | str | os.PathLike[str], name: str = "") -> str:
@@ -223,7 +228,8 @@ class Timeline(KitWidget):
             Reference(**self._with_source("references", item, REFERENCE, ("source",)))
             for item in items("references", value["references"], dict)
         )
-        return self._base.replace(**{**value, "given": given, "references": references})
+        timed = tuple(TimedPrompt.from_dict(item) for item in items("timed_prompts", value["timed_prompts"], dict))
+        return self._base.replace(**{**value, "given": given, "references": references, "timed_prompts": timed})
 
     def _with_source(
         self, name: str, item: Mapping[str, Any], known: tuple[str, ...], required: tuple[str, ...]
@@ -247,6 +253,8 @@ class Timeline(KitWidget):
         given = ", ".join(f"{lane} given {count[lane]}" for lane in ("video", "audio"))
         if request.references:
             given += f", {len(request.references)} looked at"
+        if request.timed_prompts:
+            given += f", {len(request.timed_prompts)} timed prompts"
         length = f"{request.num_frames} frames at {request.frame_rate:g}/s, {request.duration_s:.2f} s"
         return f"Timeline({length}; {given})"
 
@@ -258,7 +266,8 @@ def plain_value(request: ClipRequest) -> dict[str, Any]:
         return [{name: getattr(item, name) for name in names} | {"source": item.source.sha256} for item in items]
 
     of_sources = {"given": plain(request.given, GIVEN), "references": plain(request.references, REFERENCE)}
-    return {name: getattr(request, name) for name in PLAIN} | of_sources
+    timed = [item.to_dict() for item in request.timed_prompts]
+    return {name: getattr(request, name) for name in PLAIN} | of_sources | {"timed_prompts": timed}
 
 
 def _sources_of(request: ClipRequest) -> list[Source]:

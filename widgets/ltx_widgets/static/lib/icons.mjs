@@ -38,6 +38,7 @@ const STROKED = {
   info: "M8 2a6 6 0 1 0 0 12A6 6 0 0 0 8 2zM8 7.2v4M8 4.6v1.2",
   full: "M2.5 6V2.5H6M10 2.5h3.5V6M13.5 10v3.5H10M6 13.5H2.5V10",
   down: "M4 6l4 4 4-4",
+  words: "M3 3.5h10M8 3.5v9.5M6 13h4M3 3.5v2M13 3.5v2",
   swap: "M3 5.5h10l-3-3M13 10.5H3l3 3",
 };
 

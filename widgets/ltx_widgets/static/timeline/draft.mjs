@@ -2,7 +2,7 @@
 //
 // A draft is the widget's value: {width, height, crop_width, crop_height, num_frames, frame_rate, two_stage, given}, its
 // given items {lane, source, start_s, end_s, source_start_s, strength, fit, is_appended}, with end_s null for an image.
-// What its `references` are is in references.mjs.
+// What its `references` and `timed_prompts` are is in references.mjs and timed.mjs.
 // No function changes one in place.
 import {
   TIME_TOLERANCE_S,
@@ -172,6 +172,8 @@ export function maskSummary(draft) {
   const also = images ? `, looks at ${images} keyframe${images > 1 ? "s" : ""}` : "";
   const beside = draft.references?.length ?? 0;
   const looks = beside ? `, looks at ${beside} reference${beside > 1 ? "s" : ""}` : "";
+  const timed = draft.timed_prompts?.length ?? 0;
+  const hears = timed ? `, reads other words in ${timed} span${timed > 1 ? "s" : ""}` : "";
   const latents = `${kept(video)} of ${video.length} video and ${kept(audio)} of ${audio.length} audio latents`;
-  return `The model keeps ${latents}${also}${looks} and generates the rest.`;
+  return `The model keeps ${latents}${also}${looks}${hears} and generates the rest.`;
 }

@@ -5,6 +5,7 @@ import { createAnswers } from "../lib/answers.mjs";
 import { createHistory } from "../lib/undo.mjs";
 import { duration_s, parts } from "./draft.mjs";
 import { withReferencesInside } from "./references.mjs";
+import { WORDS, withWordsInside, wordsParts } from "./timed.mjs";
 
 // lengths_s(sha256, lane): how long a source is; onChange() after every change of state.
 export function createEditor(model, disposer, desk, lengths_s, onChange) {
@@ -46,7 +47,7 @@ export function createEditor(model, disposer, desk, lengths_s, onChange) {
     // The selected part as it is now; null if it is gone.
     get part() {
       if (!editor.selected) return null;
-      return parts(editor.draft, editor.selected.lane).find((part) => partKey(part) === editor.selected.key) ?? null;
+      return partsOf(editor.draft, editor.selected.lane).find((part) => partKey(part) === editor.selected.key) ?? null;
     },
     select(part) {
       editor.selected = part && { lane: part.lane, key: partKey(part) };
@@ -71,7 +72,7 @@ export function createEditor(model, disposer, desk, lengths_s, onChange) {
     },
     // Make a draft the value. Nothing happens for the one that is.
     commit(edited) {
-      const draft = withReferencesInside(edited);
+      const draft = withWordsInside(withReferencesInside(edited));
       dragged = null;
       if (isSame(draft, history.present)) return onChange();
       history.push(draft);
@@ -92,6 +93,11 @@ export function createEditor(model, disposer, desk, lengths_s, onChange) {
   const answers = createAnswers(model, disposer, desk, settle);
   disposer.onChange(model, "value", settle);
   return editor;
+}
+
+// What a lane shows, or the row of words.
+export function partsOf(draft, lane) {
+  return lane === WORDS ? wordsParts(draft) : parts(draft, lane);
 }
 
 // What identifies a part on the page while it is edited.

@@ -3,8 +3,9 @@ import { takeKey } from "../lib/dom.mjs";
 import { roundHalfEven } from "../lib/time.mjs";
 import { resized, withItem } from "./edits.mjs";
 import { deleted, dragged, linkedParts, splitAt } from "./linked.mjs";
-import { duration_s, hitPart, neighbours, parts } from "./draft.mjs";
-import { partKey } from "./editor.mjs";
+import { duration_s, hitPart, neighbours } from "./draft.mjs";
+import { partKey, partsOf } from "./editor.mjs";
+import { WORDS } from "./timed.mjs";
 
 const LEAST_DRAG_PX = 3;
 // How far an edge reaches into its part: a finger needs more than a mouse.
@@ -18,13 +19,14 @@ export const KEYS = [
   ["Alt + ← →", "move its start"],
   ["↑ ↓", "strength of an image"],
   ["S", "split at the cursor"],
+  ["W", "other words from the cursor on"],
   ["Delete", "take away what is given; on a generated stretch, keep the source there"],
   ["Ctrl + Z, Ctrl + Shift + Z", "undo, redo"],
   ["+ − 0", "zoom in, out, to fit"],
   ["Esc", "select nothing, or give up a drag"],
 ];
 
-// board: {root, track, ruler, end, scale()}; view: {zoomBy(factor), fit()}.
+// board: {root, track, ruler, end, scale()}; view: {zoomBy(factor), fit(), addWords()}.
 export function addGestures(editor, board, view, disposer) {
   let drag = null;
 
@@ -32,7 +34,7 @@ export function addGestures(editor, board, view, disposer) {
     const block = target.closest?.(".ltx-timeline-part");
     if (!block) return null;
     const lane = block.parentElement.dataset.lane;
-    return parts(editor.draft, lane).find((part) => partKey(part) === block.dataset.key) ?? null;
+    return partsOf(editor.draft, lane).find((part) => partKey(part) === block.dataset.key) ?? null;
   };
   // An edge of a gap is there to be taken where a span is behind it.
   function gripOf(block, event) {
@@ -105,6 +107,7 @@ export function addGestures(editor, board, view, disposer) {
     const { snap, linked } = editor.options;
     const { frame_rate } = editor.draft;
     if (part.kind === "image") return 1 / frame_rate;
+    if (part.kind === WORDS) return (snap ? 8 : 1) / frame_rate;
     const lanes = linkedParts(editor.draft, part, linked).map(({ lane }) => lane);
     if (lanes.includes("video")) return (snap ? 8 : 1) / frame_rate;
     return snap ? 0.04 : 0.01;
@@ -159,6 +162,7 @@ export function addGestures(editor, board, view, disposer) {
     if (isCommand && (key === "y" || (key === "z" && event.shiftKey))) editor.redo();
     else if (isCommand && key === "z") editor.undo();
     else if (isCommand) return false;
+    else if (key === "w") view.addWords();
     else if (key === "s" && editor.part) {
       editor.commit(splitAt(editor.draft, editor.part, editor.cursor_s, editor.options));
     } else if (key === "+" || key === "=") view.zoomBy(1.5);

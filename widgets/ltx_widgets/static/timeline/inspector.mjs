@@ -4,6 +4,7 @@ import { latentNumFrames, maxNumFrames, secondsText } from "../lib/time.mjs";
 import { cleared, resized, trimmed, withItem } from "./edits.mjs";
 import { deleted } from "./linked.mjs";
 import { duration_s, frameIndex, isBetween, isContinuous, neighbours } from "./draft.mjs";
+import { WORDS, draggedWords, timedOf, withWordsOf } from "./timed.mjs";
 
 // editor: its draft, part and commit; sources: by SHA-256.
 export function createInspector(editor, sources, viewDisposer) {
@@ -65,6 +66,19 @@ export function createInspector(editor, sources, viewDisposer) {
     ];
   }
 
+  function wordsFields(draft, part) {
+    const { prompt, start_s, end_s } = timedOf(draft)[part.index];
+    const words = h("input", { type: "text", class: "ltx-timeline-words", "aria-label": "Words", placeholder: "What happens here" });
+    words.value = prompt;
+    disposer.listen(words, "change", () => editor.commit(withWordsOf(draft, part.index, { prompt: words.value })));
+    const edge = (grip, was_s) => (value) => draggedWords(draft, part.index, grip, value - was_s, false);
+    return [
+      words,
+      number("from", start_s, "s", 0.01, { min: 0 }, edge("start", start_s)),
+      number("to", end_s, "s", 0.01, { min: 0 }, edge("end", end_s)),
+    ];
+  }
+
   function imageFields(draft, part) {
     const item = draft.given[part.index];
     const slider = h("input", { type: "range", min: 0, max: 1, step: 0.05, value: item.strength });
@@ -109,7 +123,7 @@ export function createInspector(editor, sources, viewDisposer) {
       disposer.dispose();
       disposer = createDisposer();
       const focused = [...element.querySelectorAll("input, select, button")].indexOf(document.activeElement);
-      const make = { gap: gapFields, span: spanFields, image: imageFields };
+      const make = { gap: gapFields, span: spanFields, image: imageFields, [WORDS]: wordsFields };
       element.replaceChildren(...(part ? make[part.kind](draft, part) : clipFields(draft)));
       if (focused >= 0) element.querySelectorAll("input, select, button")[focused]?.focus({ preventScroll: true });
     },

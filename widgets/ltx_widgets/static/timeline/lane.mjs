@@ -2,8 +2,9 @@
 import { h, s } from "../lib/dom.mjs";
 import { waveformScale } from "../lib/sound.mjs";
 import { TIME_TOLERANCE_S, secondsText } from "../lib/time.mjs";
-import { partKey } from "./editor.mjs";
+import { partKey, partsOf } from "./editor.mjs";
 import { duration_s, isBetween, parts } from "./draft.mjs";
+import { WORDS, timedOf } from "./timed.mjs";
 
 const CARD_PX = 48;
 const PEAK_HEIGHT = 256;
@@ -27,6 +28,7 @@ export function peaksPath(peaks) {
 export function partText(draft, part, sources) {
   const when = `${secondsText(part.start_s)} to ${secondsText(part.end_s)}`;
   if (part.kind === "gap") return `${part.lane} generated, ${when}`;
+  if (part.kind === WORDS) return `words, ${when}: ${timedOf(draft)[part.index].prompt || "none yet"}`;
   const item = draft.given[part.index];
   const name = sources.get(item.source)?.name ?? "unknown source";
   if (part.kind === "span") return `${part.lane} given, ${when}, from ${name}`;
@@ -42,7 +44,7 @@ export function createLane(lane) {
     element,
     // sources and previews: by SHA-256.
     draw(draft, scale, selectedKey, sources, previews) {
-      const wanted = parts(draft, lane);
+      const wanted = partsOf(draft, lane);
       const keys = new Set(wanted.map(partKey));
       for (const [key, block] of blocks) {
         if (keys.has(key)) continue;
@@ -65,7 +67,7 @@ export function createLane(lane) {
     },
     // Focus the part that is at a time.
     focusAt(draft, time_s) {
-      const part = parts(draft, lane).findLast(({ start_s }) => start_s <= time_s + TIME_TOLERANCE_S);
+      const part = partsOf(draft, lane).findLast(({ start_s }) => start_s <= time_s + TIME_TOLERANCE_S);
       blocks.get(part && partKey(part))?.focus({ preventScroll: true });
     },
   };
@@ -86,6 +88,11 @@ function drawPart(block, draft, part, scale, sources, previews) {
     fill(block, String(middle_px), () => [label()]);
     block.classList.toggle("ltx-timeline-narrow", freeEnd_px - free_px < 72);
     return;
+  }
+  if (part.kind === WORDS) {
+    place(block, left_px, width_px);
+    const { prompt } = timedOf(draft)[part.index];
+    return fill(block, prompt, () => [h("span", { class: "ltx-timeline-name" }, prompt || "no words yet")]);
   }
   const item = draft.given[part.index];
   const preview = previews.get(item.source);

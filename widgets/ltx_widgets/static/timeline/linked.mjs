@@ -2,6 +2,7 @@
 // time on the other lane, where lanes are linked.
 import { healed, moved, split, trimmed, withoutItem } from "./edits.mjs";
 import { LANES, isBetween, neighbours, parts, snapped_s, span_s } from "./draft.mjs";
+import { WORDS, draggedWords, splitWords, withoutWords } from "./timed.mjs";
 
 // Snapping moves edges of audio by 20 ms at most.
 const LINK_TOLERANCE_S = 0.05;
@@ -20,6 +21,7 @@ export function partner(draft, part) {
 // A part dragged by delta_s at its "start", its "end" or its "body". Where lanes are linked, its partner goes to the
 // same times: what is on the video lane leads, as its latents are longer.
 export function dragged(draft, part, grip, delta_s, { snap, linked, lengths_s }) {
+  if (part.kind === WORDS) return draggedWords(draft, part.index, grip, delta_s, snap);
   const [lead, follower] = ledParts(draft, part, linked);
   const led = leadDragged(draft, lead, grip, delta_s, snap, lengths_s);
   return follower ? broughtTo(led, follower, grip, timesOf(led, draft, lead), snap, lengths_s) : led;
@@ -63,6 +65,7 @@ function timesOf(next, draft, part) {
 
 // A part cut at time_s, with its partner at the same time.
 export function splitAt(draft, part, time_s, { snap, linked }) {
+  if (part.kind === WORDS) return splitWords(draft, part.index, time_s, snap);
   if (part.kind !== "span") return draft;
   const [lead] = ledParts(draft, part, linked);
   const at_s = snapped_s(draft, lead.lane, snap, time_s, [lead.start_s, lead.end_s]);
@@ -71,6 +74,7 @@ export function splitAt(draft, part, time_s, { snap, linked }) {
 
 // What is given taken away, what is generated filled again where one source goes on over it; with its partner.
 export function deleted(draft, part, { linked }) {
+  if (part.kind === WORDS) return withoutWords(draft, part.index);
   return linkedParts(draft, part, linked).reduce((next, one) => {
     return one.kind === "gap" ? healed(next, one) : withoutItem(next, one.index);
   }, draft);

@@ -2,6 +2,7 @@
 import { button, h } from "../lib/dom.mjs";
 import { icon } from "../lib/icons.mjs";
 import { createPopover } from "../lib/popover.mjs";
+import { WORDS } from "./timed.mjs";
 import { deleted, splitAt } from "./linked.mjs";
 
 export function createToolbar(editor, view, keys, disposer) {
@@ -16,6 +17,8 @@ export function createToolbar(editor, view, keys, disposer) {
   const remove = act(button("Delete", { icon: icon("trash") }), () => edit((draft, part) => deleted(draft, part, editor.options)));
   cut.title = "Cut the selected span at the cursor (S)";
   remove.title = "Take the selected part away (Delete)";
+  const words = act(button("Add words", { icon: icon("words") }), () => view.addWords());
+  words.title = "Other words from the cursor on, in place of the prompt there (W)";
   const toggle = (label, picture, option, title) => {
     const control = act(button(label, { icon: icon(picture), pressed: true }), () => editor.setOption(option, !editor.options[option]));
     control.title = title;
@@ -32,7 +35,7 @@ export function createToolbar(editor, view, keys, disposer) {
   const element = h(
     "div",
     { class: "ltx-row", role: "toolbar", "aria-label": "Timeline" },
-    ...[undo, redo, cut, remove, snap, linked, help, createPopover(disposer, help, keyList, { label: "Keys" })],
+    ...[undo, redo, cut, remove, words, snap, linked, help, createPopover(disposer, help, keyList, { label: "Keys" })],
     view.status,
     ...[out, into, fit],
   );
@@ -42,7 +45,7 @@ export function createToolbar(editor, view, keys, disposer) {
       const { part, options } = editor;
       undo.disabled = !editor.canUndo;
       redo.disabled = !editor.canRedo;
-      cut.disabled = part?.kind !== "span";
+      cut.disabled = !["span", WORDS].includes(part?.kind);
       remove.disabled = !part;
       snap.setAttribute("aria-pressed", String(options.snap));
       linked.setAttribute("aria-pressed", String(options.linked));
