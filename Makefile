@@ -4,7 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 COLAB := .venv-colab
 # No wait of these tests is longer than minutes; should a browser hang all the same, pytest ends after a quarter of an hour.
-BROWSER_TESTS = $(BIN)/python -m pytest -p no:nbval --override-ini addopts=-ra --durations=10 \
+# JupyterLab in one process, Notebook 7 in another: each has waits that the other one fills.
+BROWSER_TESTS = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadscope \
+	-p no:nbval --override-ini addopts=-ra --durations=10 \
 	--override-ini faulthandler_timeout=900 --override-ini faulthandler_exit_on_timeout=true
 # The later notebooks train and take longest: begun last, they would run on alone.
 LONGEST_FIRST = --no-loadscope-reorder $$(ls -r notebooks/*.ipynb)

@@ -1,9 +1,11 @@
 """One Chromium, and in each front end one Jupyter server and one notebook for all browser tests."""
 
 import os
+import re
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
+from xdist.scheduler import LoadScopeScheduling
 
 from browser import chromium
 from browser.notebook_page import LONG_S, PATHS, TIMEOUT_S, VIEWPORT, NotebookPage
@@ -19,6 +21,18 @@ if "clip" not in globals():
         prompt = "A red ball bounces on the floor in front of a navy background."
         clip = session.text_to_video(prompt, seconds=2, seed=12, trace=True)
 """
+
+
+class OneProcessAFrontEnd(LoadScopeScheduling):
+    """Hands all tests of one front end, with its server and its notebook, to one process, and others by their file."""
+
+    def _split_scope(self, nodeid):
+        of_frontend = re.search(rf"[\[-]({'|'.join(PATHS)})[\]-]", nodeid)
+        return of_frontend[1] if of_frontend else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return OneProcessAFrontEnd(config, log)
 
 
 # Package scope, since Playwright's event loop must not outlive these tests: the others run loops of their own.
