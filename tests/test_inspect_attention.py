@@ -304,6 +304,15 @@ def test_each_of_several_references_has_its_own_map(random_session):
         reference_map(maps, 2)
 
 
+def test_a_picture_before_a_moving_reference_is_one_by_itself(random_session):
+    """Both begin with the clip."""
+    still, moving = (Media(frames=np.full((n, 32, 64, 3), 9 * n, np.uint8), frame_rate=24.0) for n in (1, 9))
+    references = (Reference(Source.from_media(still)), Reference(Source.from_media(moving), num_frames=9))
+    with capture_attention(random_session, blocks=(0,), kinds=["reference"]) as maps:
+        random_session.run(REQUEST.replace(references=references), progress=False)
+    assert [reference_map(maps, index).heat.shape for index in (0, 1)] == [(1, 1, 2), (2, 1, 2)]
+
+
 def test_a_guided_run_is_the_same_with_and_without(random_session):
     """Spatio-temporal guidance skips self-attention, which the capture must not undo."""
     sampling = Sampling(sigmas=(1.0, 0.5), stg_scale=1.0, spatio_temporal_guidance_blocks=(0,))

@@ -2,6 +2,7 @@
 
 import io
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from PIL import Image
 from ltx_nb.clip import Clip
 from ltx_nb.inspect.attention import AttentionMaps, TokenGrid
 from ltx_nb.inspect.footprint import AudioFootprint, CellFootprint
-from ltx_nb.request import ClipRequest
+from ltx_nb.media import Media
+from ltx_nb.request import ClipRequest, Reference, Source
 from ltx_nb.tiny.architecture import tokenizer
 from ltx_nb.trace import StepEvent, Trace
 from ltx_widgets.latent_explorer import LatentExplorer
@@ -145,6 +147,57 @@ def test_attention_of_an_audio_latent_is_over_the_clips_own_cells(sent):
 def test_words_are_told_by_how_much_they_are_looked_at(sent):
     LatentExplorer(made_clip(), attention=captured()).picked = CELL
     assert sent["details"][0]["words"][0] == ("red", pytest.approx(0.75 * 64))
+
+
+def captured_with_reference():
+    """A clip that was made after a video of two latent frames at half the size, and its attention."""
+    frames = np.zeros((9, 32, 64, 3), np.uint8)
+    frames[5:] = 200
+    reference = Reference(Source.from_media(Media(frames=frames, frame_rate=24.0)), num_frames=9)
+    request = ClipRequest(
+        PROMPT, width=128, height=64, num_frames=17, references=(reference,), reference_downscale_factor=2
+    )
+    maps = captured()
+    corners = np.array([[[t, t + 1], [0, 64], [64 * x, 64 * x + 64]] for t in (0, 1) for x in (0, 1)], float)
+    maps.kinds = (*maps.kinds, "reference")
+    maps.grid = replace(maps.grid, appended=corners.transpose(1, 0, 2))
+    maps.sums["video_reference", 0] = np.full((CELLS, 4), 0.01, np.float32)
+    cell = (CELL["t"] * ROWS + CELL["y"]) * COLUMNS + CELL["x"]
+    maps.sums["video_reference", 0][cell, 3] = 0.5
+    maps.sums["video_to_audio", 0] = np.full((SOUNDS, CELLS + 4), 1 / (CELLS + 4), np.float32)
+    return made_clip(request=request), maps
+
+
+def test_attention_to_a_reference_is_over_its_own_cells_in_times_chance(sent):
+    clip, maps = captured_with_reference()
+    explorer = LatentExplorer(clip, attention=maps)
+    explorer.picked = CELL
+    content, buffers = sent["details"]
+    assert content["references"] == [pytest.approx(0.53)]
+    np.testing.assert_allclose(floats(buffers[-1]), (CELLS + 4) * np.array([0.01, 0.01, 0.01, 0.5]), rtol=1e-5)
+    explorer.picked = SOUND
+    content, buffers = sent["details"]
+    assert content["references"] == [pytest.approx(4 / (CELLS + 4))]
+    np.testing.assert_allclose(floats(buffers[-1]), np.ones(4), rtol=1e-5)
+
+
+def test_the_reference_is_shown_as_its_own_pictures(sent):
+    clip, maps = captured_with_reference()
+    explorer = LatentExplorer(clip, attention=maps)
+    assert (explorer.can["references"], explorer.grid["references"]) == (1, 1)
+    from_browser(explorer, type="ready")
+    content, pictures = sent["reference"]
+    assert (content["index"], content["shape"]) == (0, [2, 1, 2])
+    shown = [Image.open(io.BytesIO(data)) for data in pictures]
+    assert [picture.size for picture in shown] == [(128, 64)] * 2
+    assert [np.asarray(picture).mean().round() for picture in shown] == [0, 200]
+
+
+def test_attention_without_that_to_references_offers_none(sent):
+    clip, _ = captured_with_reference()
+    explorer = LatentExplorer(clip, attention=captured())
+    from_browser(explorer, type="ready")
+    assert (explorer.can["references"], "reference" in sent, sent["details"][0]["references"]) == (0, False, [])
 
 
 def test_a_view_that_opens_is_sent_colours_frames_and_the_picked_latent(sent):

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from ltx_nb.checks import choice, finite_number, text, whole_number
-from ltx_nb.inspect.attention import REFERENCE, AttentionMaps
+from ltx_nb.inspect.attention import REFERENCE, AttentionMaps, TokenGrid
 
 CROSS_MODAL = ("video_to_audio", "audio_to_video")
 
@@ -87,11 +88,8 @@ def reference_map(maps: AttentionMaps, reference: int = 0, block: int | None = N
     that has references.
     """
     rows, grid = maps.rows(REFERENCE, block), maps.grid
-    starts_s = grid.appended[0, :, 0]
-    # Each begins anew in time.
-    edges = [0, *(np.flatnonzero(np.diff(starts_s) < 0) + 1), len(starts_s)]
-    index = whole_number("reference", reference, least=0, most=len(edges) - 2)
-    part = slice(edges[index], edges[index + 1])
+    parts = appended_parts(grid)
+    part = parts[whole_number("reference", reference, least=0, most=len(parts) - 1)]
     places, rows = grid.appended[:, part], rows[:, part]
     height, width = (len(np.unique(places[axis, :, 0])) for axis in (1, 2))
     spans_s = places[0, :: height * width]
@@ -105,6 +103,17 @@ def reference_map(maps: AttentionMaps, reference: int = 0, block: int | None = N
         own_place=float((rows * overlap).sum() / rows.sum()),
         chance=float(overlap.mean()),
     )
+
+
+def appended_parts(grid: TokenGrid) -> list[slice]:
+    """Stretches of the tokens beside the clip's, one a reference: each begins anew, in time or at the first corner.
+
+    Keyframes, in order of time, are one stretch.
+    """
+    time, row, column = np.diff(grid.appended[:, :, 0], axis=1)
+    onwards = np.where(time != 0, time, np.where(row != 0, row, column))
+    edges = [0, *(np.flatnonzero(onwards < 0) + 1), grid.appended.shape[1]]
+    return [slice(start, end) for start, end in pairwise(edges) if end > start]
 
 
 def time_map(maps: AttentionMaps, kind: str, block: int | None = None) -> TimeMap:
@@ -154,7 +163,7 @@ def word_map(maps: AttentionMaps, prompt: str, word: str, block: int | None = No
     """
     positions = _positions(maps.tokenizer, text("prompt", prompt).strip(), text("word", word))
     video = maps.rows("video_text", block)[: int(np.prod(maps.grid.video_shape))]
-    audio = maps.rows("audio_text", block)
+    audio = maps.rows("audio_text", block)[: len(maps.grid.audio_edges_s) - 1]
     kept = [position for position in positions if position < video.shape[1] - 1]
     if not kept:
         raise ValueError(f"{word!r} stands after the first {video.shape[1] - 1} tokens, which are the ones captured")
@@ -169,11 +178,11 @@ def word_map(maps: AttentionMaps, prompt: str, word: str, block: int | None = No
 
 
 def _cross_modal(maps: AttentionMaps, kind: str, block: int | None) -> np.ndarray:
-    """Rows without the tokens of appended keyframes, which have no time of their own."""
+    """Rows without the tokens of appended keyframes and references, which are no part of the clip."""
     choice("kind", kind, CROSS_MODAL)
     rows = maps.rows(kind, block)
-    cells = int(np.prod(maps.grid.video_shape))
-    return rows[:, :cells] if kind == "video_to_audio" else rows[:cells]
+    cells, sounds = int(np.prod(maps.grid.video_shape)), len(maps.grid.audio_edges_s) - 1
+    return rows[:sounds, :cells] if kind == "video_to_audio" else rows[:cells, :sounds]
 
 
 def _positions(tokenizer, prompt: str, word: str) -> list[int]:

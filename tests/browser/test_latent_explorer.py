@@ -51,6 +51,34 @@ def test_footprint_is_shown_when_asked_for(tiny_notebook, explorer):
     explorer.get_by_text("of the change falls within its own frames").wait_for()
 
 
+FOLLOWING = """
+from ltx_nb import Sampling
+from ltx_nb.inspect import capture_attention
+from ltx_nb.media import Media
+from ltx_nb.tiny.world import Scene
+from ltx_widgets import LatentExplorer
+silhouette = Media(frames=Scene(num_frames=17).silhouette(), frame_rate=24.0)
+few = Sampling(num_inference_steps=2)
+with capture_attention(session, kinds=["video_to_audio", "reference"]) as seen:
+    after = session.text_to_video("A red ball bounces.", references=[silhouette], num_frames=17, sampling=few)
+following = LatentExplorer(after, attention=seen)
+following
+"""
+
+
+def test_a_clip_made_after_a_reference_shows_where_it_looks_there(tiny_notebook):
+    tiny_notebook.run(FOLLOWING)
+    explorer = tiny_notebook.page.locator(".ltx-latent-explorer")
+    explorer.get_by_role("button", name="Reference").click()
+    told = explorer.get_by_text("of its attention to the picture is on the reference")
+    before = told.inner_text()
+    explorer.get_by_role("application", name="Video latents").press("Home")
+    explorer.get_by_role("application", name="Video latents").press("ArrowUp")
+    tiny_notebook.wait_until("following.picked['t'] == 0")
+    expect(told).not_to_have_text(before)
+    tiny_notebook.screenshots(explorer, "latent_explorer_reference")
+
+
 def test_reload_finds_the_latent(tiny_notebook, explorer):
     explorer.get_by_role("application", name="Audio latents").press("Home")
     tiny_notebook.wait_until("explorer.picked == {'lane': 'audio', 't': 0}")

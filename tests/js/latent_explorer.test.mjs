@@ -1,7 +1,7 @@
 // Where a latent is, how keys move it, what its messages hold, and what is drawn as heat.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { columnsOf, heatOf, uprightMel } from "../../widgets/ltx_widgets/static/latent_explorer.mjs";
+import { columnsOf, heatOf, referenceOf, uprightMel } from "../../widgets/ltx_widgets/static/latent_explorer.mjs";
 import { heatColour, signedColour } from "../../widgets/ltx_widgets/static/latent_explorer/colours.mjs";
 import { detailsOf, distances, meansOf } from "../../widgets/ltx_widgets/static/latent_explorer/numbers.mjs";
 import {
@@ -122,6 +122,18 @@ test("attention is heat on the other lane, of the picked latent only", () => {
   assert.deepEqual([video.width, video.height, video.least, video.most, audio], [6, 4, 0, 167, undefined]);
   assert.deepEqual(heatOf("attention", { ...state, picked: CELL }, GRID), {});
   assert.deepEqual(heatOf("pictures", state, GRID), {});
+});
+
+test("attention to a reference is heat over its own cells", () => {
+  const content = { picked: CELL, steps: [], attention: [], words: [], references: [0.25] };
+  const details = detailsOf(content, [buffer(1), buffer(), buffer(1, 2, 3, 4)]);
+  assert.deepEqual([referenceOf("reference 0"), referenceOf("attention")], [0, null]);
+  assert.equal(details.references[0].share, 0.25);
+  const state = { picked: CELL, details, footprint: null, references: [{ shape: [2, 1, 2] }] };
+  const { video, audio } = heatOf("reference 0", state, GRID);
+  assert.deepEqual([video.width, video.height, video.least, video.most, audio], [2, 1, 1, 4, undefined]);
+  assert.deepEqual(heatOf("reference 1", state, GRID), {});
+  assert.deepEqual(heatOf("reference 0", { ...state, picked: SOUND }, GRID), {});
 });
 
 test("a footprint is heat on the lane of its own latent", () => {

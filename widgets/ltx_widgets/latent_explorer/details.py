@@ -72,21 +72,23 @@ def captured_rows(maps: AttentionMaps) -> dict[str, np.ndarray]:
     return {name: maps.rows(name) for name in sorted({name for name, _ in maps.sums})}
 
 
-def attention_of(rows: Mapping[str, np.ndarray], video_shape: tuple[int, ...], place: Place) -> dict[str, np.ndarray]:
+def attention_of(
+    rows: Mapping[str, np.ndarray], video_shape: tuple[int, ...], num_sounds: int, place: Place
+) -> dict[str, np.ndarray]:
     """Attention between the latent and those of the other lane, as many times chance: 1 is all alike.
 
     "looks_at": how it spreads its own attention over them; "seen_by": how much of theirs they give to it. Over audio
     latents [L] for a cell of video, over cells [F x H x W] for an audio latent. What was not captured is left out.
     """
-    own, num_cells = _index(place, video_shape), int(np.prod(video_shape))
+    own, num_cells = index_of(place, video_shape), int(np.prod(video_shape))
     asks, asked = ("audio_to_video", "video_to_audio") if place["lane"] == "video" else CROSS_MODAL
     found = {}
     if asks in rows:
         found["looks_at"] = rows[asks][own] * rows[asks].shape[1]
     if asked in rows:
         found["seen_by"] = rows[asked][:, own] * rows[asked].shape[1]
-    # Appended keyframes have tokens after those of the clip.
-    most = num_cells if place["lane"] == "audio" else None
+    # Appended keyframes and references have tokens after those of the clip.
+    most = num_cells if place["lane"] == "audio" else num_sounds
     return {name: line[:most].astype(np.float32) for name, line in found.items()}
 
 
@@ -104,7 +106,7 @@ def words_of(
     name = f"{place['lane']}_text"
     if name not in rows:
         return []
-    row = rows[name][_index(place, video_shape)][:-1]  # the last one sums up all further positions
+    row = rows[name][index_of(place, video_shape)][:-1]  # the last one sums up all further positions
     shares: dict[str, float] = {}
     for position, word in words:
         if position < len(row):
@@ -119,7 +121,7 @@ def word_positions(tokenizer: Any, prompt: str) -> list[tuple[int, str]]:
     return [(index, prompt[start:end]) for index, (start, end) in enumerate(spans) if end > start]
 
 
-def _index(place: Place, video_shape: tuple[int, ...]) -> int:
+def index_of(place: Place, video_shape: tuple[int, ...]) -> int:
     """Index of the latent among its lane's tokens."""
     _, height, width = video_shape
     return (place["t"] * height + place["y"]) * width + place["x"] if place["lane"] == "video" else place["t"]

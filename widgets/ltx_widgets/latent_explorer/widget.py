@@ -17,9 +17,9 @@ from ltx_nb.checks import keys
 from ltx_nb.clip import Clip
 from ltx_nb.inspect.colour import pca_rgb
 from ltx_nb.inspect.inputs import check_latents
-from ltx_nb.shapes import VIDEO_TEMPORAL_COMPRESSION
+from ltx_nb.shapes import VIDEO_SPATIAL_COMPRESSION, VIDEO_TEMPORAL_COMPRESSION
 from ltx_widgets.base import KitWidget
-from ltx_widgets.latent_explorer import details
+from ltx_widgets.latent_explorer import details, references
 
 if TYPE_CHECKING:
     from ltx_nb.inspect.attention import AttentionMaps
@@ -33,9 +33,10 @@ class LatentExplorer(KitWidget):
     """Explores the latents of a clip that a session made.
 
     clip: with latents of both lanes; its trace, if it has one, gives each latent's history.
-    attention: what `capture_attention` captured of the run; capture(): begins to capture it, by making the clip again,
-    and calls `show_attention` when it is there. cell_footprint(t, y, x) and audio_footprint(t): functions
-    that disturb one latent and decode, such as `ltx_nb.inspect.cell_footprint` of a session; called when asked for.
+    attention: what `capture_attention` captured of the run; with the kind "reference", that to references, too.
+    capture(): begins to capture it, by making the clip again, and calls `show_attention` when it is there.
+    cell_footprint(t, y, x) and audio_footprint(t): functions that disturb one latent and decode, such as
+    `ltx_nb.inspect.cell_footprint` of a session; called when asked for.
 
     Raises ValueError for a clip without latents, and attention that is of another size.
     """
@@ -46,10 +47,12 @@ class LatentExplorer(KitWidget):
     """The latent: {"lane": "video", "t", "y", "x"} or {"lane": "audio", "t"}, indices from 0."""
 
     grid = traitlets.Dict().tag(sync=True)
-    """{frames, rows, columns} of video latents, how many audio latents ({sounds}), frame_rate in frames/s."""
+    """{frames, rows, columns} of video latents, how many audio latents ({sounds}) and {references}, frame_rate in
+    frames/s."""
 
     can = traitlets.Dict().tag(sync=True)
-    """Which views there are: {video_footprint, audio_footprint, attention, capture, pictures}, each True or False."""
+    """Which views there are: {video_footprint, audio_footprint, attention, capture, pictures}, each True or False, and
+    {references}: to how many of them attention was captured."""
 
     def __init__(
         self,
@@ -77,6 +80,7 @@ class LatentExplorer(KitWidget):
         self._rows: dict[str, np.ndarray] = {}
         self._words: list[tuple[int, str]] = []
         self._text_positions = 0
+        self._reference_parts: list[slice] = []
         if attention is not None:
             self._take_attention(attention)
         traits.setdefault("picked", {"lane": "video", "t": frames // 2, "y": rows // 2, "x": columns // 2})
@@ -87,10 +91,12 @@ class LatentExplorer(KitWidget):
                 "columns": columns,
                 "sounds": self._sizes["audio"][0],
                 "frame_rate": clip.frame_rate or (clip.request.frame_rate if clip.request else 24.0),
+                "references": 0 if clip.request is None else len(clip.request.references),
             },
             can={
                 "pictures": clip.frames is not None,
                 "attention": bool(self._rows),
+                "references": len(self._reference_parts),
                 "capture": capture is not None,
                 "video_footprint": cell_footprint is not None,
                 "audio_footprint": audio_footprint is not None,
@@ -101,7 +107,8 @@ class LatentExplorer(KitWidget):
     def show_attention(self, maps: AttentionMaps) -> None:
         """Show what was captured of the run that made the clip. Raises ValueError for maps of another size."""
         self._take_attention(maps)
-        self.can = {**self.can, "attention": True}
+        self.can = {**self.can, "attention": True, "references": len(self._reference_parts)}
+        self._send_references()
         self._send_details()
 
     def _take_attention(self, maps: AttentionMaps) -> None:
@@ -112,6 +119,7 @@ class LatentExplorer(KitWidget):
                 "capture the run that made the clip"
             )
         self._rows, self._text_positions = rows, maps.text_positions
+        self._reference_parts = references.parts_of(maps, self._clip.request)
         if self._clip.request is not None:
             self._words = details.word_positions(maps.tokenizer, self._clip.request.prompt)
 
@@ -130,12 +138,14 @@ class LatentExplorer(KitWidget):
         latents = self._latents[place["lane"]]
         steps, history = details.history_of(self._clip.trace, place, latents)
         sizes = self._sizes["video"]
-        attention = details.attention_of(self._rows, sizes, place)
+        attention = details.attention_of(self._rows, sizes, self._sizes["audio"][0], place)
         words = details.words_of(self._rows, sizes, place, self._words, self._text_positions)
-        arrays = [details.channels_of(latents, place), history, *attention.values()]
+        looked_at = references.attention_to(self._rows, self._reference_parts, sizes, place)
+        arrays = [details.channels_of(latents, place), history, *attention.values(), *(it for it, _ in looked_at)]
+        content = {"picked": place, "steps": steps, "attention": list(attention), "words": words}
         self.send_bytes(
             "details",
-            {"picked": place, "steps": steps, "attention": list(attention), "words": words},
+            content | {"references": [share for _, share in looked_at]},
             [np.ascontiguousarray(array, "<f4").tobytes() for array in arrays],
         )
 
@@ -147,7 +157,23 @@ class LatentExplorer(KitWidget):
         if self._clip.frames is not None:
             pictures = [_jpeg(self._middle_frame(t)) for t in range(self._sizes["video"][0])]
             self.send_bytes("pictures", {"media_type": "image/jpeg"}, pictures)
+        self._send_references()
         self._send_details()
+
+    def _send_references(self) -> None:
+        """Send the pictures of each reference that attention was captured to."""
+        request = self._clip.request
+        for index in range(len(self._reference_parts)):
+            assert request is not None  # or there were none
+            pictures = references.pictures_of(request, request.references[index])
+            factor = request.reference_downscale_factor or 1
+            shape = [
+                len(pictures),
+                request.height // factor // VIDEO_SPATIAL_COMPRESSION,
+                request.width // factor // VIDEO_SPATIAL_COMPRESSION,
+            ]
+            sent = [_jpeg(_small(Image.fromarray(picture))) for picture in pictures]
+            self.send_bytes("reference", {"index": index, "shape": shape, "media_type": "image/jpeg"}, sent)
 
     def _on_message(self, kind: str, content: dict[str, Any], buffers: list[bytes]) -> None:
         if kind == "pick":
@@ -181,9 +207,7 @@ class LatentExplorer(KitWidget):
     def _middle_frame(self, t: int) -> Image.Image:
         """The frame in the middle of those that a latent frame holds."""
         index = max(VIDEO_TEMPORAL_COMPRESSION * t - VIDEO_TEMPORAL_COMPRESSION // 2 + 1, 0)
-        image = Image.fromarray(self._clip.frames[index])
-        image.thumbnail((FRAME_SIDE_PX, FRAME_SIDE_PX))
-        return image
+        return _small(Image.fromarray(self._clip.frames[index]))
 
     def _still(self) -> bytes | None:
         """The picked latent's frame with the grid over it."""
@@ -205,6 +229,11 @@ class LatentExplorer(KitWidget):
         file = io.BytesIO()
         image.save(file, "PNG")
         return file.getvalue()
+
+
+def _small(image: Image.Image) -> Image.Image:
+    image.thumbnail((FRAME_SIDE_PX, FRAME_SIDE_PX))
+    return image
 
 
 def _jpeg(image: Image.Image) -> bytes:

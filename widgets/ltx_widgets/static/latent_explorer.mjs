@@ -14,9 +14,23 @@ const CLOSE_UP = 40; // mel frames of 10 ms
 
 const MODES = { pictures: "Picture", colours: "Latents as colours", attention: "Attention", footprint: "Footprint" };
 
+const REFERENCE = /^reference (\d+)$/;
+
+// The index of the reference that a mode shows, or null for a mode that shows the clip.
+export function referenceOf(mode) {
+  const found = REFERENCE.exec(mode);
+  return found && Number(found[1]);
+}
+
 // What of a lane is drawn as heat in a mode: {levels, width, height, least, most, gamma}, of sound with the seconds that
 // it is wide; {} for none.
-export function heatOf(mode, { picked, details, footprint }, { rows, columns, sounds }) {
+export function heatOf(mode, { picked, details, footprint, references = [] }, { rows, columns, sounds }) {
+  const seen = references[referenceOf(mode)];
+  if (seen && details && samePlace(details.picked, picked) && details.references[referenceOf(mode)]) {
+    const { levels } = details.references[referenceOf(mode)];
+    const range = { least: levels.reduce((a, b) => Math.min(a, b)), most: levels.reduce((a, b) => Math.max(a, b)) };
+    return { video: { levels, width: seen.shape[2], height: seen.shape[1], ...range } };
+  }
   if (mode === "attention" && details && samePlace(details.picked, picked)) {
     const levels = details.attention.looks_at ?? details.attention.seen_by;
     if (!levels) return {};
@@ -64,6 +78,11 @@ function footprintText({ picked, own_share, most }) {
   return `${share}; up to ${most.toPrecision(2)} ${unit}.${close}`;
 }
 
+function referenceText(shown, { share }) {
+  const levels = `from ${shown.least.toFixed(2)}, dark, to ${shown.most.toFixed(2)} × chance, bright`;
+  return `${Math.round(100 * share)} % of its attention to the picture is on the reference, which is shown: ${levels}.`;
+}
+
 function attentionText(heat) {
   const [lane, shown] = Object.entries(heat)[0] ?? [];
   if (!shown) return "";
@@ -77,9 +96,11 @@ function render({ model, el }) {
   const grid = model.get("grid");
   let can = model.get("can");
   const state = { picked: model.get("picked"), mode: can.pictures ? "pictures" : "colours", pictures: [] };
-  Object.assign(state, { colours: {}, spread: {}, details: null, footprint: null, isAsking: false });
+  Object.assign(state, { colours: {}, spread: {}, details: null, footprint: null, isAsking: false, references: [] });
 
-  const modes = Object.entries(MODES).map(([mode, label]) => {
+  const named = grid.references === 1 ? ["Reference"] : Array.from({ length: grid.references }, (_, n) => `Reference ${n + 1}`);
+  const ofReferences = named.map((label, index) => [`reference ${index}`, label]);
+  const modes = [...Object.entries(MODES), ...ofReferences].map(([mode, label]) => {
     const choice = button(label, { pressed: false });
     disposer.listen(choice, "click", () => choose(mode));
     return [mode, choice];
@@ -151,16 +172,23 @@ function render({ model, el }) {
     const { picked, mode } = state;
     for (const [name, choice] of modes) {
       choice.setAttribute("aria-pressed", String(name === mode));
-      choice.disabled = !(name === "colours" || (name === "footprint" ? can[`${picked.lane}_footprint`] : can[name]));
-      if (name === "attention") choice.title = can.attention ? "" : "Attention was not captured in this run";
+      const reference = referenceOf(name);
+      if (reference !== null) choice.disabled = reference >= can.references;
+      else choice.disabled = !(name === "colours" || (name === "footprint" ? can[`${picked.lane}_footprint`] : can[name]));
+      if (name === "attention" || reference !== null) {
+        choice.title = choice.disabled ? "Attention to it was not captured in this run" : "";
+      }
     }
     capture.hidden = can.attention || !can.capture;
     const heat = heatOf(mode, state, grid);
-    lanes.draw({ ...state, heat });
+    lanes.draw({ ...state, heat, reference: state.references[referenceOf(mode)] });
     where.textContent = placeText(picked, grid);
     told.textContent = "";
     closeUp.hidden = mode !== "footprint" || picked.lane !== "audio" || !hasFootprint();
-    if (mode === "attention") told.textContent = attentionText(heat);
+    if (referenceOf(mode) !== null) {
+      const seen = heat.video && state.details.references[referenceOf(mode)];
+      told.textContent = seen ? referenceText(heat.video, seen) : "The reference; how sound looks at it was not captured.";
+    } else if (mode === "attention") told.textContent = attentionText(heat);
     else if (mode === "footprint" && hasFootprint()) told.textContent = footprintText(state.footprint);
     else if (mode === "footprint" && state.isAsking) told.textContent = "Decoding with this latent disturbed …";
   }
@@ -183,14 +211,25 @@ function render({ model, el }) {
     draw();
     drawCards();
   });
-  disposer.onMessage(model, "pictures", async ({ media_type }, buffers) => {
-    // Every view that opens asks for all; those that are open have them.
-    if (state.pictures.length) return;
+  const decoded = async (media_type, buffers) => {
     const blobs = buffers.map((buffer) => new Blob([bytesOf(buffer)], { type: media_type }));
     const pictures = await Promise.all(blobs.map((blob) => createImageBitmap(blob)));
     disposer.add(() => pictures.forEach((picture) => picture.close()));
+    return pictures;
+  };
+  disposer.onMessage(model, "pictures", async ({ media_type }, buffers) => {
+    // Every view that opens asks for all; those that are open have them.
+    if (state.pictures.length) return;
+    const pictures = await decoded(media_type, buffers);
     if (disposer.isDisposed) return;
     state.pictures = pictures;
+    draw();
+  });
+  disposer.onMessage(model, "reference", async ({ media_type, index, shape }, buffers) => {
+    if (state.references[index]) return;
+    const pictures = await decoded(media_type, buffers);
+    if (disposer.isDisposed) return;
+    state.references[index] = { pictures, shape };
     draw();
   });
   disposer.onMessage(model, "details", (content, buffers) => {

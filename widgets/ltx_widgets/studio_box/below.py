@@ -8,7 +8,7 @@ from typing import Any
 import ipywidgets
 
 from ltx_nb.clip import Clip
-from ltx_nb.inspect.attention import capture_attention
+from ltx_nb.inspect.attention import KINDS, capture_attention
 from ltx_nb.inspect.footprint import audio_cell_footprint, cell_footprint
 from ltx_nb.pipeline.session import Session
 from ltx_nb.request import ClipRequest
@@ -87,7 +87,8 @@ class Below:
         maps = []
 
         def run(request: ClipRequest, on_step: Callable[[Any], None]) -> Clip:
-            with capture_attention(self._session) as captured:
+            kinds = (*KINDS, "reference") if request.references else KINDS
+            with capture_attention(self._session, kinds=kinds) as captured:
                 maps.append(captured)
                 return self._desk.run(request, on_step=on_step)
 

@@ -93,8 +93,10 @@ export function lanesView(disposer, grid, onPick) {
   disposer.listen(picture, "keydown", (event) => onKey("video", event));
   disposer.listen(strips.audio.element, "keydown", (event) => onKey("audio", event));
 
-  const drawFrame = ({ pictures, colours, heat, mode }) => {
-    const image = pictures[cell.t];
+  const drawFrame = ({ pictures, colours, heat, mode, reference }) => {
+    // A reference may be a single picture, or shorter than the clip; its last frame stays.
+    const t = reference ? Math.min(cell.t, reference.pictures.length - 1) : cell.t;
+    const image = reference ? reference.pictures[t] : pictures[t];
     const context = frame.getContext("2d");
     [frame.width, frame.height] = image ? [image.width, image.height] : [columns * 16, rows * 16];
     const whole = [0, 0, frame.width, frame.height];
@@ -107,7 +109,7 @@ export function lanesView(disposer, grid, onPick) {
       const { levels, width, height } = heat.video;
       context.fillStyle = "rgb(0 0 0 / 55%)";
       context.fillRect(...whole);
-      const mine = levels.subarray(cell.t * width * height, (cell.t + 1) * width * height);
+      const mine = levels.subarray(t * width * height, (t + 1) * width * height);
       drawSmall(context, heatPixels(mine, width, height, heat.video), whole, width > columns);
     }
   };

@@ -7,12 +7,14 @@ export function floatsOf(buffer) {
   return new Float32Array(bytesOf(buffer).slice().buffer);
 }
 
-// {picked, steps, channels [C], history [S][C], attention {name: [N]}, words} of a "details" message.
-export function detailsOf({ picked, steps, attention, words }, buffers) {
+// {picked, steps, channels [C], history [S][C], attention {name: [N]}, words, references [{levels, share}]} of a "details"
+// message.
+export function detailsOf({ picked, steps, attention, words, references = [] }, buffers) {
   const [channels, history, ...rest] = buffers.map(floatsOf);
   const rows = steps.map((_, index) => history.subarray(index * channels.length, (index + 1) * channels.length));
   const maps = Object.fromEntries(attention.map((name, index) => [name, rest[index]]));
-  return { picked, steps, channels, history: rows, attention: maps, words };
+  const seen = references.map((share, index) => ({ share, levels: rest[attention.length + index] }));
+  return { picked, steps, channels, history: rows, attention: maps, words, references: seen };
 }
 
 export function largest(values) {
