@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ltx_nb.loading import load
     from ltx_nb.pipeline.session import Session
     from ltx_nb.remote.enhancing import enhance_prompt
-    from ltx_nb.request import ClipRequest, Given, Reference, Sampling, Source, TimedPrompt
+    from ltx_nb.request import ClipRequest, Given, Reference, ReferenceSound, Sampling, Source, TimedPrompt
     from ltx_nb.spoken import speech
     from ltx_nb.trace import Cancelled, Trace
 
@@ -30,6 +30,7 @@ _MODULE_OF = {
     "ClipRequest": "request",
     "Given": "request",
     "Reference": "request",
+    "ReferenceSound": "request",
     "Sampling": "request",
     "Session": "pipeline.session",
     "Source": "request",
@@ -49,6 +50,7 @@ __all__ = [
     "ClipRequest",
     "Given",
     "Reference",
+    "ReferenceSound",
     "Sampling",
     "Session",
     "Source",

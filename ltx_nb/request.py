@@ -15,9 +15,10 @@ from dataclasses import KW_ONLY, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from ltx_nb import shapes
+from ltx_nb.applied_lora import AppliedLora
 from ltx_nb.checks import choice, finite_number, flag, items, keys, one_of_two, text, whole_number
 from ltx_nb.given import LANES, Given, Keyframe, check_timelines, generated_spans_s, keyframes
-from ltx_nb.reference import Reference
+from ltx_nb.reference import Reference, ReferenceSound
 from ltx_nb.sampling import Sampling
 from ltx_nb.source import Source, read_back, written_once
 from ltx_nb.timed import TimedPrompt, check_timed_prompts, texts_over_time
@@ -25,13 +26,26 @@ from ltx_nb.timed import TimedPrompt, check_timed_prompts, texts_over_time
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["FORMAT", "ClipRequest", "Given", "Keyframe", "Reference", "Sampling", "Source", "TimedPrompt"]
+__all__ = [
+    "FORMAT",
+    "ClipRequest",
+    "Given",
+    "Keyframe",
+    "Reference",
+    "ReferenceSound",
+    "Sampling",
+    "Source",
+    "TimedPrompt",
+]
 
 FORMAT = "ltx-nb/1"
 
 MAX_SEED = 2**64 - 1
 DEFAULT_UPSCALER = "spatial-x2"
 _DRAWN_BELOW = 2**32  # of seeds that nobody chose: short enough to be read and typed
+
+# What has a source each, in the order in which a source that several have is written, once.
+_OF_SOURCES: dict[str, Any] = {"given": Given, "references": Reference, "reference_sounds": ReferenceSound}
 
 # Words of other programs for what a request has, or what has it.
 _OTHER_WORDS = {
@@ -69,12 +83,13 @@ class ClipRequest:
     negative_prompt: what to steer away from where guidance_scale > 1; None is the model's own.
     model: catalogue name of the model that the clip was made with, if one was.
     given: what is not to be generated; nothing overlaps on a lane.
-    references: what is looked at and is no part of the clip, in each stage.
+    references, reference_sounds: what is looked at, and listened to, and is no part of the clip, in each stage.
     reference_downscale_factor: by how much smaller than the clip references are encoded; None is what the loaded
         IC-LoRA was trained with, else 1.
     first_stage: a clip to upscale and refine, in place of the first of two stages.
     outputs: the lanes that are wanted; ("audio",) asks for sound alone.
     crop_width, crop_height: px left around the centre on export, even; None keeps all.
+    loras: what the clip was made with, which the session writes; a session that has others refuses the request.
     written_prompt: the prompt as it was written, where `prompt` is what `enhance_prompt` made of it; changes no clip.
     """
 
@@ -92,12 +107,14 @@ class ClipRequest:
     given: tuple[Given, ...] = ()
     references: tuple[Reference, ...] = ()
     reference_downscale_factor: int | None = None
+    reference_sounds: tuple[ReferenceSound, ...] = field(default=(), repr=False)
     two_stage: bool = False
     upscaler: str = DEFAULT_UPSCALER
     first_stage: Source | None = None
     outputs: tuple[str, ...] = LANES
     crop_width: int | None = None
     crop_height: int | None = None
+    loras: tuple[AppliedLora, ...] = field(default=(), repr=False)
     written_prompt: str | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -113,6 +130,8 @@ class ClipRequest:
             "timed_prompts": items("timed_prompts", self.timed_prompts, TimedPrompt),
             "given": items("given", self.given, Given),
             "references": items("references", self.references, Reference),
+            "reference_sounds": items("reference_sounds", self.reference_sounds, ReferenceSound),
+            "loras": items("loras", self.loras, AppliedLora),
             "outputs": _outputs(self.outputs),
         }
         for name in ("negative_prompt", "model", "crop_width", "crop_height", "written_prompt"):
@@ -297,27 +316,30 @@ class ClipRequest:
                 )
 
     def _sources(self) -> list[Source]:
-        seen = [item.source for item in self.given] + [item.source for item in self.references]
+        seen = [item.source for name in _OF_SOURCES for item in getattr(self, name)]
         return seen + ([self.first_stage] if self.first_stage else [])
 
     def _with_sources(self, changed: Callable[[Source], Source]) -> ClipRequest:
-        given = tuple(dataclasses.replace(item, source=changed(item.source)) for item in self.given)
-        references = tuple(dataclasses.replace(item, source=changed(item.source)) for item in self.references)
+        def of(items: tuple[Any, ...]) -> tuple[Any, ...]:
+            return tuple(dataclasses.replace(item, source=changed(item.source)) for item in items)
+
+        given, references, sounds = of(self.given), of(self.references), of(self.reference_sounds)
         first_stage = self.first_stage and changed(self.first_stage)
-        return self.replace(given=given, references=references, first_stage=first_stage)
+        return self.replace(given=given, references=references, reference_sounds=sounds, first_stage=first_stage)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON. Raises ValueError for large media in memory, as Source.to_dict."""
         values = {"format": FORMAT} | {f.name: getattr(self, f.name) for f in fields(self)}
         values["sampling"] = self.sampling.to_dict()
         values["timed_prompts"] = [item.to_dict() for item in self.timed_prompts]
-        seen = [item.to_dict() for item in self.given] + [item.to_dict() for item in self.references]
-        seen = written_once(seen)
-        values["given"], values["references"] = seen[: len(self.given)], seen[len(self.given) :]
+        seen = iter(written_once([item.to_dict() for name in _OF_SOURCES for item in getattr(self, name)]))
+        values |= {name: [next(seen) for _ in getattr(self, name)] for name in _OF_SOURCES}
         values["first_stage"] = None if self.first_stage is None else self.first_stage.to_dict()
         values["outputs"] = list(self.outputs)
-        if self.written_prompt is None:
-            del values["written_prompt"]
+        values["loras"] = [lora.to_dict() for lora in self.loras]
+        for name in ("written_prompt", "reference_sounds", "loras"):
+            if not values[name]:
+                del values[name]
         return values
 
     @classmethod
@@ -330,10 +352,11 @@ class ClipRequest:
             values["sampling"] = Sampling.from_dict(values["sampling"])
         timed = items("timed_prompts", values.get("timed_prompts", ()), dict)
         values["timed_prompts"] = [TimedPrompt.from_dict(item) for item in timed]
-        given, references = (list(items(name, values.get(name, ()), dict)) for name in ("given", "references"))
-        seen = read_back(given + references)
-        values["given"] = [Given.from_dict(item) for item in seen[: len(given)]]
-        values["references"] = [Reference.from_dict(item) for item in seen[len(given) :]]
+        stored = {name: items(name, values.get(name, ()), dict) for name in _OF_SOURCES}
+        seen = iter(read_back([item for listed in stored.values() for item in listed]))
+        for name, kind in _OF_SOURCES.items():
+            values[name] = [kind.from_dict(next(seen)) for _ in stored[name]]
+        values["loras"] = [AppliedLora.from_dict(item) for item in items("loras", values.get("loras", ()), dict)]
         if values.get("first_stage") is not None:
             values["first_stage"] = Source.from_dict(values["first_stage"])
         return cls(**values)

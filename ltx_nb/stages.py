@@ -20,7 +20,7 @@ from ltx_nb.catalogue.models import Model
 from ltx_nb.given import LANES
 from ltx_nb.request import DEFAULT_UPSCALER, ClipRequest, Given
 from ltx_nb.sampling import UNGUIDED, Sampling
-from ltx_nb.shapes import TIME_TOLERANCE_S, VideoShape
+from ltx_nb.shapes import TIME_TOLERANCE_S, VideoShape, audio_num_latents
 
 # The setting that asks for each pass beside the prompt's own, by the names of diffusers' LTX2Guidance.
 SCALE_OF_PASS = {
@@ -89,7 +89,8 @@ class Stage:
         request = self.request
         appended = len(request.keyframes) * request.video_latent_shape.tokens_per_frame
         appended += sum(picture.latent.tokens for picture in reference_shapes(request))
-        return request.video_tokens + appended + request.audio_tokens
+        sounds = sum(audio_num_latents(sound.duration_s) for sound in request.reference_sounds)
+        return request.video_tokens + appended + request.audio_tokens + sounds
 
     @cached_property
     def has_a_timestep_per_token(self) -> bool:
@@ -110,9 +111,10 @@ class Stage:
 
     @property
     def sounds(self) -> int:
-        """How many sounds the audio VAE encodes for this stage, each over the whole timeline."""
+        """How many sounds the audio VAE encodes for this stage: each over the whole timeline, then references' own."""
         requests = [self.request] if self.low is None else [self.request, self.low]
-        return sum(any(item.lane == "audio" for item in request.given) for request in requests)
+        whole = sum(any(item.lane == "audio" for item in request.given) for request in requests)
+        return whole + len(self.request.reference_sounds)
 
 
 def stages_of(model: Model, request: ClipRequest) -> list[Stage]:

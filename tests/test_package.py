@@ -48,6 +48,7 @@ LINES = (
     ("catalogue", "stages", "trace", "mel", "spoken"),
     (
         "request",
+        "applied_lora",
         "given",
         "timed",
         "reference",

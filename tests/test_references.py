@@ -6,12 +6,12 @@ import torch
 from safetensors.torch import save_file
 
 import ltx_nb as ltx
-from ltx_nb import ClipRequest, Reference, Sampling, Source
+from ltx_nb import Clip, ClipRequest, Reference, ReferenceSound, Sampling, Source
 from ltx_nb.catalogue.models import TINY
 from ltx_nb.media import Media
 from ltx_nb.pipeline import tasks
 from ltx_nb.pipeline.conditions import conditions_of
-from ltx_nb.pipeline.coords import reference_coords
+from ltx_nb.pipeline.coords import reference_coords, reference_sound_coords
 from ltx_nb.stages import Stage, stages_of
 
 PROMPT = "A red ball bounces."
@@ -177,9 +177,70 @@ def test_an_ic_lora_says_how_large_its_reference_is(ic_session, session):
     clip = ic_session.text_to_video(PROMPT, references=[video()], **SHORT)
     assert clip.request.reference_downscale_factor == 2
     # The clip's request alone makes it again, on a session that knows nothing of the IC-LoRA.
-    assert np.array_equal(session.run(clip.request, progress=False).frames, clip.frames)
+    alone = clip.request.replace(loras=())
+    assert np.array_equal(session.run(alone, progress=False).frames, clip.frames)
 
 
 def test_another_scale_than_an_ic_lora_s_is_refused(ic_session):
     with pytest.raises(ValueError, match="reference_downscale_factor=1 is not the 2 that this session's IC-LoRA"):
         ic_session.text_to_video(PROMPT, references=[video()], reference_downscale_factor=1, **SHORT)
+
+
+def sound(seconds=0.7, seed=0):
+    return np.random.default_rng(seed).uniform(-0.3, 0.3, (2, round(seconds * 48_000))).astype(np.float32)
+
+
+def of_sound(**changes):
+    return Source.from_media(Media(audio=sound(**changes), sample_rate=48_000))
+
+
+def test_a_sound_is_a_reference_by_its_file_or_where_it_is_asked_for(tmp_path):
+    voice = Clip(audio=sound(), sample_rate=48_000).save(tmp_path / "voice.wav")
+    talk = Clip(frames=video(9).frames, frame_rate=24.0, audio=sound(0.3), sample_rate=48_000)
+    wanted = [voice, (talk, 1.0), (talk, 0.5, "audio"), ReferenceSound(of_sound(), 0.2)]
+    request = tasks.text_to_video(TINY, PROMPT, **SIZE, references=wanted)
+    assert [it.num_frames for it in request.references] == [9]
+    heard = [(round(it.duration_s, 3), it.strength) for it in request.reference_sounds]
+    assert heard == [(0.7, 1.0), (0.3, 0.5), (0.2, 1.0)]
+    assert ClipRequest.from_json(request.to_json()).to_dict() == request.to_dict()
+
+
+@pytest.mark.parametrize(
+    "wrong, message",
+    [
+        ({"duration_s": 0.01}, r"duration_s=0.01 of a reference sound is less than an audio latent; nearest: 0.04"),
+        ({"duration_s": 21}, "duration_s=21.* is too large; the most is 20"),
+        ({"source": still()}, "a reference sound is given a source that has picture and no sound"),
+    ],
+)
+def test_what_is_no_reference_sound_says_what_would_be(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        ReferenceSound(**{"source": of_sound(), "duration_s": 0.5} | wrong)
+
+
+def test_a_reference_sound_stands_a_latent_before_the_clip(random_session):
+    """`patchify_dubit_audio_reference_latent` of the LTX-2 reference: its own times, less its length and 40 ms."""
+    rope = random_session.pipe.transformer.audio_rope
+    own = rope.prepare_audio_coords(1, 18, torch.device("cpu"))
+    torch.testing.assert_close(reference_sound_coords(18), own - own[..., -1, 1].max() - 0.04)
+
+
+def test_a_reference_sound_is_listened_to_and_taken_away(random_session):
+    def made(*sounds, **options):
+        request = ClipRequest(PROMPT, **SIZE, reference_sounds=sounds, sampling=Sampling(num_inference_steps=2))
+        return random_session.run(request, progress=False, **options)
+
+    seen = []
+    none, one = made(), made(ReferenceSound(of_sound(), 0.7), on_step=lambda event: seen.append(event.audio_x0.shape))
+    other, noised = made(ReferenceSound(of_sound(seed=1), 0.7)), made(ReferenceSound(of_sound(), 0.7, strength=0))
+    assert one.audio_latents.shape == none.audio_latents.shape and seen == [tuple(none.audio_latents.shape)] * 2
+    different = [clip.audio_latents.numpy().tobytes() for clip in (none, one, other, noised)]
+    assert len(set(different)) == 4
+    (stage,), (plain,) = (stages_of(random_session.model, clip.request) for clip in (one, none))
+    assert stage.tokens - plain.tokens == 18 and stage.sounds - plain.sounds == 1
+
+
+def test_a_reference_sound_that_ends_early_says_how_long_it_is():
+    request = ClipRequest(PROMPT, **SIZE, reference_sounds=(ReferenceSound(of_sound(), 0.7, source_start_s=0.2),))
+    with pytest.raises(ValueError, match=r"takes 0.9 s of a source that lasts 0.7 s; give duration_s=0.5"):
+        conditions_of(request, 48_000, image_crf=0)

@@ -12,8 +12,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ltx_nb import shapes
+from ltx_nb.applied_lora import AppliedLora
 from ltx_nb.media import Media, write_video
-from ltx_nb.request import ClipRequest, Given, Reference, Sampling, Source, TimedPrompt
+from ltx_nb.request import ClipRequest, Given, Reference, ReferenceSound, Sampling, Source, TimedPrompt
 
 IMAGE = Source.from_bytes(b"an image", "image/png")
 CLIP = Source(sha256="ab" * 32, path="takes/ball.mp4")
@@ -365,6 +366,8 @@ GOOD = {
     "given": [(), [Given("video", IMAGE)], [Given("video", CLIP, 0, 1), Given("audio", CLIP, 0.5, 1.5)]],
     "references": [(), (), [Reference(IMAGE)], [Reference(CLIP, num_frames=9)]],
     "reference_downscale_factor": [None, None, 1, 2],
+    "reference_sounds": [(), (), [ReferenceSound(CLIP, duration_s=0.5)]],
+    "loras": [(), [AppliedLora("bells.safetensors", 0.8, "0" * 64)]],
     "two_stage": [True, False],
     "upscaler": ["spatial-x2"],
     "first_stage": [None, None, CLIP],

@@ -1,5 +1,7 @@
 """LoRAs of a session that is loaded: found, told from other files, put beside its weights and taken away again."""
 
+import hashlib
+
 import numpy as np
 import pytest
 import torch
@@ -20,6 +22,7 @@ LAYER = "diffusion_model.transformer_blocks.0.attn1.to_q"
 
 def write(path, notes=None, side=192, **more):
     draw = torch.Generator().manual_seed(0)
+    path.parent.mkdir(exist_ok=True)
     pair = {"lora_A": torch.randn(4, side, generator=draw), "lora_B": torch.randn(side, 4, generator=draw)}
     tensors = {f"{LAYER}.{name}.weight": (0.3 * tensor).bfloat16() for name, tensor in pair.items()}
     save_file(tensors | more, path, notes or {})
@@ -105,3 +108,40 @@ def test_loras_are_found_by_what_they_change(session, tmp_path, monkeypatch):
     ]
     with pytest.raises(WeightsError, match="is no LoRA of tiny: its layers are others"):
         lora_notes(session, folder / "larger.safetensors")
+
+
+def test_a_clip_remembers_its_loras_through_a_file(plain, bells, tmp_path):
+    use_loras(plain, (bells, 0.5))
+    clip = plain.run(REQUEST, progress=False)
+    again = ClipRequest.from_file(clip.save(tmp_path / "clip.mp4"))
+    (lora,) = again.loras
+    assert (lora.name, lora.strength, lora.second_stage_only) == ("bells.safetensors", 0.5, False)
+    assert lora.sha256 == hashlib.sha256(bells.read_bytes()).hexdigest()
+    assert np.array_equal(plain.run(again, progress=False).frames, clip.frames)
+    assert ltx.load("tiny", loras=[(bells, 0.5)]).applied_loras == again.loras
+
+
+def test_a_clip_whose_lora_is_not_here_says_which_it_was(plain, bells, tmp_path):
+    use_loras(plain, (bells, 0.5))
+    request = plain.run(REQUEST, progress=False).request
+    nearest = r"nearest: load\(model, loras=\[\('bells.safetensors', 0.5\)\]\) with those files, or request.replace"
+    for now, has in (
+        ((), "none"),
+        ((bells, 0.25), r"bells.safetensors at 0.25 \(sha256 \w{8}\.\.\.\)"),
+        ([(bells, 0.5), write(tmp_path / "more.safetensors")], "bells.safetensors at 0.5 .*, more.safetensors at 1 .*"),
+        ((write(tmp_path / "other" / "bells.safetensors", {"trigger": "?"}), 0.5), "bells.safetensors at 0.5 .*"),
+    ):
+        use_loras(plain, now)
+        made_with = (
+            r"this request was made with bells.safetensors at 0.5 \(sha256 \w{8}\.\.\.\), and this session's LoRAs"
+        )
+        with pytest.raises(ValueError, match=f"{made_with} are: {has}; {nearest}"):
+            plain.run(request, progress=False)
+    use_loras(plain, ())
+    assert plain.run(request.replace(loras=()), progress=False).request.loras == ()
+
+
+def test_a_request_without_loras_is_stored_as_before():
+    assert "loras" not in REQUEST.to_dict()
+    with pytest.raises(ValueError, match=r"sha256='12' of the LoRA bells is not 64 hexadecimal digits"):
+        ClipRequest.from_dict(REQUEST.to_dict() | {"loras": [{"name": "bells", "strength": 1, "sha256": "12"}]})

@@ -360,6 +360,34 @@ def test_each_of_several_references_is_seen_and_the_file_names_them(random_sessi
     assert len(set(losses)) == 3
 
 
+def test_a_reference_sound_is_heard_while_a_clip_is_learned(random_session, control_dataset, tmp_path):
+    rows = json.loads(control_dataset.read_text())
+    for number, row in enumerate(rows):
+        sound = np.random.default_rng(number).uniform(-0.2, 0.2, (2, 12_000)).astype(np.float32)
+        Clip(audio=sound, sample_rate=48_000).save(tmp_path / f"{number}.wav")
+        row["reference_audio"] = f"{number}.wav"
+        del row["reference_video"]
+    control_dataset.write_text(json.dumps(rows))
+    with pytest.raises(
+        ValueError, match=r"has reference_audio, .* nearest: train_lora\(..., reference='reference_audio"
+    ):
+        read_dataset(control_dataset)
+    settings = SMALL | {"reference": "reference_audio"}
+    train_lora(random_session, control_dataset, tmp_path / "voice.safetensors", steps=1, **settings)
+    kept = {"width": 64, "height": 64, "num_frames": 9, "frame_rate": 24.0, "progress": False}
+    examples = read_dataset(control_dataset, "reference_audio")
+    first, second, _ = encode_dataset(random_session, examples, tmp_path / "voice.training" / "clips", **kept)
+    (heard,) = first.reference_sounds
+    assert heard.shape == (6, 128) and not first.references
+    swapped = LatentClip(**vars(first) | {"reference_sounds": second.reference_sounds})
+    with torch.no_grad():
+        losses = [
+            batch_loss(random_session.pipe.transformer, [clip], torch.Generator().manual_seed(0), {})["audio"]
+            for clip in (first, swapped)
+        ]
+    assert losses[0] != losses[1]
+
+
 def test_a_column_of_references_is_named_once(control_dataset):
     with pytest.raises(ValueError, match="names the column 'reference_video' twice"):
         read_dataset(control_dataset, ["reference_video", "reference_video"])

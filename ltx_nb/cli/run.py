@@ -274,7 +274,7 @@ def _asked_again(path: Path, prompt: str | None, settings: dict[str, Any]) -> Cl
         found = ClipRequest.from_file(path)
     references = settings.pop("references", None)
     found = found.replace(**spelt_out(settings | ({} if prompt is None else {"prompt": prompt})))
-    return found.replace(references=_tasks().references_of(references, found)) if references else found
+    return _tasks().with_references(found, references) if references else found
 
 
 def _timed(item: str) -> tuple[float, Path]:

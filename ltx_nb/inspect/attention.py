@@ -269,6 +269,7 @@ def _grid_of(video_coords: torch.Tensor, audio_coords: torch.Tensor) -> TokenGri
     video, audio = video_coords[0].float().cpu().numpy(), audio_coords[0, 0].float().cpu().numpy()
     height, width = (len(np.unique(video[axis, :, 0])) for axis in (1, 2))
     spans = video[0, :: height * width]
+    audio = audio[audio[:, 0] >= 0]  # reference sounds come before
     # Frames of the clip follow each other without a gap; what is appended, which lies inside it, does not.
     follows = np.append(True, np.isclose(spans[1:, 0], spans[:-1, 1], atol=1e-4))
     count = len(spans) if follows.all() else int(np.argmin(follows))

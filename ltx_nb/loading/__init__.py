@@ -19,13 +19,21 @@ from diffusers.utils import logging as diffusers_logging
 from huggingface_hub import constants
 from transformers.utils import logging as transformers_logging
 
+from ltx_nb.applied_lora import AppliedLora
 from ltx_nb.catalogue.checkpoints import find_model
 from ltx_nb.catalogue.models import Model
 from ltx_nb.catalogue.parameters import GEMMA, ParameterCounts, counts_of_parts, parameter_counts, text_dimensions
 from ltx_nb.checks import choice
 from ltx_nb.loading.download import naming
 from ltx_nb.loading.folder import read_folder, write_folder
-from ltx_nb.loading.loras import LoraSource, listed, parameters_of_loras, reference_factor, switched_loras
+from ltx_nb.loading.loras import (
+    LoraSource,
+    applied_loras,
+    listed,
+    parameters_of_loras,
+    reference_factor,
+    switched_loras,
+)
 from ltx_nb.loading.model_files import (
     TOKENIZER_ALONE,
     Located,
@@ -217,6 +225,7 @@ def load(
             reference_downscale_factor=follows,
             upscalers=others,
             elsewhere=elsewhere,
+            applied=(*applied_loras(loras), *applied_loras(() if stage_2_loras is None else refining, True)),
         )
 
 
@@ -256,6 +265,7 @@ def session_of(
     reference_downscale_factor: int | None = None,
     upscalers: Mapping[str, torch.nn.Module] | None = None,
     elsewhere: Any = None,
+    applied: Sequence[AppliedLora] = (),
 ) -> Session:
     """A Session of components that have their final form already, brought to where they run.
 
@@ -275,7 +285,7 @@ def session_of(
     how = {"device": device, "dtype": dtype, "text": text, "block_source": preset.offload}
     attend_by(pipe.transformer, attention or best_attention(device, dtype, channels))
     place(pipe, preset, resident=fit.resident, upscalers=(upscalers or {}).values(), **how)
-    return Session(pipe, entry, cache, fit, switched, reference_downscale_factor, upscalers, elsewhere)
+    return Session(pipe, entry, cache, fit, switched, reference_downscale_factor, upscalers, elsewhere, applied)
 
 
 def with_loras(counts: ParameterCounts, added: int, preset: Preset) -> ParameterCounts:

@@ -7,6 +7,7 @@ changed and rounded again. Knows tensors; names are in `lora_names`. Raises Valu
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -16,6 +17,7 @@ from typing import Any, TypeAlias
 
 import torch
 
+from ltx_nb.applied_lora import AppliedLora
 from ltx_nb.checks import finite_number
 from ltx_nb.loading.lora_names import ALPHA, COMPONENTS, DOWN, KRONECKER, MAGNITUDE, UP, LoraNames
 from ltx_nb.loading.stored import Stored, WeightsError, shown
@@ -142,6 +144,16 @@ def beside_weights(transformer: torch.nn.Module, changes: Mapping[str, list[Lora
             down, up = (layer.parts[part].to(**how) if how else layer.parts[part] for part in (DOWN, UP))
             switched.add(target, down, up, layer.scale * layer.strength)
     return switched
+
+
+def applied_loras(sources: Sequence[LoraSource], second_stage_only: bool = False) -> tuple[AppliedLora, ...]:
+    """Return what a clip's request keeps of them. Each file is read once more, for its hash."""
+    found = []
+    for path, strength in map(path_and_scale, sources):
+        with open(path, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        found.append(AppliedLora(os.path.basename(path), strength, digest, second_stage_only))
+    return tuple(found)
 
 
 def reference_factor(sources: Sequence[LoraSource]) -> int | None:

@@ -15,6 +15,7 @@ from ltx_nb.loading.lora_names import DOWN, LoraNames
 from ltx_nb.loading.loras import (
     REFERENCE,
     LoraSource,
+    applied_loras,
     beside_weights,
     layers_of,
     listed,
@@ -100,8 +101,9 @@ def use_loras(session: Session, loras: LoraSource | Sequence[LoraSource]) -> Non
     changes = plain_changes(transformer, sources)
     # On the device and in the dtype that it computes in: weights may have one byte, and the file any dtype.
     how = {"device": transformer.device, "dtype": session.pipe.connectors.dtype}
+    applied = applied_loras(sources)
     with session.exclusively():
-        session.change_loras(lambda: beside_weights(transformer, changes, **how) if changes else None, factor)
+        session.change_loras(lambda: beside_weights(transformer, changes, **how) if changes else None, factor, applied)
 
 
 def _files(folder: Path) -> list[Path]:

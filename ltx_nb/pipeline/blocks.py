@@ -28,7 +28,7 @@ from diffusers.modular_pipelines.ltx2.modular_blocks_ltx2 import LTX2TextConditi
 from ltx_nb.pipeline.decode import DecodeVideoStep
 from ltx_nb.pipeline.denoise import DenoiseStep
 from ltx_nb.pipeline.encode import EncodeAudioStep, EncodeVideoStep
-from ltx_nb.pipeline.prepare import AddNoiseStep
+from ltx_nb.pipeline.prepare import AddNoiseStep, AppendAudioCoordsStep, TrimAudioStep
 from ltx_nb.pipeline.prompt_cache import EMBEDDINGS
 from ltx_nb.pipeline.timed_text import side_by_side
 from ltx_nb.pipeline.upsample import AutoUpsampleStep
@@ -42,8 +42,10 @@ class StageBlocks(SequentialPipelineBlocks):
         LTX2ConditionSetTimestepsStep,
         AddNoiseStep,
         LTX2ConditionPrepareCoordsStep,
+        AppendAudioCoordsStep,
         DenoiseStep,
         LTX2TrimConditionTokensStep,
+        TrimAudioStep,
     )
     block_names = (
         "encode_video",
@@ -51,8 +53,10 @@ class StageBlocks(SequentialPipelineBlocks):
         "set_timesteps",
         "add_noise",
         "prepare_coords",
+        "append_audio_coords",
         "denoise",
         "trim",
+        "trim_audio",
     )
 
     @property

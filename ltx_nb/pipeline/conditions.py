@@ -13,7 +13,7 @@ from diffusers.pipelines.ltx2.utils import apply_image_conditioning_crf
 
 from ltx_nb.media import fit_frames
 from ltx_nb.pipeline.sources import frames_at, read_sound
-from ltx_nb.request import ClipRequest, Given, Reference
+from ltx_nb.request import ClipRequest, Given, Reference, ReferenceSound
 from ltx_nb.shapes import AUDIO_LATENTS_PER_SECOND, TIME_TOLERANCE_S, VIDEO_TEMPORAL_COMPRESSION
 
 
@@ -23,7 +23,8 @@ class Conditions:
 
     frames: uint8 [F, H, W, 3]. images: (frame index, uint8 [H, W, 3], strength, whether appended) of each
     given image, in order.
-    waveform: float32 [2, N] at the clip's sample rate. references: (uint8 [F, H, W, 3], strength) of each.
+    waveform: float32 [2, N] at the clip's sample rate. references: (uint8 [F, H, W, 3], strength) of each;
+    reference_sounds: (float32 [2, N], strength) of each.
     notes: in words, what was converted and how.
     """
 
@@ -31,6 +32,7 @@ class Conditions:
     images: list[tuple[int, np.ndarray, float, bool]] = field(default_factory=list)
     waveform: np.ndarray | None = None
     references: list[tuple[np.ndarray, float]] = field(default_factory=list)
+    reference_sounds: list[tuple[np.ndarray, float]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
@@ -63,7 +65,26 @@ def conditions_of(request: ClipRequest, sample_rate: int, image_crf: int) -> Con
             found.images.append((index, fitted[0], item.strength, index > 0 or item.is_appended))
     found.images.sort(key=lambda image: image[0])
     found.references = [(_reference_frames(request, it, found.notes), it.strength) for it in request.references]
+    found.reference_sounds = [
+        (_reference_samples(it, sample_rate, found.notes), it.strength) for it in request.reference_sounds
+    ]
     return found
+
+
+def _reference_samples(reference: ReferenceSound, sample_rate: int, notes: list[str]) -> np.ndarray:
+    """float32 [2, N] of the sound, of its whole length. Raises ValueError for a source that ends before."""
+    end_s = reference.source_start_s + reference.duration_s
+    audio, source_rate = read_sound(reference.source, sample_rate, reference.source_start_s, end_s)
+    num_samples = round(reference.duration_s * sample_rate)
+    missing_s = (num_samples - audio.shape[1]) / sample_rate
+    if missing_s > 1 / AUDIO_LATENTS_PER_SECOND:
+        raise ValueError(
+            f"a reference sound of {reference.duration_s:.6g} s takes {end_s:.6g} s of a source that lasts "
+            f"{end_s - missing_s:.6g} s; give duration_s={max(reference.duration_s - missing_s, 0):.6g}"
+        )
+    if source_rate != sample_rate:
+        _note(notes, f"reference: sound resampled from {source_rate} to {sample_rate} Hz")
+    return np.pad(audio[:, :num_samples], ((0, 0), (0, max(num_samples - audio.shape[1], 0))))
 
 
 def _reference_frames(request: ClipRequest, reference: Reference, notes: list[str]) -> np.ndarray:

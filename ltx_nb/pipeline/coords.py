@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import torch
 
-from ltx_nb.shapes import VIDEO_SPATIAL_COMPRESSION, video_intervals_s
+from ltx_nb.shapes import AUDIO_LATENTS_PER_SECOND, VIDEO_SPATIAL_COMPRESSION, audio_intervals_s, video_intervals_s
 
 
 def image_coords(start_s: float, frame_rate: float, height: int, width: int) -> torch.Tensor:
@@ -28,6 +28,15 @@ def reference_coords(latent_shape: Sequence[int], frame_rate: float, downscale_f
     frames, height, width = latent_shape
     side_px = VIDEO_SPATIAL_COMPRESSION * downscale_factor
     return _grid(video_intervals_s(frames, frame_rate), height, width, side_px)
+
+
+def reference_sound_coords(num_latents: int) -> torch.Tensor:
+    """Coordinates of a sound of that many latents, [1, 1, num_latents, 2] in s, which ends a latent before the clip.
+
+    As the reference's `patchify_dubit_audio_reference_latent`.
+    """
+    times = torch.tensor(audio_intervals_s(num_latents), dtype=torch.float32)
+    return (times - times[-1, 1] - 1 / AUDIO_LATENTS_PER_SECOND)[None, None]
 
 
 def _grid(intervals_s: Sequence[tuple[float, float]], height: int, width: int, side_px: int) -> torch.Tensor:

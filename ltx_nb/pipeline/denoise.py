@@ -179,6 +179,11 @@ class LoopReport(ModularPipelineBlocks):
         return [
             InputParam("step_callback", description="Called with a StepEvent after every step; may return another."),
             InputParam("latent_shape", required=True, description="Video latents as (frames, height, width)."),
+            InputParam(
+                "reference_sound_count",
+                default=0,
+                description="Of the audio tokens, those of references, which are last.",
+            ),
             InputParam("stage", type_hint=int, default=1),
         ]
 
@@ -189,7 +194,9 @@ class LoopReport(ModularPipelineBlocks):
         shape = block_state.latent_shape
 
         def of_both(video: torch.Tensor, audio: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            return unpack_video(video, *shape)[0], unpack_audio(audio)[0]
+            return unpack_video(video, *shape)[0], unpack_audio(
+                audio[:, : audio.shape[1] - block_state.reference_sound_count]
+            )[0]
 
         latents, audio_latents = of_both(*block_state.noisy)
         x0, audio_x0 = of_both(block_state.x0, block_state.audio_x0)
@@ -214,7 +221,7 @@ class LoopReport(ModularPipelineBlocks):
                 ("", block_state.video_mask, pack_video(changed.x0[None])),
                 ("audio_", block_state.audio_mask, pack_audio(changed.audio_x0[None])),
             ):
-                count = packed.shape[1]  # keyframes' tokens come after the clip's and stay
+                count = packed.shape[1]  # appended tokens come after the clip's and stay
                 step = (packed - getattr(block_state, f"{prefix}x0")[:, :count]) * mask[:, :count]
                 latents = getattr(block_state, f"{prefix}latents").clone()
                 latents[:, :count] += step * (1 - next_sigma / sigma)

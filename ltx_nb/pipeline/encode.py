@@ -18,7 +18,7 @@ from diffusers.modular_pipelines import InputParam, ModularPipelineBlocks, Outpu
 from diffusers.modular_pipelines.modular_pipeline_utils import ComponentSpec
 
 from ltx_nb.mel import log_mel
-from ltx_nb.pipeline.coords import image_coords, reference_coords
+from ltx_nb.pipeline.coords import image_coords, reference_coords, reference_sound_coords
 from ltx_nb.pipeline.prepare import pack_audio, pack_video
 from ltx_nb.running.tiles import tiles_of
 from ltx_nb.shapes import AudioLatentShape, VideoShape, audio_num_latents
@@ -198,7 +198,8 @@ class EncodeAudioStep(ModularPipelineBlocks):
     def description(self) -> str:
         return (
             "Encodes the given sound over the whole timeline: log-mel spectrogram, then the audio VAE. The rest of the "
-            "latents is the initial latents of a second stage, or 0."
+            "latents is the initial latents of a second stage, or 0. Reference sounds are appended as tokens with "
+            "times before the clip."
         )
 
     @property
@@ -214,6 +215,7 @@ class EncodeAudioStep(ModularPipelineBlocks):
             InputParam("audio_mask", required=True, description="[1, audio tokens, 1], 1 generates."),
             InputParam("initial_audio_latents", description="Normalised [1, C, L, M] to refine."),
             InputParam("initial_waveform", type_hint=torch.Tensor, description="float32 [2, N] to refine instead."),
+            InputParam("reference_sounds", default=(), description="(float32 [2, N], strength) of each."),
             InputParam("num_frames", type_hint=int, required=True),
             InputParam("frame_rate", type_hint=float, required=True),
         ]
@@ -225,6 +227,8 @@ class EncodeAudioStep(ModularPipelineBlocks):
             OutputParam("start_audio_latents", description="What is noised of them: the initial latents, or 0."),
             OutputParam("audio_mask", description="As given, on the model's device."),
             OutputParam("audio_num_frames", description="Number of audio latents."),
+            OutputParam("appended_audio_coords", description="[1, 1, appended tokens, 2] in s; they come last."),
+            OutputParam("reference_sound_count", description="Appended tokens."),
         ]
 
     @torch.no_grad()
@@ -235,8 +239,8 @@ class EncodeAudioStep(ModularPipelineBlocks):
         mask = block_state.audio_mask.to(device)
         latents = torch.zeros(1, num_latents, LATENT_CHANNELS, device=device)
 
-        def encoded(waveform: torch.Tensor) -> torch.Tensor:
-            return pack_audio(encode_audio(components, waveform, block_state.sample_rate, num_latents, device))
+        def encoded(waveform: torch.Tensor, count: int = num_latents) -> torch.Tensor:
+            return pack_audio(encode_audio(components, waveform, block_state.sample_rate, count, device))
 
         if block_state.initial_audio_latents is not None:
             # Of half the frame rate the first stage is longer by half a frame of its own.
@@ -246,6 +250,18 @@ class EncodeAudioStep(ModularPipelineBlocks):
         block_state.start_audio_latents = latents
         if block_state.given_waveform is not None:
             latents = torch.where(mask < 1, encoded(block_state.given_waveform), latents)
+        coords = [torch.zeros(1, 1, 0, 2, device=device)]
+        for waveform, strength in block_state.reference_sounds:
+            count = audio_num_latents(waveform.shape[1] / block_state.sample_rate)
+            tokens = encoded(waveform, count)
+            latents = torch.cat([latents, tokens], dim=1)
+            block_state.start_audio_latents = torch.cat(
+                [block_state.start_audio_latents, torch.zeros_like(tokens)], dim=1
+            )
+            mask = torch.cat([mask, mask.new_full((1, count, 1), 1 - strength)], dim=1)
+            coords.append(reference_sound_coords(count).to(device))
+        block_state.appended_audio_coords = torch.cat(coords, dim=2)
+        block_state.reference_sound_count = latents.shape[1] - num_latents
         block_state.audio_latents, block_state.audio_mask = latents, mask
         block_state.audio_num_frames = num_latents
         self.set_block_state(state, block_state)

@@ -44,6 +44,64 @@ def draw_noise(seed: int, lane: str, stage: int, shape: tuple[int, ...]) -> torc
     return torch.randn(shape, generator=generator)
 
 
+class AppendAudioCoordsStep(ModularPipelineBlocks):
+    model_name = "ltx2"
+
+    @property
+    def description(self) -> str:
+        return "Puts the times of appended audio tokens, of reference sounds, after those of the clip's."
+
+    @property
+    def inputs(self) -> list[InputParam]:
+        return [
+            InputParam("audio_coords", required=True, description="When each of the clip's audio tokens is."),
+            InputParam("appended_audio_coords", required=True, description="When each appended one is."),
+        ]
+
+    @property
+    def intermediate_outputs(self) -> list[OutputParam]:
+        return [OutputParam("audio_coords", description="When each audio token is.")]
+
+    @torch.no_grad()
+    def __call__(self, components, state):
+        block_state = self.get_block_state(state)
+        beside = block_state.appended_audio_coords.to(block_state.audio_coords)
+        block_state.audio_coords = torch.cat([block_state.audio_coords, beside], dim=2)
+        self.set_block_state(state, block_state)
+        return components, state
+
+
+class TrimAudioStep(ModularPipelineBlocks):
+    model_name = "ltx2"
+
+    @property
+    def description(self) -> str:
+        return "Takes appended audio tokens away."
+
+    @property
+    def inputs(self) -> list[InputParam]:
+        return [
+            InputParam("audio_latents", required=True, description="Denoised audio latents, appended tokens last."),
+            InputParam(
+                "reference_sound_count",
+                default=0,
+                description="Of the audio tokens, those of references, which are last.",
+            ),
+        ]
+
+    @property
+    def intermediate_outputs(self) -> list[OutputParam]:
+        return [OutputParam("audio_latents", description="Denoised audio latents of the clip.")]
+
+    @torch.no_grad()
+    def __call__(self, components, state):
+        block_state = self.get_block_state(state)
+        own = block_state.audio_latents.shape[1] - block_state.reference_sound_count
+        block_state.audio_latents = block_state.audio_latents[:, :own]
+        self.set_block_state(state, block_state)
+        return components, state
+
+
 class AddNoiseStep(ModularPipelineBlocks):
     model_name = "ltx2"
 
@@ -71,6 +129,11 @@ class AddNoiseStep(ModularPipelineBlocks):
             InputParam("base_token_count", required=True, description="Video tokens without appended keyframes."),
             InputParam("reference_token_count", default=0, description="Of the appended tokens, those of references."),
             InputParam("latent_shape", required=True, description="Video latents as (frames, height, width)."),
+            InputParam(
+                "reference_sound_count",
+                default=0,
+                description="Of the audio tokens, those of references, which are last.",
+            ),
             InputParam("seed", type_hint=int, default=0),
             InputParam("stage", type_hint=int, default=1, description="1, or 2 for the refinement at double size."),
             # Read after the timesteps are set, which this order of blocks guarantees.
@@ -97,7 +160,11 @@ class AddNoiseStep(ModularPipelineBlocks):
         for lane, count in (("keyframes", keyframes), ("references", looked_at)):
             if count:
                 noise = torch.cat([noise, draw_noise(seed, lane, stage, (1, count, video.shape[2]))], dim=1)
-        audio_noise = draw_noise(seed, "audio", stage, tuple(audio.shape))
+        own = audio.shape[1] - block_state.reference_sound_count
+        audio_noise = draw_noise(seed, "audio", stage, (1, own, audio.shape[2]))
+        if audio.shape[1] > own:
+            beside = draw_noise(seed, "reference sounds", stage, (1, audio.shape[1] - own, audio.shape[2]))
+            audio_noise = torch.cat([audio_noise, beside], dim=1)
         sigma = components.scheduler.sigmas[0].to(video.device)
         block_state.clean_latents, block_state.clean_audio_latents = video, audio
         noisy = _mix(block_state.start_latents, noise, sigma)

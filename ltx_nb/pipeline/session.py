@@ -17,6 +17,7 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, LTX2ModularPipeline
 from tqdm.auto import tqdm
 
+from ltx_nb.applied_lora import AppliedLora, check_applied
 from ltx_nb.catalogue.models import Model
 from ltx_nb.catalogue.vocabulary import Vocabulary, read_vocabulary
 from ltx_nb.clip import Clip
@@ -58,7 +59,8 @@ class Session(Verbs):
     stage_2_loras: LoRAs that are on in second stages alone, if there are any. reference_downscale_factor: that of its
     IC-LoRA, which follows references; None where it has none. loras: beside the weights and on in every stage, as
     `use_loras` of `ltx_nb.loading` puts them there. upscalers: latent upscalers beside the
-    pipe's own, by their names in `shapes.UPSCALINGS`.
+    pipe's own, by their names in `shapes.UPSCALINGS`. applied_loras: names, strengths and hashes of all of its LoRAs,
+    which its clips' requests keep.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Session(Verbs):
         reference_downscale_factor: int | None = None,
         upscalers: Mapping[str, torch.nn.Module] | None = None,
         prompts_elsewhere: PromptsElsewhere | None = None,
+        applied_loras: Sequence[AppliedLora] = (),
     ):
         self.pipe = pipe
         self.model = model
@@ -80,6 +83,8 @@ class Session(Verbs):
         self.reference_downscale_factor = reference_downscale_factor
         self.loras: SwitchedLoras | None = None
         self._factor_of_weights = reference_downscale_factor
+        self._loras_of_load = tuple(applied_loras)
+        self.applied_loras = self._loras_of_load
         self.upscalers = dict(upscalers or {})
         self.prompts_elsewhere = prompts_elsewhere
         self._scheduler = pipe.scheduler
@@ -137,7 +142,12 @@ class Session(Verbs):
             finally:
                 self._holder = None
 
-    def change_loras(self, made: Callable[[], SwitchedLoras | None], reference_downscale_factor: int | None) -> None:
+    def change_loras(
+        self,
+        made: Callable[[], SwitchedLoras | None],
+        reference_downscale_factor: int | None,
+        applied: Sequence[AppliedLora] = (),
+    ) -> None:
         """Take the LoRAs beside the weights away and have those that `made` puts there; between two runs.
 
         Raises ValueError where an IC-LoRA in the weights wants references of another size.
@@ -151,6 +161,7 @@ class Session(Verbs):
         if self.loras is not None:
             self.loras.remove()
         self.loras = made()
+        self.applied_loras = (*self._loras_of_load, *applied)
         self.reference_downscale_factor = own if own is not None else reference_downscale_factor
 
     def run(
@@ -180,7 +191,8 @@ class Session(Verbs):
             )
         if not (on_step is None or callable(on_step)):
             raise TypeError(f"on_step is a {type(on_step).__name__}; give a function that takes a StepEvent, or None")
-        request = self._with_reference_factor(request)
+        check_applied(request.loras, self.applied_loras)
+        request = self._with_reference_factor(request).replace(loras=self.applied_loras)
         failed: list[Exception] = []
         with self.exclusively():
             self._cancel.clear()
@@ -219,7 +231,7 @@ class Session(Verbs):
 
     def _with_reference_factor(self, request: ClipRequest) -> ClipRequest:
         trained, asked = self.reference_downscale_factor, request.reference_downscale_factor
-        if trained is not None and not request.references:
+        if trained is not None and not (request.references or request.reference_sounds):
             raise ValueError(
                 "this session has an IC-LoRA, which follows a reference and without one only blurs what the model "
                 "makes; give references=[video], or load the model without it"
@@ -398,6 +410,7 @@ class Session(Verbs):
             "given_waveform": _tensor(given.waveform),
             "references": [(torch.tensor(frames), strength) for frames, strength in given.references],
             "reference_downscale_factor": request.reference_downscale_factor or 1,
+            "reference_sounds": [(torch.tensor(samples), strength) for samples, strength in given.reference_sounds],
             "sample_rate": self.sample_rate,
             "video_mask": torch.from_numpy(request.video_mask())[None, :, None],
             "audio_mask": torch.from_numpy(request.audio_mask())[None, :, None],

@@ -51,6 +51,14 @@ def _checked(media: Any, lane: str) -> Source:
     return source
 
 
+def is_sound_alone(media: Any) -> bool:
+    """Whether it has sound and no picture, as far as `Source.of` takes it."""
+    if isinstance(media, (Image.Image, np.ndarray)):
+        return False
+    info = Source.of(media).info()
+    return not info.num_frames and info.has_audio
+
+
 def only_lane(source: Source, lane: str) -> Source:
     """The source with this lane alone, where it is in memory with both: what is not given is not stored."""
     media = source.media

@@ -14,10 +14,10 @@ from typing import Any, TypedDict, Unpack
 from ltx_nb import shapes
 from ltx_nb.catalogue.models import Model
 from ltx_nb.checks import choice, finite_number
-from ltx_nb.clip import Clip
+from ltx_nb.clip import LANES, Clip
 from ltx_nb.media import MediaInfo, read_request_json
-from ltx_nb.pipeline.sources import only_lane, picture_source, read_sound, sound_source
-from ltx_nb.request import ClipRequest, Given, Reference, Sampling, Source, spelt_out
+from ltx_nb.pipeline.sources import is_sound_alone, only_lane, picture_source, read_sound, sound_source
+from ltx_nb.request import ClipRequest, Given, Reference, ReferenceSound, Sampling, Source, spelt_out
 from ltx_nb.timed import timed_prompts_of
 
 # Far below what can be heard or seen: such sound is there by rounding, if at all.
@@ -325,24 +325,41 @@ def _request(
         chosen["timed_prompts"] = timed_prompts_of(chosen["timed_prompts"])
     of_model = {"width": model.width, "height": model.height, "num_frames": model.num_frames}
     request = ClipRequest(prompt, **of_model | spelt_out(chosen) | fields)
-    return request.replace(references=references_of(references, request)) if references else request
+    return with_references(request, references) if references else request
 
 
-def references_of(wanted: Any, request: ClipRequest) -> tuple[Reference, ...]:
-    """References of pictures and videos, each as long as it is, and no longer than the clip."""
+def with_references(request: ClipRequest, wanted: Any) -> ClipRequest:
+    """Return the request with pictures, videos and sounds as its references, each as long as it is.
+
+    wanted: each alone, as (what, strength), or as (what, strength, lane). What has a picture is looked at, no longer
+    than the clip, unless the lane is "audio"; what has none is listened to.
+    """
     if isinstance(wanted, (str, os.PathLike)) or not isinstance(wanted, Sequence):
         raise ValueError(f"references is a {type(wanted).__name__}; give a list: references=[video]")
-    found = []
+    found: list[Reference] = []
+    sounds: list[ReferenceSound] = []
     for item in wanted:
         if isinstance(item, Reference):
             found.append(item)
             continue
-        picture, strength = item if isinstance(item, tuple) and len(item) == 2 else (item, 1.0)
-        source = picture_source(picture, request.frame_rate)
+        if isinstance(item, ReferenceSound):
+            sounds.append(item)
+            continue
+        what, strength, lane = (
+            (*item, None)[:3] if isinstance(item, tuple) and len(item) in (2, 3) else (item, 1.0, None)
+        )
+        if lane is not None:
+            choice("lane", lane, LANES)
+        if lane == "audio" or (lane is None and is_sound_alone(what)):
+            source = only_lane(sound_source(what), "audio")
+            length_s = min(source.info().audio_duration_s or 0.0, shapes.MAX_SECONDS)
+            sounds.append(ReferenceSound(source, length_s, strength=strength))
+            continue
+        source = picture_source(what, request.frame_rate)
         info = source.info()
         usable = _whole_latents(info, {"frame_rate": request.frame_rate}) if info.frame_rate else 1
         found.append(Reference(source, num_frames=min(usable, request.num_frames), strength=strength))
-    return tuple(found)
+    return request.replace(references=tuple(found), reference_sounds=tuple(sounds))
 
 
 def _scaled_down(info: MediaInfo) -> dict[str, int]:

@@ -134,7 +134,10 @@ def _example(row: Any, where: str, folder: Path, references: Sequence[str]) -> E
         raise ValueError(f"{where} is a {type(row).__name__}; an object with caption and video is needed")
     unused = [name for name in UNUSED_COLUMNS if row.get(name) and name not in references]
     if unused:
-        hint = "train_lora(..., reference='reference_video')" if unused == ["reference_video"] else "leave it out"
+        references = [name for name in unused if name.startswith("reference_")]
+        hint = f"train_lora(..., reference={references[0]!r})" if unused == references[:1] else "leave it out"
+        if len(references) > 1 and unused == references:
+            hint = f"train_lora(..., reference={references})"
         raise ValueError(f"{where} has {', '.join(unused)}, which is not learned from here; nearest: {hint}")
     values = {}
     for name in COLUMNS:

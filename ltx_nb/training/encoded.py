@@ -13,19 +13,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from diffusers.modular_pipelines import PipelineState
 from safetensors import SafetensorError, safe_open
 from tqdm.auto import tqdm
 
 from ltx_nb import media
-from ltx_nb.pipeline.conditions import conditions_of
+from ltx_nb.pipeline.conditions import Conditions, conditions_of
 from ltx_nb.pipeline.encode import encode_audio, encode_video
 from ltx_nb.pipeline.prepare import pack_audio, pack_video
 from ltx_nb.pipeline.prompt_cache import fingerprint
 from ltx_nb.pipeline.session import Session
-from ltx_nb.pipeline.tasks import references_of
+from ltx_nb.pipeline.tasks import with_references
 from ltx_nb.request import ClipRequest, Given, Source
 from ltx_nb.shapes import VIDEO_TEMPORAL_COMPRESSION, audio_num_latents
 from ltx_nb.training.dataset import Example
@@ -38,6 +37,7 @@ TEXT = {
     "connector_audio_prompt_embeds": "audio_encoder_hidden_states",
     "connector_attention_mask": "encoder_attention_mask",
 }
+SEVERAL = ("references", "reference_sounds")  # of a LatentClip, tensors each
 PLAIN = ("latent_shape", "frame_rate", "reference_shapes", "reference_downscale_factor")  # of a LatentClip, as JSON
 
 
@@ -80,7 +80,7 @@ def encode_dataset(
                 request = _request(example, caption, width, height, num_frames, frame_rate, needs_sound)
                 if example.references:
                     request = request.replace(reference_downscale_factor=reference_downscale_factor)
-                    request = request.replace(references=references_of(example.references, request))
+                    request = with_references(request, example.references)
                 clip = _encoded(session, request)
             except ValueError as error:
                 raise ValueError(f"clip {number}, {example.video.name}: {error}") from None
@@ -133,20 +133,24 @@ def _encoded(session: Session, request: ClipRequest) -> LatentClip:
         (shape.num_frames, shape.height, shape.width),
         request.frame_rate,
         _text(session, request.prompt),
-        **_references(session, request, found.references),
+        **_references(session, request, found),
     )
 
 
-def _references(session: Session, request: ClipRequest, found: list[tuple[np.ndarray, float]]) -> dict[str, Any]:
-    """Return the fields of a LatentClip that tell its references; none where there are none."""
-    if not found:
-        return {}
-    device = session.pipe._execution_device
-    encoded = [encode_video(session.pipe, torch.from_numpy(frames), device=device) for frames, _ in found]
+def _references(session: Session, request: ClipRequest, found: Conditions) -> dict[str, Any]:
+    """Return the fields of a LatentClip that tell its references."""
+    pipe, rate = session.pipe, session.sample_rate
+    device = pipe._execution_device
+    pictures = [encode_video(pipe, torch.from_numpy(frames), device=device) for frames, _ in found.references]
+    sounds = [
+        encode_audio(pipe, torch.from_numpy(samples), rate, audio_num_latents(samples.shape[1] / rate), device)
+        for samples, _ in found.reference_sounds
+    ]
     return {
-        "references": tuple(pack_video(latents)[0].float().cpu() for latents in encoded),
-        "reference_shapes": tuple(tuple(latents.shape[2:]) for latents in encoded),
-        "reference_downscale_factor": request.reference_downscale_factor,
+        "references": tuple(pack_video(latents)[0].float().cpu() for latents in pictures),
+        "reference_shapes": tuple(tuple(latents.shape[2:]) for latents in pictures),
+        "reference_downscale_factor": request.reference_downscale_factor or 1,
+        "reference_sounds": tuple(pack_audio(latents)[0].float().cpu() for latents in sounds),
     }
 
 
@@ -165,7 +169,8 @@ def _digest(path: Path) -> str:
 
 def _write(path: Path, clip: LatentClip) -> None:
     tensors = {"video": clip.video, "audio": clip.audio, **{f"text.{name}": it for name, it in clip.text.items()}}
-    tensors |= {f"reference.{index}": tokens for index, tokens in enumerate(clip.references)}
+    for name in SEVERAL:
+        tensors |= {f"{name}.{index}": tokens for index, tokens in enumerate(getattr(clip, name))}
     about = {name: json.dumps(getattr(clip, name)) for name in PLAIN}
     save_whole(path, tensors, about)
 
@@ -183,5 +188,7 @@ def _read(path: Path) -> LatentClip | None:
     values = {name: json.loads(about[name]) for name in PLAIN if name in about}
     values["latent_shape"] = tuple(values["latent_shape"])
     values["reference_shapes"] = tuple(map(tuple, values["reference_shapes"]))
-    references = tuple(tensors[f"reference.{index}"] for index in range(len(values["reference_shapes"])))
-    return LatentClip(tensors["video"], tensors["audio"], text=text, references=references, **values)
+    for name in SEVERAL:
+        count = sum(key.startswith(f"{name}.") for key in tensors)
+        values[name] = tuple(tensors[f"{name}.{index}"] for index in range(count))
+    return LatentClip(tensors["video"], tensors["audio"], text=text, **values)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ltx_nb.pipeline.coords import reference_coords
+from ltx_nb.pipeline.coords import reference_coords, reference_sound_coords
 from ltx_nb.running.cross_modal import velocities
 from ltx_nb.shapes import audio_intervals_s, video_intervals_s
 
@@ -41,7 +41,8 @@ class LatentClip:
 
     video: [f x h x w, 128] with latent_shape (f, h, w); audio: [l, 128]; both normalised. text: embeddings after the
     connectors by the transformer's names for them. frame_rate: of the frames. references: [r, 128] of each video of
-    reference_shapes latents that is looked at, smaller than the clip by reference_downscale_factor.
+    reference_shapes latents that is looked at, smaller than the clip by reference_downscale_factor. reference_sounds:
+    [l, 128] of each sound that is listened to.
     """
 
     video: torch.Tensor
@@ -52,11 +53,13 @@ class LatentClip:
     references: tuple[torch.Tensor, ...] = ()
     reference_shapes: tuple[tuple[int, int, int], ...] = ()
     reference_downscale_factor: int = 1
+    reference_sounds: tuple[torch.Tensor, ...] = ()
 
     @property
     def kind(self) -> tuple[object, ...]:
         """Clips of one kind can share a batch."""
-        return (*self.latent_shape, len(self.audio), self.frame_rate, self.reference_shapes)
+        sounds = tuple(len(sound) for sound in self.reference_sounds)
+        return (*self.latent_shape, len(self.audio), self.frame_rate, self.reference_shapes, sounds)
 
 
 def draw_sigmas(count: int, num_tokens: int, generator: torch.Generator) -> torch.Tensor:
@@ -127,6 +130,8 @@ def batch_loss(
     count = clean[0].shape[1]
     if clips[0].references:
         inputs |= _with_references(transformer, clips, inputs)
+    if clips[0].reference_sounds:
+        inputs |= _with_reference_sounds(transformer, clips, inputs)
     predicted = velocities(
         transformer,
         **inputs,
@@ -138,7 +143,7 @@ def batch_loss(
         audio_num_frames=clean[1].shape[1],
     )
     found = {}
-    predicted = (predicted[0][:, :count], predicted[1])
+    predicted = (predicted[0][:, :count], predicted[1][:, : clean[1].shape[1]])
     for lane, out, latents, drawn, mask in zip(("video", "audio"), predicted, clean, noise, new, strict=True):
         if lane in lanes:
             error = (out.float() - (drawn - latents).to(device)).square().mean(-1)
@@ -164,4 +169,20 @@ def _with_references(
         "hidden_states": torch.cat([inputs["hidden_states"], seen.to(inputs["hidden_states"])], dim=1),
         "timestep": torch.cat([timestep, timestep.new_zeros(len(clips), seen.shape[1])], dim=1),
         "video_coords": torch.cat([coords, *of_seen], dim=2).repeat(len(clips), 1, 1, 1),
+    }
+
+
+def _with_reference_sounds(
+    transformer: torch.nn.Module, clips: Sequence[LatentClip], inputs: Mapping[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """Return the audio lane's inputs with the clips' reference sounds after them: clean, with timestep 0."""
+    first, device = clips[0], transformer.device
+    heard = torch.stack([torch.cat(clip.reference_sounds) for clip in clips])
+    coords = transformer.audio_rope.prepare_audio_coords(1, len(first.audio), device)
+    of_heard = [reference_sound_coords(len(sound)).to(device) for sound in first.reference_sounds]
+    timestep = inputs["audio_timestep"]
+    return {
+        "audio_hidden_states": torch.cat([inputs["audio_hidden_states"], heard.to(inputs["audio_hidden_states"])], 1),
+        "audio_timestep": torch.cat([timestep, timestep.new_zeros(len(clips), heard.shape[1])], dim=1),
+        "audio_coords": torch.cat([coords, *of_heard], dim=2).repeat(len(clips), 1, 1, 1),
     }

@@ -94,8 +94,8 @@ def train_lora(
     rate. lanes: what is learned, "video", "audio" or both; another lane is given whole. given: how often, of 1, each
     of GIVEN stands at the start of a clip, so that the LoRA serves those tasks too; default: the first frame, 0.1.
     trigger: a word put before every caption. reference: the table's column that names what each clip is made after,
-    "reference_video" in ltx-trainer's, or one column for each of several; the LoRA is then an IC-LoRA, which asks for
-    `references` where it is used, as many and in that order.
+    "reference_video" or "reference_audio" in ltx-trainer's, or one column for each of several; the LoRA is then an
+    IC-LoRA, which asks for `references` where it is used, as many and in that order.
     reference_downscale_factor: by how much smaller than the clips those are encoded. width, height, num_frames: in
     pixels and frames, default the model's; pictures are cropped, and a shorter clip gives the largest 8k + 1 frames
     that it has. seed: of every draw.
@@ -277,7 +277,13 @@ def _data_hash(clips: Sequence[LatentClip]) -> str:
     """SHA-256 over everything that is learned from, in order."""
     digest = hashlib.sha256()
     for clip in clips:
-        for tensor in (clip.video, clip.audio, *(clip.text[name] for name in sorted(clip.text)), *clip.references):
+        for tensor in (
+            clip.video,
+            clip.audio,
+            *(clip.text[name] for name in sorted(clip.text)),
+            *clip.references,
+            *clip.reference_sounds,
+        ):
             digest.update(tensor.contiguous().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 

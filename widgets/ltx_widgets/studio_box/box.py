@@ -191,9 +191,9 @@ class Studio(ipywidgets.VBox):
                 self._is_taking = False
 
     def run(self, request: ClipRequest, **options: Any) -> Clip:
-        """Run a request with the LoRAs that are on; options as those of `session.run`."""
+        """Run a request with the LoRAs that are on, whatever it was made with; options as those of `session.run`."""
         self.use_chosen_loras()
-        return self._session.run(request, progress=False, **options)
+        return self._session.run(request.replace(loras=()), progress=False, **options)
 
     def use_chosen_loras(self) -> None:
         """Have the session use the LoRAs that are on now: before a run, in whose turn nothing else uses the model."""
