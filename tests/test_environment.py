@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import entry_points
+from importlib.metadata import PackageNotFoundError, distribution, entry_points
 from pathlib import Path
 
 import pytest
@@ -82,6 +82,21 @@ def test_the_pythons_that_are_named_are_those_that_are_taken():
     assert named - {"3"} == set(PYTHONS)
     assert all(SpecifierSet(PROJECT["requires-python"]).contains(version) for version in PYTHONS)
     assert not SpecifierSet(PROJECT["requires-python"]).contains("3.10")
+
+
+def test_the_tested_set_takes_the_first_release_of_each_python():
+    """Debian 12 has Python 3.11.2, and a package that wants a later 3.11 would leave its users without the set."""
+    wanted = {}
+    for name, version in pins().items():
+        try:
+            package = distribution(name)
+        except PackageNotFoundError:
+            continue  # of an extra that is not tested
+        if package.version == version:
+            wanted[name] = SpecifierSet(package.metadata["Requires-Python"] or "")
+    assert len(wanted) > 100
+    first = [f"{python}.0" for python in PYTHONS]
+    assert [name for name, python in wanted.items() if not all(map(python.contains, first))] == []
 
 
 @pytest.mark.skipif(

@@ -64,7 +64,7 @@ def _answer(widget: KitWidget, ask: Mapping[str, Any]) -> list[Any]:
     def keep(content: Mapping[str, Any], buffers: Iterable[bytes] = ()) -> None:
         messages.append([content, [b64encode(buffer).decode() for buffer in buffers]])
 
-    widget.send = keep  # type: ignore[method-assign, assignment]
+    widget.send = keep
     try:
         widget._take(dict(ask), [])
     finally:
