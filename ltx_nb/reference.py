@@ -25,7 +25,8 @@ from ltx_nb.source import Source
 class Reference:
     """Frames that a clip is made after, from its first frame on: a depth, pose or edge video, or one picture.
 
-    num_frames: 8k + 1 at the clip's frame rate; 1 is a picture, which is looked at as the first frame.
+    num_frames: 8k + 1 at the clip's frame rate; 1 is a picture, which is looked at as the first frame, and more of a
+        picture hold it still so long, as the sheet of Lightricks' Ingredients is.
     source_start_s: where in the source they begin, or which moment of it is the picture.
     strength: 0..1; 1 keeps its tokens clean, 0 noises them like the clip's own.
     fit: "crop", "pad" or "stretch" what has other proportions than the clip.

@@ -186,6 +186,12 @@ def test_another_scale_than_an_ic_lora_s_is_refused(ic_session):
         ic_session.text_to_video(PROMPT, references=[video()], reference_downscale_factor=1, **SHORT)
 
 
+def test_a_picture_is_held_as_long_as_it_is_asked_for():
+    request = ClipRequest(PROMPT, **SIZE, references=(Reference(still(3), num_frames=9),))
+    ((frames, _),) = conditions_of(request, 48_000, image_crf=0).references
+    assert frames.shape == (9, 64, 64, 3) and (frames == video(1, seed=3).frames).all()
+
+
 def sound(seconds=0.7, seed=0):
     return np.random.default_rng(seed).uniform(-0.3, 0.3, (2, round(seconds * 48_000))).astype(np.float32)
 

@@ -55,6 +55,19 @@ def test_a_row_that_cannot_be_used_is_named(folder, text, error):
         read_dataset(folder / "clips.json")
 
 
+def test_text_in_another_encoding_is_named(folder):
+    table = folder / "latin.csv"
+    table.write_bytes("caption,video\nA b\xe9ll.,a.mp4\n".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"latin.csv is not in UTF-8 \(its byte 17 is none\)"):
+        read_dataset(table)
+
+
+def test_a_table_of_other_columns_says_which_it_has(folder):
+    (folder / "t.csv").write_text("text,file\nA ball.,a.mp4\n")
+    with pytest.raises(ValueError, match=r"row 1 has no caption; .*; its columns: text, file"):
+        read_dataset(folder / "t.csv")
+
+
 def test_a_file_that_is_not_there_is_named(folder):
     (folder / "clips.json").write_text('[{"caption": "A ball.", "video": "c.mp4"}]')
     with pytest.raises(FileNotFoundError, match=r"clip 1: no file .*c\.mp4"):

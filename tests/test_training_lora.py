@@ -176,7 +176,11 @@ def test_a_loss_that_is_no_number_ends_the_training_with_its_last_good_state(ran
     with pytest.raises(ValueError, match=r"the loss of step \d+ is (nan|inf).*smaller lr"):
         train_lora(random_session, dataset, out, steps=30, **SMALL | {"lr": 1e30})
     state = load_file(out.with_suffix(".training") / "state.safetensors")
-    assert state
+    assert state and all(tensor.isfinite().all() for tensor in state.values())
+    # What is kept is from before the step that spoilt it, and a smaller lr goes on from there.
+    log = []
+    train_lora(random_session, dataset, out, steps=3, on_step=lambda step, it: log.append(it), **SMALL)
+    assert all(np.isfinite(list(losses.values())).all() for losses in log[-1].losses)
 
 
 def test_one_lane_alone_changes_its_own_layers(random_session, dataset, tmp_path):
@@ -214,6 +218,8 @@ def test_samples_are_made_with_the_lora_as_it_is(random_session, dataset, tmp_pa
         ({"steps": 0}, "steps"),
         ({"rank": 0}, "rank"),
         ({"lanes": ["picture"]}, "lanes"),
+        ({"targets": "vdeo"}, "targets='vdeo' is not one of attention, video, audio"),
+        ({"targets": ["to_qq"]}, r"targets='to_qq' is no layer of the transformer"),
         ({"given": {"first": 0.1}}, "first_frame"),
         ({"given": {"first_frame": 0.7, "prefix": 0.7}}, "add up to 1.4"),
     ],

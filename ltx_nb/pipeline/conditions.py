@@ -94,10 +94,12 @@ def _reference_frames(request: ClipRequest, reference: Reference, notes: list[st
         _note(notes, note)
     if reference.num_frames == 1:
         moments_s = np.array([_middle_s(reference.source_start_s, info.frame_rate)])
+    elif info.frame_rate is None:  # a picture, held
+        moments_s = np.zeros(reference.num_frames)
     else:
         needed_s = reference.source_start_s + reference.num_frames / request.frame_rate
-        length_s = 0.0 if info.frame_rate is None else info.num_frames / info.frame_rate
-        if needed_s > length_s + 0.5 / (info.frame_rate or request.frame_rate):
+        length_s = info.num_frames / info.frame_rate
+        if needed_s > length_s + 0.5 / info.frame_rate:
             raise ValueError(
                 f"a reference of {reference.num_frames} frames takes {needed_s:.6g} s of a source that lasts "
                 f"{length_s:.6g} s; give num_frames={_largest_count(length_s * request.frame_rate)}"

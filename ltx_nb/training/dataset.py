@@ -6,6 +6,7 @@ The columns are those of Lightricks' ltx-trainer: `caption`, `video`, and `audio
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -86,7 +87,7 @@ def _captioned_videos(folder: Path) -> list[Example]:
             f"{len(bare)} of {len(videos)} videos in {folder} have no caption: {', '.join(bare[:3])}; nearest: write "
             f"it into {Path(bare[0]).with_suffix('.txt')}"
         )
-    captions = [video.with_suffix(".txt").read_text(encoding="utf-8").strip() for video in videos]
+    captions = [_read_text(video.with_suffix(".txt")).strip() for video in videos]
     rows = [{"caption": text, "video": video.name} for text, video in zip(captions, videos, strict=True)]
     return [_example(row, row["video"], folder, ()) for row in rows]
 
@@ -106,20 +107,26 @@ def _read_table(path: Path, references: Sequence[str]) -> list[Example]:
 
 
 def _csv_rows(path: Path) -> list[Any]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        return list(csv.DictReader(file))
+    return list(csv.DictReader(io.StringIO(_read_text(path), newline="")))
 
 
 def _json_rows(path: Path) -> list[Any]:
-    rows = _parsed(path.read_text(encoding="utf-8"), path.name)
+    rows = _parsed(_read_text(path), path.name)
     if not isinstance(rows, list):
         raise ValueError(f"{path} holds a {type(rows).__name__}; a list of objects is needed, one a clip")
     return rows
 
 
 def _jsonl_rows(path: Path) -> list[Any]:
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = _read_text(path).splitlines()
     return [_parsed(line, f"{path.name}, line {number}") for number, line in enumerate(lines, start=1) if line.strip()]
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not in UTF-8 (its byte {error.start} is none); save it in that encoding") from None
 
 
 def _parsed(text: str, where: str) -> Any:
@@ -145,7 +152,8 @@ def _example(row: Any, where: str, folder: Path, references: Sequence[str]) -> E
         if name == "audio" and value in (None, ""):
             continue
         if not isinstance(value, str) or not value.strip():
-            raise ValueError(f"{where} has no {name}; every clip needs a caption and a video")
+            others = "" if name in row else f"; its columns: {', '.join(map(str, row))}"
+            raise ValueError(f"{where} has no {name}; every clip needs a caption and a video{others}")
         values[name] = value.strip()
     audio = folder / values["audio"] if "audio" in values else None
     example = Example(values["caption"], folder / values["video"], audio)

@@ -96,10 +96,11 @@ def _request(
     info = media.probe(example.video)
     if not info.has_video:
         raise ValueError("it has no picture; `video` names a video file")
-    usable = (round(info.duration_s * frame_rate) - 1) // VIDEO_TEMPORAL_COMPRESSION * VIDEO_TEMPORAL_COMPRESSION + 1
+    lasts_s = info.num_frames / info.frame_rate if info.frame_rate else 0.0
+    usable = (round(lasts_s * frame_rate) - 1) // VIDEO_TEMPORAL_COMPRESSION * VIDEO_TEMPORAL_COMPRESSION + 1
     if usable < VIDEO_TEMPORAL_COMPRESSION + 1:
         raise ValueError(
-            f"it lasts {info.duration_s:.3g} s; {VIDEO_TEMPORAL_COMPRESSION + 1} frames at {frame_rate:g}/s are needed"
+            f"its picture lasts {lasts_s:.3g} s; {VIDEO_TEMPORAL_COMPRESSION + 1} frames at {frame_rate:g}/s are needed"
         )
     frames = min(num_frames, usable)
     sound = example.audio or example.video

@@ -101,7 +101,8 @@ def train_lora(
     that it has. seed: of every draw.
     samples, sample_every: requests made with the LoRA as it is, every so many steps. on_step: called after each with
     the number of steps done and the log; what it raises ends the training. gradient_checkpointing: less memory for
-    a third more time; what streams needs it. resume: go on from where a training to the same `out` was stopped.
+    a third more time; what streams needs it. resume: go on from where a training to the same `out` was stopped, lr
+    and steps alone may be others.
 
     Encoded clips and the state to resume from lie in a folder beside `out` that ends in .training.
 
@@ -115,8 +116,10 @@ def train_lora(
     whole_number("batch_size", batch_size, least=1)
     finite_number("lr", lr, least=0)
     text("trigger", trigger)
+    lanes = (lanes,) if isinstance(lanes, str) else tuple(lanes)
     for lane in lanes:
         choice("lanes", lane, LANES)
+    layers = _checked_targets(session.pipe.transformer, targets)
     rates = _checked_rates({"first_frame": 0.1} if given is None else given)
     _check_trainable(session, gradient_checkpointing)
     whole_number("reference_downscale_factor", reference_downscale_factor, least=1)
@@ -143,7 +146,7 @@ def train_lora(
         "base_model": session.model.name,
         "trigger": trigger,
         "rank": rank,
-        "targets": list(TARGETS.get(targets, targets)) if isinstance(targets, str) else list(targets),
+        "targets": layers,
         "lr": lr,
         "batch_size": batch_size,
         "lanes": list(lanes),
@@ -156,11 +159,12 @@ def train_lora(
         about["references"] = list(reference_columns(reference))
     log = TrainingLog()
     transformer = session.pipe.transformer
-    adapter = _adapter(transformer, rank, about["targets"], seed, gradient_checkpointing)
+    adapter = _adapter(transformer, rank, layers, seed, gradient_checkpointing)
     with attending_natively(transformer), adapter:
         optimizer = torch.optim.AdamW([p for p in transformer.parameters() if p.requires_grad], lr=lr, weight_decay=0.0)
         state_file, done = work / "state.safetensors", 0
-        stored = read_state(state_file, about) if resume else None
+        must_equal = {name: value for name, value in about.items() if name != "lr"}
+        stored = read_state(state_file, must_equal) if resume else None
         if stored is not None:
             restore(stored, transformer, optimizer)
             done, log.losses = stored.step, stored.losses
@@ -176,7 +180,11 @@ def train_lora(
 
         trainer = _Trainer(session, transformer, optimizer, _by_kind(clips), about, log)
         trainer.run(range(done, steps), keep, after_step, progress)
-        return write_lora(out, adapter_weights(transformer), about | {"steps": steps}, transformer.dtype)
+        return write_lora(out, adapter_weights(transformer), about | {"steps": max(done, steps)}, transformer.dtype)
+
+
+class _NoNumber(ValueError):
+    """A loss that is NaN or infinite."""
 
 
 @dataclass
@@ -191,27 +199,42 @@ class _Trainer:
     def run(self, steps: range, keep: Callable[[int], None], after_step: Callable[[int], None], progress: bool) -> None:
         """Take the steps, keeping the state from time to time and however they end."""
         self.session.begin()
-        done, kept_at = steps.start, monotonic()
+        done, kept, kept_at = steps.start, steps.start, monotonic() if steps.start else -math.inf
+
+        def is_good(step: int) -> None:
+            # A state is kept once the loss that it gives is known to be a number.
+            nonlocal kept, kept_at
+            if monotonic() - kept_at > SAVE_EVERY_S:
+                keep(step)
+                kept, kept_at = step, monotonic()
+
         try:
             bar = tqdm(steps, desc="training", initial=steps.start, total=steps.stop, disable=not progress)
             for step in bar:
                 with self.session.exclusively():
-                    losses = self._step(step)
+                    losses = self._step(step, is_good)
                 self.log.losses.append(losses)
                 done = step + 1
                 bar.set_postfix({lane: f"{loss:.3f}" for lane, loss in losses.items()}, refresh=False)
                 after_step(done)
                 if self.session.is_cancelled:
                     raise KeyboardInterrupt
-                if monotonic() - kept_at > SAVE_EVERY_S:
-                    keep(done)
-                    kept_at = monotonic()
         except KeyboardInterrupt:
-            raise Cancelled(f"the training was cancelled after {done} steps; call it again to go on", None) from None
-        finally:
             keep(done)
+            raise Cancelled(f"the training was cancelled after {done} steps; call it again to go on", None) from None
+        except _NoNumber as error:
+            nearest = (
+                "begin anew with resume=False and a smaller lr"
+                if done == steps.start > 0
+                else f"the state after {kept} steps is kept: call it again with a smaller lr"
+            )
+            raise ValueError(f"{error}; {nearest} than {self.about['lr']:g}") from None
+        except BaseException:
+            keep(done)
+            raise
+        keep(done)
 
-    def _step(self, step: int) -> dict[str, float]:
+    def _step(self, step: int, is_good: Callable[[int], None]) -> dict[str, float]:
         # The draws of a step depend on its number alone, so that a resumed training takes the same ones.
         generator = torch.Generator().manual_seed(self.about["seed"] * 1_000_003 + step)
         shares = torch.tensor([float(len(clips)) for clips in self.kinds])
@@ -225,10 +248,8 @@ class _Trainer:
         )
         loss = torch.stack(list(losses.values())).sum()
         if not math.isfinite(float(loss.detach())):
-            raise ValueError(
-                f"the loss of step {step + 1} is {float(loss.detach())}; the state before it is kept: go on with a "
-                f"smaller lr than {self.about['lr']:g}"
-            )
+            raise _NoNumber(f"the loss of step {step + 1} is {float(loss.detach())}")
+        is_good(step)
         loss.backward()
         trained = [p for group in self.optimizer.param_groups for p in group["params"]]
         torch.nn.utils.clip_grad_norm_(trained, MAX_GRADIENT)
@@ -292,8 +313,27 @@ def _checked_out(out: str | os.PathLike[str]) -> Path:
     path = Path(out)
     if path.suffix != ".safetensors":
         raise ValueError(f"{path.name} does not end in .safetensors; nearest: {path.with_suffix('.safetensors').name}")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise ValueError(f"{path.parent} is a file, and {path.name} needs a folder there; give another out") from None
     return path
+
+
+def _checked_targets(transformer: torch.nn.Module, targets: str | Sequence[str]) -> list[str]:
+    """Return names of layers to adapt. Raises ValueError for one that none of the transformer's has."""
+    if isinstance(targets, str):
+        return list(TARGETS[choice("targets", targets, TARGETS)])
+    names = [
+        name for name, module in transformer.named_modules() if isinstance(module, (torch.nn.Linear, ScaledLinear))
+    ]
+    for target in targets:
+        if not any(f".{name}".endswith(f".{target}") for name in names):
+            raise ValueError(
+                f"targets={target!r} is no layer of the transformer; nearest: one of {', '.join(TARGETS)}, or ends of "
+                f"names such as {names[-1]!r}"
+            )
+    return list(targets)
 
 
 def _checked_rates(given: Mapping[str, float]) -> dict[str, float]:
