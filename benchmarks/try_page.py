@@ -4,7 +4,8 @@
 
 Times are on the wall clock, of a page served from this machine by a browser that keeps nothing yet: what a network adds
 is not in them. Memory is the most that the browser's processes of the page held. The clips are of prompts that nothing
-was chosen on, judged by the tiny world's detectors. Prints a table and writes try_page.json beside this file.
+was chosen on, judged by the tiny world's detectors; the kit's own clips of the same prompts and seeds are judged beside
+them. Prints tables and writes try_page.json beside this file.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
+import numpy as np
 import psutil
 from measuring import keep, table
 from playwright.sync_api import expect, sync_playwright
@@ -27,6 +29,7 @@ from browser import chromium
 from browser.try_page import make, served, start
 from exported_model import page
 
+import ltx_nb
 from ltx_nb.tiny.evaluate import draw_cases
 from ltx_nb.tiny.scores import Case, Outcome, score
 
@@ -45,14 +48,29 @@ def main() -> None:
             start(tab, address)
             made = [(case, make(tab, case.prompt, case.seed)) for case in cases()]
         chrome.close()
+    session = ltx_nb.load("tiny")
+    own = [session.text_to_video(case.prompt, seed=case.seed, progress=False) for case, _ in made]
     outcomes = [Outcome.of(case, clip["clip"]) for case, clip in made]
+    own_outcomes = [Outcome.of(case, clip) for (case, _), clip in zip(made, own, strict=True)]
     found["seconds a clip"] = round(median(clip["seconds"] for _, clip in made), 2)
+    pairs = [
+        (page_made["clip"].frames.astype(float), kit.frames) for (_, page_made), kit in zip(made, own, strict=True)
+    ]
+    found["furthest from the kit's pictures, of 255"] = round(
+        max(np.abs(one - other).mean() for one, other in pairs), 3
+    )
     print(table(["", "measured"], found.items()))
     metrics = [metric.as_dict() for metric in score(outcomes)]
-    wrong = {outcome.case.prompt: outcome.wrongs() for outcome in outcomes if outcome.wrongs()}
-    print(table(["", "of 12 prompts"], ((metric["name"], metric["value"]) for metric in metrics)))
+    rows = ((page["name"], page["value"], kit.value) for page, kit in zip(metrics, score(own_outcomes), strict=True))
+    print(table(["of 12 prompts", "the page", "the kit"], rows))
+    wrong = {"the page": wrongs(outcomes), "the kit": wrongs(own_outcomes)}
     print(wrong)
     keep(__file__, {**found, "prompts": PROMPTS, "wrong": wrong, "metrics": metrics})
+
+
+def wrongs(outcomes: list[Outcome]) -> dict[str, list[str]]:
+    """What is wrong with which prompt's clip."""
+    return {outcome.case.prompt: outcome.wrongs() for outcome in outcomes if outcome.wrongs()}
 
 
 def cases() -> list[Case]:

@@ -59,13 +59,13 @@ def test_files_are_those_that_model_json_names_and_no_larger_than_it_says(folder
 
 
 @pytest.mark.parametrize("name", ["transformer", "picture", "sound", "image"])
-def test_trained_weights_are_stored_in_bf16(name, folder):
+def test_trained_weights_are_stored_in_fp16(name, folder):
     weights = onnx.load(folder / f"{name}.onnx").graph.initializer
-    bits = {onnx.TensorProto.BFLOAT16: 0, onnx.TensorProto.FLOAT: 0}
+    bits = {onnx.TensorProto.FLOAT16: 0, onnx.TensorProto.FLOAT: 0}
     for weight in weights:
         if weight.data_type in bits:
             bits[weight.data_type] += int(np.prod(weight.dims))
-    assert bits[onnx.TensorProto.BFLOAT16] > 10 * bits[onnx.TensorProto.FLOAT]
+    assert bits[onnx.TensorProto.FLOAT16] > 10 * bits[onnx.TensorProto.FLOAT]
 
 
 def test_the_sampler_is_told_what_the_session_does(described, session):

@@ -128,6 +128,13 @@ def test_audio_to_video_carries_the_waveform(random_session, clip):
     }
 
 
+def test_sounds_that_meet_lose_no_sample_between_them(random_session):
+    sound = np.random.default_rng(0).uniform(-0.5, 0.5, (2, 34_000)).astype(np.float32)
+    begun = random_session.audio_to_video(PROMPT, sound[:, :18_000], RATE, num_frames=9, width=64, height=64, **OPTIONS)
+    longer = random_session.extend(begun, 1 / 3, audio=sound[:, 18_000:], sample_rate=RATE, **OPTIONS)
+    assert np.array_equal(longer.audio, sound)
+
+
 def test_foley_keeps_every_frame(random_session, clip):
     made = random_session.video_to_audio(clip.frames, PROMPT, **OPTIONS)
     assert np.array_equal(made.frames, clip.frames)

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -114,3 +115,21 @@ def test_another_runtime_than_the_pinned_one_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"onnxruntime-web@1\.30\.0 has the hash sha512-.*; want sha512-"):
         load_build().unpack_runtime(packed, tmp_path / "ort")
     assert not (tmp_path / "ort").exists()
+
+
+def test_the_page_on_it_says_what_was_measured():
+    root = Path(__file__).parents[1]
+    measured = json.loads((root / "benchmarks" / "try_page.json").read_text("utf-8"))
+    told = " ".join((root / "docs" / "try_page.md").read_text("utf-8").split("## What it takes")[1].split())
+    right = {metric["name"]: round(metric["value"] * measured["prompts"] / 100) for metric in measured["metrics"]}
+    figures = [
+        f"{measured['click to first clip, s']:.1f} s from the click",
+        f"{measured['of it, reading and starting the model, s']:.1f} of them to read",
+        f"{measured['seconds a clip']:.1f} s for each clip",
+        f"{measured['most memory, MB']} MB at most",
+        f"of {measured['prompts']} prompts",
+        f"colour right in {right['colour']}, the shape in {right['shape']}, the motion in {right['motion']}",
+        f"everything in {right['everything right']}",
+    ]
+    assert [figure for figure in figures if figure not in told] == []
+    assert "the same findings" in told and measured["wrong"]["the page"] == measured["wrong"]["the kit"]

@@ -19,6 +19,7 @@ BENCHMARKS = {
     "inspection": "What looking inside a clip costs",
     "presets": "What the presets are built on: peaks of memory, and forwards on a card",
     "studio": "The studio in the browser",
+    "try_page": "The tiny model in a web page",
 }
 TRY = (
     '<p><a href="try/index.html"><strong>Type a sentence</strong></a>, and the tiny model makes the clip in this '

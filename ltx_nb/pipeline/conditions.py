@@ -164,8 +164,8 @@ def _fitted(frames: np.ndarray, request: ClipRequest, fit: str, factor: int = 1)
 
 def _samples_over_time(request: ClipRequest, items: list[Given], sample_rate: int, notes: list[str]) -> np.ndarray:
     num_samples = round(request.duration_s * sample_rate)
-    times_s = np.arange(num_samples) / sample_rate
-    nearest = _nearest_span(times_s, items)
+    middles_s = (np.arange(num_samples) + 0.5) / sample_rate  # where a span ends is its neighbour's first sample
+    nearest = _nearest_span(middles_s, items)
     timeline = np.zeros((2, num_samples), np.float32)
     for index, item in enumerate(items):
         offset = round((item.source_start_s - item.start_s) * sample_rate)

@@ -1,6 +1,6 @@
 """Writes the tiny model for a web page: a folder of ONNX parts, and `model.json` with everything else a sampler needs.
 
-Weights are stored in bf16 where that loses nothing, which is how the kit has them, and computed with in fp32. One clip
+Weights are stored in fp16, which has every digit of the kit's bf16, and computed with in fp32. One clip
 size, that of the model. Needs the extra "web". The parts are those of `web_parts`, made ONNX by `web_onnx`.
 """
 
