@@ -62,7 +62,7 @@ def _check(request: ClipRequest) -> None:
             refused.append("sound that is given for a part of the clip")
     if request.first_stage is not None:
         refused.append("a clip to refine (first_stage)")
-    if request.references:
+    if request.references or request.reference_sounds:
         refused.append("references")
     if request.timed_prompts:
         refused.append("timed_prompts")

@@ -74,12 +74,13 @@ class GenerativeVerbs:
         seconds, num_frames: the length, one of the two; default: the model's. size: a name such as "720p" or
         "portrait", or "source" for that of a given picture, instead of width and height in px. frame_rate: frames/s, 24
         by default. fit: "crop", "pad" or "stretch" a given picture of other proportions. references: pictures or videos
-        to look at, as an IC-LoRA follows them, each alone or as (what, strength); reference_downscale_factor: the
-        IC-LoRA's own by default. seed: None draws one. negative_prompt: what guidance steers away from. timed_prompts:
-        (text, start, end) in s each, in place of the prompt from then till then. sampling: steps, sigmas and guidance;
-        what it leaves open is the model's. two_stage: half the size first; upscaler: what goes between. trace: record
-        every step on `clip.trace`, in trace_budget_mb at most. on_step: called after every step, and may return changed
-        latents, as `Session.run` says. progress: show a bar.
+        to look at, and sounds to listen to, as an IC-LoRA follows them, each alone, as (what, strength), or as (what,
+        strength, "audio") for the sound of a video; reference_downscale_factor: the IC-LoRA's own by default. seed:
+        None draws one. negative_prompt: what guidance steers away from. timed_prompts: (text, start, end) in s each, in
+        place of the prompt from then till then. sampling: steps, sigmas and guidance; what it leaves open is the
+        model's. two_stage: half the size first; upscaler: what goes between. trace: record every step on `clip.trace`,
+        in trace_budget_mb at most. on_step: called after every step, and may return changed latents, as `Session.run`
+        says. progress: show a bar.
         """
         options = chosen(
             seconds=seconds,

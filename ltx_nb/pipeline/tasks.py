@@ -32,8 +32,9 @@ class ClipOptions(TypedDict, total=False):
     the given picture in whole latents, with no more pixels than 1080p has.
     fit: "crop", "pad" or "stretch" a given picture of other proportions.
     timed_prompts: (text, start, end) in s each, or a TimedPrompt.
-    references: what is looked at and no part of the clip, as IC-LoRAs follow it: a picture or a video each, from the
-    clip's first frame on, or (that, strength), or a Reference.
+    references: what is looked at, or listened to, and no part of the clip, as IC-LoRAs follow it: a picture or a video
+    each, from the clip's first frame on, or a sound, by itself, as (that, strength) or as (that, strength, lane); or a
+    Reference or ReferenceSound.
     """
 
     size: str | None
