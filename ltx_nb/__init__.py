@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ltx_nb.catalogue.prompting import lint_prompt
     from ltx_nb.clip import Clip
     from ltx_nb.loading import load
+    from ltx_nb.loading.chat import LocalChat
     from ltx_nb.pipeline.session import Session
     from ltx_nb.remote.enhancing import enhance_prompt
     from ltx_nb.request import ClipRequest, Given, Reference, ReferenceSound, Sampling, Source, TimedPrompt
@@ -29,6 +30,7 @@ _MODULE_OF = {
     "Clip": "clip",
     "ClipRequest": "request",
     "Given": "request",
+    "LocalChat": "loading.chat",
     "Reference": "request",
     "ReferenceSound": "request",
     "Sampling": "request",
@@ -49,6 +51,7 @@ __all__ = [
     "Clip",
     "ClipRequest",
     "Given",
+    "LocalChat",
     "Reference",
     "ReferenceSound",
     "Sampling",

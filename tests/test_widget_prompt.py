@@ -2,10 +2,14 @@
 
 import json
 import re
+import threading
 
 import pytest
+from fake_service import FakeService, serving
 
 from ltx_nb.catalogue.models import NEGATIVE_PROMPT
+from ltx_nb.catalogue.prompting import lint_prompt
+from ltx_nb.remote.enhancing import Enhanced, enhance_prompt
 from ltx_nb.request import MAX_SEED, ClipRequest, Given, Sampling, Source
 from ltx_widgets.prompt.widget import EDITED, Prompt
 
@@ -315,3 +319,86 @@ def test_a_browser_adds_no_lora():
     prompt = Prompt(loras=LORAS)
     prompt.set_state({"loras": [*prompt.loras, {"name": "x", "strength": 1}]})
     assert "LoRAs are given when the prompt is made" in prompt.error and len(prompt.loras) == 2
+
+
+def press(prompt, kind):
+    prompt._receive(prompt, {"type": kind}, [])
+
+
+def written_out(prompt):
+    """The prompt widget after its thread has ended."""
+    for thread in threading.enumerate():
+        if thread.name == "ltx-enhance":
+            thread.join(30)
+    return prompt
+
+
+def test_a_chat_model_writes_a_prompt_out_and_undo_takes_it_back():
+    with serving(FakeService()) as service:
+        service.chat = "A red ball bounces with a thump."
+        prompt = Prompt(
+            ClipRequest("A ball bounces.", seed=3),
+            enhance=lambda text: enhance_prompt(text, f"{service.url}/v1", "small"),
+        )
+        before = prompt.request
+        press(prompt, "enhance")
+        written_out(prompt)
+    assert prompt.error == "" and not prompt.enhancing
+    assert prompt.request == before.replace(prompt=service.chat)
+    assert prompt.request.written_prompt == "A ball bounces."
+    words = [["same", "A"], ["new", "red"], ["same", "ball"], ["gone", "bounces."], ["new", "bounces with a thump."]]
+    assert prompt.changed == words
+    press(prompt, "undo")
+    assert prompt.request == before and prompt.request.written_prompt is None
+    assert prompt.changed == []
+
+
+def test_what_was_changed_is_shown_until_the_prompt_is_another():
+    prompt = Prompt(ClipRequest("a ball"), enhance=lambda text: Enhanced(text, text + " falls", "m"))
+    press(prompt, "enhance")
+    assert written_out(prompt).changed == [["same", "a ball"], ["new", "falls"]]
+    prompt.value = {"seed": 4}
+    assert prompt.changed != []
+    prompt.value = {"prompt": "a ball rises"}
+    assert prompt.changed == []
+    assert prompt.request.written_prompt == "a ball"
+
+
+def test_what_is_typed_while_a_prompt_is_written_out_stays():
+    go = threading.Event()
+
+    def slow(text):
+        go.wait(30)
+        return Enhanced(text, "another", "m")
+
+    prompt = Prompt(ClipRequest("a ball"), enhance=slow)
+    press(prompt, "enhance")
+    press(prompt, "enhance")
+    assert prompt.error == "a prompt is being written out; wait for it"
+    prompt.value = {"prompt": "a square"}
+    go.set()
+    assert written_out(prompt).request.prompt == "a square"
+    assert prompt.error.startswith("the prompt was changed meanwhile") and not prompt.enhancing
+
+
+@pytest.mark.parametrize(
+    ("words", "enhance", "told"),
+    [
+        (" ", lambda text: None, "there is no prompt to write out"),
+        ("a ball", None, "nobody writes prompts out; give Prompt a function with enhance=..."),
+        ("a ball", lambda text: 1 / 0, "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_what_cannot_be_written_out_is_said(words, enhance, told):
+    prompt = Prompt(ClipRequest(words), enhance=enhance)
+    press(prompt, "enhance")
+    assert told in written_out(prompt).error and not prompt.enhancing
+    assert prompt.request.prompt == words
+
+
+def test_hints_are_those_of_the_linter():
+    prompt = Prompt(ClipRequest("A short video showing a dog that ran."))
+    assert prompt.hints == [str(hint) for hint in lint_prompt("A short video showing a dog that ran.")]
+    assert [hint.split(":")[0] for hint in prompt.hints] == ["action", "tense", "sound"]
+    prompt.value = {"prompt": ""}
+    assert prompt.hints == []

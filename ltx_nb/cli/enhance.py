@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,15 +14,22 @@ from ltx_nb.cli.outcome import outcome_of_command
 @app.command()
 def enhance(
     prompt: Annotated[str, typer.Argument(help="The prompt, in quotation marks.")],
-    endpoint: Annotated[str, typer.Option(help="Its chat API: http://localhost:11434/v1 is Ollama's.")],
-    chat_model: Annotated[str, typer.Option(help="The chat model, by the endpoint's name for it.")],
+    endpoint: Annotated[str | None, typer.Option(help="Its chat API: http://localhost:11434/v1 is Ollama's.")] = None,
+    chat_model: Annotated[str | None, typer.Option(help="The chat model, by the endpoint's name for it.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="In place of an endpoint: a folder with a Gemma 3, in transformers' layout.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Rewrite a prompt as the model's captions are, by a chat model of yours; print it below what was changed."""
     with outcome_of_command(as_json) as outcome:
-        from ltx_nb.remote import enhance_prompt
+        import ltx_nb
 
-        made = enhance_prompt(prompt, endpoint, chat_model)
+        if (endpoint is None) == (folder is None):
+            raise ValueError("give a chat model: --endpoint with --chat-model, or --folder")
+        by = ltx_nb.LocalChat(folder) if folder is not None else endpoint
+        assert by is not None
+        made = ltx_nb.enhance_prompt(prompt, by, chat_model)
         hints = list(map(str, made.hints))
         outcome.data = {"prompt": made.after, "written_prompt": made.before, "diff": made.diff, "hints": hints}
         outcome.text = "\n".join([made.diff, "", made.after, *hints])

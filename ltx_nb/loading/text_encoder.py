@@ -54,10 +54,10 @@ def read_text_encoder(source: Path, tokenizer: Path, connectors: Mapping[str, An
     with ExitStack() as files:
         stored: dict[str, Stored] = {}
         notes: dict[str, str] = {}
-        for path in _files(source):
+        for path in files_of(source):
             file = files.enter_context(opened(path))
             stored, notes = tensors_with_marks(file) | stored, {**file.metadata(), **notes}
-        named, unknown = _by_name(stored, is_gguf=source.suffix == ".gguf")
+        named, unknown = named_tensors(stored, is_gguf=source.suffix == ".gguf")
         config = _config(source, named, notes)
         text = config.text_config
         # The connectors take the words' embeddings and the hidden states of every layer.
@@ -89,7 +89,8 @@ def read_tokenizer(folder: Path) -> Any:
         raise WeightsError(f"{folder} has no tokenizer that is read here ({type(error).__name__}: {error})") from error
 
 
-def _files(source: Path) -> list[Path]:
+def files_of(source: Path) -> list[Path]:
+    """The weight files of a folder, or the file itself. Raises FileNotFoundError for a folder without."""
     if not source.is_dir():
         return [source]
     if not (source / "config.json").is_file():
@@ -103,7 +104,8 @@ def _files(source: Path) -> list[Path]:
     return files
 
 
-def _by_name(stored: Mapping[str, Stored], is_gguf: bool) -> tuple[dict[str, Stored], list[str]]:
+def named_tensors(stored: Mapping[str, Stored], is_gguf: bool) -> tuple[dict[str, Stored], list[str]]:
+    """Tensors by their names in the language model, and the keys of those that are neither its nor known."""
     named, unknown = {}, []
     for key, entry in stored.items():
         name = language_model_name(key)

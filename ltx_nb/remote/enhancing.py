@@ -1,7 +1,8 @@
 """enhance_prompt(): a prompt rewritten as the model's captions are, by a chat model that runs on this machine.
 
-Spoken to as OpenAI's chat completions are, which Ollama, llama.cpp, LM Studio and vLLM all serve. What was changed is
-shown word by word, and the prompt as it was written goes into the request.
+An endpoint is spoken to as OpenAI's chat completions are, which Ollama, llama.cpp, LM Studio and vLLM all serve; where
+there is none, a Gemma in a folder does (`ltx_nb.LocalChat`). What was changed is shown word by word, and the prompt as
+it was written goes into the request.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ltx_nb.catalogue.prompting import MOST_WORDS, Hint, lint_prompt
 from ltx_nb.checks import text as checked_text
-from ltx_nb.remote.exchange import Exchange, Patience, RemoteError
+
+if TYPE_CHECKING:
+    from ltx_nb.remote.exchange import Patience
 
 INSTRUCTIONS = (
     f"Rewrite the user's idea as a caption of one continuous shot, in one paragraph of at most {MOST_WORDS} words. "
@@ -22,6 +25,14 @@ INSTRUCTIONS = (
     "contradicts the idea, no cuts, no titles, no preamble. Answer with the caption alone."
 )
 MOST_LETTERS = 4_000
+
+
+class Chat(Protocol):
+    """A chat model in this process, such as `ltx_nb.LocalChat`; name: what it is called."""
+
+    name: str
+
+    def answer(self, instructions: str, text: str) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -40,14 +51,20 @@ class Enhanced:
     @property
     def diff(self) -> str:
         """Both in one: [-what went-] and {+what came+}."""
+        marked = {"same": "{}", "gone": "[-{}-]", "new": "{{+{}+}}"}
+        return " ".join(marked[kind].format(words) for kind, words in self.changes)
+
+    @property
+    def changes(self) -> list[tuple[str, str]]:
+        """Both prompts as stretches of words in order, (kind, words) each; kind: "same", "gone" or "new"."""
         before, after = self.before.split(), self.after.split()
-        parts: list[str] = []
+        found: list[tuple[str, str]] = []
         for kind, i, j, k, m in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
             if kind == "equal":
-                parts.append(" ".join(before[i:j]))
+                found.append(("same", " ".join(before[i:j])))
                 continue
-            parts += [f"[-{' '.join(before[i:j])}-]"] * (j > i) + [f"{{+{' '.join(after[k:m])}+}}"] * (m > k)
-        return " ".join(parts)
+            found += [("gone", " ".join(before[i:j]))] * (j > i) + [("new", " ".join(after[k:m]))] * (m > k)
+        return found
 
     @property
     def options(self) -> dict[str, str]:
@@ -60,8 +77,8 @@ class Enhanced:
 
 def enhance_prompt(
     text: str,
-    endpoint: str,
-    model: str,
+    endpoint: str | Chat,
+    model: str | None = None,
     *,
     instructions: str = INSTRUCTIONS,
     seed: int = 0,
@@ -70,12 +87,20 @@ def enhance_prompt(
     """Rewrite a prompt by a chat model on this machine.
 
     endpoint: its address up to "/v1", such as "http://localhost:11434/v1"; over http on this machine, else https, and
-    then the prompt leaves it. model: by the name that the endpoint has for it. instructions: what it is told to do.
+    then the prompt leaves it; or a chat model that is loaded here, `ltx_nb.LocalChat(folder)`. model: by the name that
+    the endpoint has for it. instructions: what it is told to do.
 
-    Raises ValueError for an empty prompt, RemoteError for an endpoint that fails or answers no usable prompt.
+    Raises ValueError for an empty prompt, for an address without a model and for a model that answers no usable prompt,
+    RemoteError for an endpoint that fails or answers none.
     """
     if not checked_text("text", text).strip():
         raise ValueError("text is empty; give an idea to write out")
+    if not isinstance(endpoint, str):
+        return Enhanced(text, caption_in(endpoint.answer(instructions, text), endpoint.name), endpoint.name)
+    if model is None:
+        raise ValueError(f"name the chat model, as {endpoint} calls it: enhance_prompt(text, endpoint, 'llama3.2')")
+    from ltx_nb.remote.exchange import Exchange, Patience, RemoteError  # httpx is an extra
+
     exchange = Exchange(endpoint, "", "", patience or Patience(answer_s=300))
     payload = {
         "model": model,
@@ -84,21 +109,29 @@ def enhance_prompt(
         "seed": seed,
         "stream": False,
     }
-    answer = exchange.ask("chat/completions", payload)
-    return Enhanced(text, _prompt_in(answer, endpoint), model)
+    said = _said_in(exchange.ask("chat/completions", payload))
+    if said is None:
+        raise RemoteError(f"{endpoint} answers no choices[0].message.content, as chat completions have it")
+    try:
+        return Enhanced(text, caption_in(said, endpoint), model)
+    except ValueError as error:
+        raise RemoteError(str(error)) from None
 
 
-def _prompt_in(answer: Any, endpoint: str) -> str:
+def _said_in(answer: Any) -> str | None:
     try:
         found = answer["choices"][0]["message"]["content"]
     except (KeyError, IndexError, TypeError):
-        found = None
-    if not isinstance(found, str):
-        raise RemoteError(f"{endpoint} answers no choices[0].message.content, as chat completions have it")
-    found = re.sub(r"<think>.*?</think>", "", found, flags=re.DOTALL)  # of models that reason aloud
+        return None
+    return found if isinstance(found, str) else None
+
+
+def caption_in(said: str, whose: str) -> str:
+    """Return what a chat model said, without what it put around it. Raises ValueError where no prompt is left."""
+    found = re.sub(r"<think>.*?</think>", "", said, flags=re.DOTALL)  # of models that reason aloud
     found = " ".join(found.split()).strip("\"“”'` ")
     if not found:
-        raise RemoteError(f"{endpoint} answers an empty prompt")
+        raise ValueError(f"{whose} answers an empty prompt")
     if len(found) > MOST_LETTERS:
-        raise RemoteError(f"{endpoint} answers {len(found):,} letters; a prompt has {MOST_LETTERS:,} at most")
+        raise ValueError(f"{whose} answers {len(found):,} letters; a prompt has {MOST_LETTERS:,} at most")
     return found

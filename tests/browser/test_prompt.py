@@ -1,6 +1,9 @@
 """The prompt in a real front end: what is typed reaches the kernel's request, what is refused is said."""
 
+import re
+
 import pytest
+from fake_service import FakeService, serving
 from playwright.sync_api import expect
 
 from browser.page import page_html, state_of
@@ -185,3 +188,28 @@ def test_a_lora_is_put_on_with_its_strength_and_its_word(notebook):
     expect(listed).to_contain_text("follows a reference")
     listed.get_by_label("Use bells.safetensors").uncheck()
     notebook.wait_until("prompt.chosen_loras == []")
+
+
+def test_a_chat_model_on_this_machine_writes_a_prompt_out(notebook, walk_in_lab):
+    """The button asks the endpoint, what was changed is seen, the request keeps both prompts, undo takes it back."""
+    with serving(FakeService()) as service:
+        service.chat = "A brown dog runs along a beach. It barks."
+        notebook.run(
+            "import ltx_nb\nfrom ltx_widgets import Prompt\n"
+            f"enhance = lambda prompt: ltx_nb.enhance_prompt(prompt, '{service.url}/v1', 'small')\n"
+            "prompt = Prompt(ltx_nb.ClipRequest('A dog runs.'), enhance=enhance)\nprompt"
+        )
+        widget = notebook.page.locator(".ltx-prompt")
+        widget.get_by_role("button", name="2 hints").click()
+        expect(widget.get_by_role("listitem")).to_have_text([re.compile("^length: "), re.compile("^sound: ")])
+        notebook.page.keyboard.press("Escape")
+        widget.get_by_role("button", name="Write out").click()
+        expect(widget.get_by_label("Prompt", exact=True)).to_have_value(service.chat)
+        expect(widget.locator("ins")).to_have_text(["brown", "runs along a beach. It barks."])
+        expect(widget.locator("del")).to_have_text(["runs."])
+        notebook.screenshots(widget, "prompt_written_out")
+        both = "[prompt.request.prompt, prompt.request.written_prompt]"
+        assert notebook.value(both) == [service.chat, "A dog runs."]
+        widget.get_by_role("button", name="Bring back").click()
+        notebook.wait_until(f"{both} == ['A dog runs.', None]")
+        expect(widget.get_by_label("What was changed")).to_be_hidden()

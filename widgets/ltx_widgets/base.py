@@ -130,6 +130,11 @@ class KitWidget(anywidget.AnyWidget):
         else:
             self._on_message(kind, content, buffers)
 
+    def _in_turn(self, callback: Callable[..., Any], *args: Any) -> Any:
+        """callback(*args) from a thread, as if it were a message of the browser: one at a time, and guarded."""
+        with _taking_turns:
+            return self._guard(callback, *args)
+
     def _guard(self, callback: Callable[..., Any], *args: Any) -> Any:
         """callback(*args); what it raises is shown in the widget, since the front end hides it, and None comes back."""
         try:

@@ -8,12 +8,15 @@ methods only.
 from __future__ import annotations
 
 import os
+import sys
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 import traitlets
 
 from ltx_nb.catalogue.models import TINY, Model, named_model
+from ltx_nb.catalogue.prompting import lint_prompt
 from ltx_nb.checks import choice, finite_number, keys, text, whole_number
 from ltx_nb.request import MAX_SEED, ClipRequest, Sampling
 from ltx_nb.sampling import UNGUIDED
@@ -52,12 +55,24 @@ class Tokenizer(Protocol):
         """The words of the text that it does not know."""
 
 
+class Enhanced(Protocol):
+    """A prompt written out, as `ltx_nb.enhance_prompt` gives it: what it became, and the stretches of words by kind,
+    "same", "gone" or "new"."""
+
+    @property
+    def after(self) -> str: ...
+
+    @property
+    def changes(self) -> list[tuple[str, str]]: ...
+
+
 class Prompt(KitWidget):
     """An editor of the fields EDITED of a ClipRequest.
 
     request: what to start from; by default an empty prompt at the model's own size and length.
     model: whose defaults and sizes are offered, by its name in the catalogue or as an entry of it.
     tokenizer: counts tokens and finds unknown words, where there is one.
+    enhance(prompt): writes a prompt out, such as a function of `ltx_nb.enhance_prompt`; without one there is no button.
     generate(how): called on Ctrl + Enter with "once", while nothing is invalid.
     loras: what can be chosen, mappings of LORA as `ltx_nb.loading.found_loras` lists them: the path of the file, its
         name, the word that it waits for and whether it follows a reference. All but the path may be left out.
@@ -93,6 +108,18 @@ class Prompt(KitWidget):
     invalid = traitlets.Dict().tag(sync=True)
     """What was typed and refused, as {field: reason}; until it is mended, what is seen is no request."""
 
+    hints = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    """What of the prompt is not as the model's captions were, with advice, as `ltx_nb.lint_prompt` finds it."""
+
+    can_enhance = traitlets.Bool(False).tag(sync=True)
+    """Whether there is an `enhance`."""
+
+    enhancing = traitlets.Bool(False).tag(sync=True)
+    """Whether a prompt is being written out now."""
+
+    changed = traitlets.List(traitlets.List(traitlets.Unicode())).tag(sync=True)
+    """What `enhance` changed, as (kind, words) each; shown as long as its prompt stands there."""
+
     can_undo = traitlets.Bool(False).tag(sync=True)
     """Whether `undo` brings back a prompt that another one took the place of."""
 
@@ -111,6 +138,7 @@ class Prompt(KitWidget):
         *,
         model: str | Model = TINY,
         tokenizer: Tokenizer | None = None,
+        enhance: Callable[[str], Enhanced] | None = None,
         generate: Callable[[str], Any] | None = None,
         loras: Iterable[Mapping[str, Any]] = (),
         **traits: Any,
@@ -118,6 +146,8 @@ class Prompt(KitWidget):
         entry = named_model(model) if isinstance(model, str) else model
         self._tokenizer = tokenizer
         self._generate = generate
+        self._enhance = enhance
+        self._enhanced = ""
         self._replaced: list[ClipRequest] = []
         offered = [dict(keys("loras", one, LORA, required=("path",))) for one in loras]
         self._lora_paths = [os.fspath(one.pop("path")) for one in offered]
@@ -133,6 +163,7 @@ class Prompt(KitWidget):
                 "sampling": entry.sampling.to_dict(),
                 "unguided": UNGUIDED.to_dict(),
             },
+            can_enhance=enhance is not None,
             can_generate=generate is not None,
             loras=self._offered_loras,
             **traits,
@@ -206,8 +237,14 @@ class Prompt(KitWidget):
 
     @traitlets.observe("value")
     def _count(self, change: Any) -> None:
-        if self._tokenizer is not None and change["old"].get("prompt") != change["new"]["prompt"]:
-            self._guard(self._ask, self._tokenizer, change["new"]["prompt"])
+        prompt = change["new"]["prompt"]
+        if (change["old"] or {}).get("prompt") == prompt:
+            return
+        self.hints = [str(hint) for hint in lint_prompt(prompt)] if prompt.strip() else []
+        if self.changed and prompt != self._enhanced:
+            self.changed = []
+        if self._tokenizer is not None:
+            self._guard(self._ask, self._tokenizer, prompt)
 
     def _ask(self, tokenizer: Tokenizer, prompt: str) -> None:
         self.tokens, self.unknown = tokenizer.count(prompt), list(dict.fromkeys(tokenizer.unknown(prompt)))
@@ -225,11 +262,48 @@ class Prompt(KitWidget):
         elif kind == "lora":
             keys(kind, content, ("type", "index", "strength"), required=("index", "strength"))
             self._set_lora(content["index"], content["strength"])
+        elif kind == "enhance":
+            keys(kind, content, ("type",))
+            self.write_out()
         elif kind == "generate":
             keys(kind, content, ("type", "how"), required=("how",))
             self._start(choice("how", content["how"], HOW))
         else:
             super()._on_message(kind, content, buffers)
+
+    def write_out(self) -> None:
+        """Have `enhance` write the prompt out, in a thread of its own; `undo` brings the old one back.
+
+        The request keeps the old one as its `written_prompt`. Raises ValueError without an `enhance` or a prompt, and
+        while it is at work.
+        """
+        before = self.request.prompt
+        if self._enhance is None:
+            raise ValueError("nobody writes prompts out; give Prompt a function with enhance=...")
+        if not before.strip():
+            raise ValueError("there is no prompt to write out; begin with an idea, such as: a dog runs on a beach")
+        if self.enhancing:
+            raise ValueError("a prompt is being written out; wait for it")
+        self.enhancing = True
+        if "google.colab" in sys.modules:  # which shows nothing that a thread does until the next cell runs
+            self._write_out(self._enhance, before)
+        else:
+            threading.Thread(
+                target=self._write_out, args=(self._enhance, before), name="ltx-enhance", daemon=True
+            ).start()
+
+    def _write_out(self, enhance: Callable[[str], Enhanced], before: str) -> None:
+        made = self._guard(enhance, before)
+        if made is not None:
+            self._in_turn(self._take_enhanced, before, made)
+        self.enhancing = False
+
+    def _take_enhanced(self, before: str, made: Enhanced) -> None:
+        if self.request.prompt != before:
+            raise ValueError("the prompt was changed meanwhile, and what was written for the earlier one is dropped")
+        self._enhanced = made.after
+        self.request = self.request.replace(prompt=made.after, written_prompt=before)
+        self.changed = [list(change) for change in made.changes]
 
     def _set_lora(self, index: object, strength: object) -> None:
         at = whole_number("index", index, least=0, most=len(self.loras) - 1)

@@ -6,6 +6,7 @@ import { button, createDisposer, field, h, showError, showIn, takeKey, widgetRoo
 import { createReason, numberIn } from "./lib/fields.mjs";
 import { icon } from "./lib/icons.mjs";
 import { watchKernel } from "./lib/kernel.mjs";
+import { careView } from "./prompt/care.mjs";
 import { createEdits } from "./prompt/edits.mjs";
 import { usesNegative } from "./prompt/guidance.mjs";
 import { lorasView } from "./prompt/loras_view.mjs";
@@ -110,6 +111,10 @@ function render({ model, el }) {
   });
   const undo = button("Bring back the prompt that was here before", { icon: icon("undo") });
   disposer.listen(undo, "click", () => model.send({ type: "undo" }));
+  const care = careView(disposer, () => {
+    edits.flush();
+    desk.afterEdits(() => model.send({ type: "enhance" }));
+  });
   const counts = h("span", { class: "ltx-muted ltx-number" });
   const unknown = h("span", { class: "ltx-unknown", role: "status" });
   const negative = h("textarea", { rows: 2, "aria-label": "Negative prompt: what to steer away from" });
@@ -146,10 +151,12 @@ function render({ model, el }) {
       h("div", { class: "ltx-segments" }, words.switches),
       last,
       undo,
+      ...care.buttons,
       h("span", { class: "ltx-space" }),
       counts,
     ),
     unknown,
+    care.changes,
     negativeField,
     h(
       "div",
@@ -185,6 +192,12 @@ function render({ model, el }) {
     // A reason that stands beside its field is not said again.
     error.classList.toggle("ltx-said", Object.keys(invalid).some((name) => SAID_BESIDE.includes(name)));
     undo.hidden = !model.get("can_undo");
+    care.fill({
+      hints: known ? model.get("hints") : [],
+      changed: known ? model.get("changed") : [],
+      canEnhance: model.get("can_enhance"),
+      isEnhancing: model.get("enhancing"),
+    });
   };
   const fillLast = () => {
     const prompts = model.get("last");
@@ -194,7 +207,7 @@ function render({ model, el }) {
     );
     last.disabled = prompts.length === 0;
   };
-  for (const name of ["tokens", "unknown", "defaults", "can_undo", "loras"]) disposer.onChange(model, name, fill);
+  for (const name of ["tokens", "unknown", "defaults", "can_undo", "loras", "hints", "changed", "enhancing"]) disposer.onChange(model, name, fill);
   disposer.onChange(model, "last", fillLast);
   for (const name of ["error", "invalid"]) disposer.onChange(model, name, () => desk.tell("ask", { isOpen: false }));
   // What was typed is told before the click that left the field, such as on Generate.

@@ -40,15 +40,17 @@ def studio(
     *,
     folder: str | os.PathLike[str] | None = None,
     loras: Sequence[str | os.PathLike[str]] = (),
+    enhance: Callable[[str], Any] | None = None,
 ) -> Studio:
     """All widgets in one cell.
 
     request: what to start from; by default an empty prompt at the model's own size. folder: where every clip is kept as
     an MP4 that holds its request; the clips in it are there again in the next sitting. loras: files to choose from in
-    the prompt, beside those for the model that lie in the folders which LTX_NB_MODELS names. Raises ValueError for a
-    folder that cannot be one, and for a file that is no LoRA of the model.
+    the prompt, beside those for the model that lie in the folders which LTX_NB_MODELS names. enhance(prompt): writes a
+    prompt out when its button is pressed, as a function of `ltx_nb.enhance_prompt` does. Raises ValueError for a folder
+    that cannot be one, and for a file that is no LoRA of the model.
     """
-    return Studio(session, request, folder=folder, loras=loras)
+    return Studio(session, request, folder=folder, loras=loras, enhance=enhance)
 
 
 class Studio(ipywidgets.VBox):
@@ -64,6 +66,7 @@ class Studio(ipywidgets.VBox):
         *,
         folder: str | os.PathLike[str] | None = None,
         loras: Sequence[str | os.PathLike[str]] = (),
+        enhance: Callable[[str], Any] | None = None,
     ) -> None:
         model = session.model
         if request is None:
@@ -95,6 +98,7 @@ class Studio(ipywidgets.VBox):
             request,
             model=model,
             tokenizer=session.tokens,
+            enhance=enhance,
             generate=self.run_panel.start,
             loras=[dataclasses.asdict(notes) for notes in offered.values()],
         )
