@@ -68,7 +68,7 @@ IMAGES = ((128, 128, 49), (128, 128, 97))  # where an image is given as a keyfra
 HOT = ((128, 128, 49),)  # worth compiling for; the others run as they are
 
 
-class _Losses(DistillationStage):
+class Losses(DistillationStage):
     """The stages' own losses, with captions as rows of a table; flow matching until there is a teacher."""
 
     def __init__(self, captions: Captions, modules: torch.nn.ModuleDict):
@@ -108,6 +108,7 @@ class _Bucket:
 
 class DiffusionRefinement(Refinement):
     name = "diffusion"
+    losses_of = Losses
 
     def __init__(self, folder: Path, device: torch.device, scale: float = 1.0, share: float = 1.0):
         self.device, self.scale, self.share = device, scale, share
@@ -134,7 +135,7 @@ class DiffusionRefinement(Refinement):
         )
         wordings = WORDINGS if share == 1 else 1
         captions = Captions(tokenizer, text_encoder, device, wordings, architecture.MAX_PROMPT_TOKENS)
-        self.losses = _Losses(captions, parts)
+        self.losses = self.losses_of(captions, parts)
         vae = AutoencoderKLLTX2Video.from_pretrained(folder / "vae", torch_dtype=torch.float32, trust_remote_code=False)
         audio_vae = AutoencoderKLLTX2Audio.from_pretrained(
             folder / "audio_vae", torch_dtype=torch.float32, trust_remote_code=False
@@ -149,7 +150,7 @@ class DiffusionRefinement(Refinement):
         self.is_first = True
         self.compiles = device.type == "cuda"
         if self.compiles:
-            _compile_blocks(parts["transformer"])
+            compile_blocks(parts["transformer"])
 
     def _buckets(self, size: Size, vae, audio_vae, known: dict[float, Any]) -> list[_Bucket]:
         count = size.count if self.share == 1 else max(2, round(self.share * (size.count or 8000)))
@@ -202,7 +203,7 @@ class DiffusionRefinement(Refinement):
         self.learned.load_state_dict(average.state_dict())
         teacher = copy.deepcopy(average)
         if self.compiles:
-            _compile_blocks(teacher["transformer"])
+            compile_blocks(teacher["transformer"])
         self.losses.teacher = teacher
         self.losses.silence_weight = DistillationStage.silence_weight
 
@@ -254,7 +255,7 @@ class DiffusionRefinement(Refinement):
             return self.losses.flow_losses(*args)
 
 
-def _compile_blocks(transformer: LTX2VideoTransformer3DModel) -> None:
+def compile_blocks(transformer: LTX2VideoTransformer3DModel) -> None:
     """Let the blocks, which are alike, share what is compiled."""
     torch._dynamo.config.recompile_limit = 64
     for entrance in (transformer.proj_in, transformer.audio_proj_in):  # one dtype for every block, so one graph
