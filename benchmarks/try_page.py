@@ -60,17 +60,18 @@ def main() -> None:
         max(np.abs(one - other).mean() for one, other in pairs), 3
     )
     print(table(["", "measured"], found.items()))
-    metrics = [metric.as_dict() for metric in score(outcomes)]
-    rows = ((page["name"], page["value"], kit.value) for page, kit in zip(metrics, score(own_outcomes), strict=True))
-    print(table(["of 12 prompts", "the page", "the kit"], rows))
-    wrong = {"the page": wrongs(outcomes), "the kit": wrongs(own_outcomes)}
-    print(wrong)
-    keep(__file__, {**found, "prompts": PROMPTS, "wrong": wrong, "metrics": metrics})
-
-
-def wrongs(outcomes: list[Outcome]) -> dict[str, list[str]]:
-    """What is wrong with which prompt's clip."""
-    return {outcome.case.prompt: outcome.wrongs() for outcome in outcomes if outcome.wrongs()}
+    findings = [
+        {"what": page.name, "the page": round(page.value, 2), "the kit": round(kit.value, 2), "unit": page.unit}
+        for page, kit in zip(score(outcomes), score(own_outcomes), strict=True)
+    ]
+    wrong = [
+        {"what": page.case.prompt, "the page": ", ".join(page.wrongs()), "the kit": ", ".join(kit.wrongs())}
+        for page, kit in zip(outcomes, own_outcomes, strict=True)
+        if page.wrongs() or kit.wrongs()
+    ]
+    for rows in (findings, wrong):
+        print(table([f"of {PROMPTS} prompts", "the page", "the kit"], (list(row.values())[:3] for row in rows)))
+    keep(__file__, {**found, "prompts": PROMPTS, "findings": findings, "wrong": wrong})
 
 
 def cases() -> list[Case]:
