@@ -193,11 +193,6 @@ def _row(future: Future[float], request: ClipRequest, path: Path) -> Row:
         return Row(request, path, error=_words(error))
 
 
-def _end(pool: ProcessPoolExecutor) -> None:
-    for process in list((pool._processes or {}).values()):
-        process.terminate()
-
-
 def _words(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
