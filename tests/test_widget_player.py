@@ -62,6 +62,13 @@ def test_a_file_is_sent_as_it_is(mp4):
     assert sent[1] == ({"type": "file", "id": 0, "media_type": "video/mp4"}, [mp4.read_bytes()])
 
 
+def test_nothing_is_sent_before_there_is_a_view(clip, monkeypatch):
+    sent = []
+    monkeypatch.setattr(Player, "send", lambda self, content, buffers=None: sent.append(content))
+    Player(clip)
+    assert sent == []
+
+
 def test_a_clip_in_memory_is_sent_as_a_file_that_holds_it(clip):
     player = Player(clip)
     sent = sent_by(player, player._on_ready)

@@ -92,7 +92,7 @@ class Player(KitWidget):
         self._step_previews: list[StepPreview] = []
         super().__init__(can_retake=retake is not None)
         if clip is not None:
-            self.show(clip, other, steps=steps)
+            self._hold(clip, other, steps)  # which a view asks for when it opens
         for name, value in traits.items():
             setattr(self, name, value)
 
@@ -112,6 +112,12 @@ class Player(KitWidget):
 
         keep_place: at the moment and with the span that are there, as far as the new clip has them.
         """
+        self._hold(clip, other, steps, keep_place)
+        self._send_media()
+
+    def _hold(
+        self, clip: ClipSource, other: ClipSource | None, steps: Sequence[StepPreview], keep_place: bool = False
+    ) -> None:
         sources = [clip] if other is None else [clip, other]
         playables = [playable_of(source) for source in sources]
         previews = list(items("steps", steps, StepPreview))
@@ -127,7 +133,6 @@ class Player(KitWidget):
             self.position_s = place[0]
             if place[1] and place[1][1] <= duration_s:
                 self.span_s = place[1]
-        self._send_media()
 
     def clear(self) -> None:
         """Play nothing any more; what stands here is `blank`."""
