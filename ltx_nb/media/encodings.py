@@ -39,14 +39,21 @@ MP4 = Encoding(
     REPEATABLE | {"preset": "faster"},
     options={"movie_timescale": "48000"},
 )
-# For a browser: of three clips as small as preset superfast makes them and within 0.7 dB of it, in 0.6 of its time.
-_AT_ONCE = "cabac=1:deblock=0,0:bframes=3:b-adapt=0:aq-mode=1"
-PREVIEW_VIDEO = REPEATABLE | {
-    "preset": "ultrafast",
-    "crf": "23",
-    "x264-params": f"{REPEATABLE['x264-params']}:{_AT_ONCE}",
-}
 MP3 = Encoding("mp3", "libmp3lame", "fltp", 48_000, {"b": "192k"})
+# For a browser. Picture: three clips as small as preset superfast makes them and within 0.7 dB, in 0.6 of its time.
+# Sound: at a constant quality the coder goes over each frame once; of tones, thumps, knocks, bells, sweeps, noise and a
+# voice as close as at 128 kbit/s (60 to 76 dB against 58 to 72, the voice 38 against 27), in 0.4 of its time.
+_LAMBDA = 118  # FF_QP2LAMBDA, the unit of global_quality
+PREVIEW = replace(
+    MP4,
+    video_options=REPEATABLE
+    | {
+        "preset": "ultrafast",
+        "crf": "23",
+        "x264-params": f"{REPEATABLE['x264-params']}:cabac=1:deblock=0,0:bframes=3:b-adapt=0:aq-mode=1",
+    },
+    audio_options={"aac_coder": "fast", "flags": "+qscale", "global_quality": str(3 * _LAMBDA)},
+)
 ENCODINGS = {
     ".mp4": replace(MP4, options=MP4.options | {"movflags": "+faststart"}),
     # QuickTime's older comment ends at 64 kB, the one of use_metadata_tags does not.

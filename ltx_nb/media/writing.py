@@ -29,8 +29,7 @@ from ltx_nb.media.encodings import (
     ENCODINGS,
     LOSSLESS,
     MP3,
-    MP4,
-    PREVIEW_VIDEO,
+    PREVIEW,
     VIDEO_SUFFIXES,
     Encoding,
 )
@@ -118,7 +117,7 @@ def encode_preview(
     frames: np.ndarray, frame_rate: float | None, audio: np.ndarray | None, sample_rate: int | None, *, aac: bool = True
 ) -> bytes:
     """An MP4 for a browser, smaller than a saved one; with MP3 instead of AAC where the browser has no AAC."""
-    encoding = replace(MP4, video_options=PREVIEW_VIDEO, audio_options=MP4.audio_options | {"b": "128k"})
+    encoding = PREVIEW
     if not aac:
         encoding = replace(encoding, audio_codec=MP3.audio_codec, audio_options=MP3.audio_options)
     return _encoded(encoding, frames, frame_rate, audio, sample_rate)
