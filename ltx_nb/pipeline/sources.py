@@ -55,7 +55,8 @@ def is_sound_alone(media: Any) -> bool:
     """Whether it has sound and no picture, as far as `Source.of` takes it."""
     if isinstance(media, (Image.Image, np.ndarray)):
         return False
-    info = Source.of(media).info()
+    # By its path an error can name the file: a small one goes on without it.
+    info = files.probe(media) if isinstance(media, (str, os.PathLike)) else Source.of(media).info()
     return not info.num_frames and info.has_audio
 
 
