@@ -107,7 +107,9 @@ def test_words_stand_in_a_row_of_their_own_and_are_dragged_and_edited(shown):
     assert words() == [("a blue ball", 25, 41)]
     page.keyboard.press("ArrowLeft")
     assert words() == [("a blue ball", 17, 33)]
-    page.get_by_role("textbox", name="Words").fill("a green ball")
+    fields = page.get_by_role("group", name="Selected part")
+    expect(fields.get_by_label("from")).to_have_value("0.708")  # fields are drawn anew with the next picture
+    fields.get_by_role("textbox", name="Words").fill("a green ball")
     page.keyboard.press("Enter")
     assert words() == [("a green ball", 17, 33)]
     check("words")
