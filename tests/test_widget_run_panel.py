@@ -6,6 +6,7 @@ import threading
 import time
 import types
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -561,6 +562,28 @@ def test_what_one_kernel_takes_or_drops_no_other_runs(tmp_path):
     assert finished(first).clips[0].request.seed == 1 and len(first.clips) == 1
     assert [text.split(":")[0] for text in texts(first, "info")[-2:]] == ["another kernel has taken or dropped it"] * 2
     assert [clip.request.seed for clip in finished(second).clips] == [2]
+
+
+def test_what_is_dropped_while_the_queue_is_being_shown_ends_no_run(tmp_path, monkeypatch):
+    steps, exists = Steps(), Path.exists
+    first = RunPanel(steps, folder=tmp_path)
+    for seed in (1, 2, 3):
+        first.generate(REQUEST.replace(seed=seed))
+    assert steps.begun.wait(LONG_S)
+    second = RunPanel(Steps(is_free=True), folder=tmp_path)
+    one, two, three = (it["id"] for it in second.queue)
+
+    def exists_and_drops(path):
+        monkeypatch.setattr(Path, "exists", exists)
+        second._on_message("drop", {"type": "drop", "id": two}, [])
+        return path.exists()
+
+    monkeypatch.setattr(Path, "exists", exists_and_drops)
+    second.take(three)
+    assert [clip.request.seed for clip in finished(second).clips] == [3]
+    assert [it["id"] for it in second.queue] == [one]
+    steps.go.release(10**6)
+    finished(first)
 
 
 def test_two_kernels_may_number_their_clips_alike(tmp_path):

@@ -56,6 +56,7 @@ class Jobs:
         self._queue: RunQueue[Job] = RunQueue(self._run, on_change)
         self._files = None if folder is None else WaitingFiles(folder)
         left = {} if self._files is None else self._files.read()
+        # Never changed in place: the thread that runs jobs goes through it, too.
         self._left = {next_id(): (path, request) for path, request in left.items()}
 
     @property
@@ -85,7 +86,7 @@ class Jobs:
         assert self._files is not None
         path, request = self._left[id]
         file = self._files.take(path)
-        del self._left[id]
+        self._pop_left(id)
         if file is None:
             self._on_change()
             raise ValueError(f"{title_of(request)}: another kernel has run or dropped it meanwhile")
@@ -94,7 +95,7 @@ class Jobs:
     def drop(self, id: int) -> None:
         """Let a request go that was left or waits; one that runs or is done goes its way."""
         if id in self._left:
-            self._let_go(self._left.pop(id)[0])
+            self._let_go(self._pop_left(id)[0])
             self._on_change()
         for job in self._queue.waiting:
             if job.id == id:
@@ -104,6 +105,10 @@ class Jobs:
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until all jobs are done. Return whether they are."""
         return self._queue.wait(timeout_s)
+
+    def _pop_left(self, id: int) -> tuple[Path, ClipRequest]:
+        self._left, popped = {other: it for other, it in self._left.items() if other != id}, self._left[id]
+        return popped
 
     def _run(self, job: Job) -> None:
         if job.file is not None and not job.file.exists():
