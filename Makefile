@@ -43,7 +43,8 @@ test-browser: $(VENV)/installed-test ## of these tests, those that drive the wid
 	$(BROWSER_TESTS) tests/browser
 
 test-colab: $(COLAB)/installed $(VENV)/installed-test ## run the widgets and a notebook on Colab's older Jupyter stack
-	$(COLAB)/bin/python -m pytest --override-ini addopts=-ra --nbval-lax --nbval-current-env --nbval-cell-timeout=120 \
+	OMP_NUM_THREADS=1 $(COLAB)/bin/python -m pytest --numprocesses 2 --dist loadfile --override-ini addopts=-ra \
+		--nbval-lax --nbval-current-env --nbval-cell-timeout=120 \
 		tests/colab_stack.py tests/test_widget_*.py notebooks/01_first_clip.ipynb
 
 notebooks: $(VENV)/installed-test ## run every notebook again and store its outputs, normalised

@@ -73,7 +73,7 @@ def test_480_px_are_enough(all_widgets):
         all_widgets.screenshots(all_widgets.page.locator(f".ltx-{name}"), f"{name.replace('-', '_')}-480px")
 
 
-def test_50_views_leave_nothing_behind(all_widgets):
+def test_50_views_leave_nothing_behind(walk_in_lab, all_widgets):
     def growth(is_shown, what):
         def open_and_close(times):
             for _ in range(times):
