@@ -193,7 +193,7 @@ class Clip:
             if embed is None and request.holds_files:
                 warnings.warn(
                     f"{path.name} holds the files given for it, from which anyone can take them out; "
-                    "save(..., embed='request') leaves them out",
+                    "save(..., embed='request'), on the command line --embed request, leaves them out",
                     stacklevel=2,
                 )
         elif request is not None and chosen == "request":

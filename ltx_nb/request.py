@@ -12,6 +12,7 @@ import os
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field, fields
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from ltx_nb import shapes
@@ -66,6 +67,9 @@ _OTHER_WORDS = {
     "audio": "session.audio_to_video(prompt, audio)",
     "reference": "references=[...]",
     "reference_conditions": "references=[...]",
+    "generator": "seed",
+    "callback_on_step_end": "on_step",
+    "num_videos_per_prompt": "seed, one a clip: ltx_nb.sweep.grid(prompt=..., seed=range(4))",
 }
 
 
@@ -397,9 +401,9 @@ def spelt_out(settings: Mapping[str, Any]) -> dict[str, Any]:
     known = {f.name for f in fields(ClipRequest)} | {"size", "seconds"}
     for name in spelt.keys() - known:
         word = _OTHER_WORDS.get(name)
-        raise TypeError(
-            f"{name} is no option here; {f'it is {word}' if word else 'options: ' + ', '.join(sorted(known))}"
-        )
+        close = get_close_matches(name, known, n=1)
+        nearest = f"did you mean {close[0]}?" if close else "options: " + ", ".join(sorted(known))
+        raise TypeError(f"{name} is no option here; {f'it is {word}' if word else nearest}")
     one_of_two(spelt, "size", ("width", "height", "crop_width", "crop_height"))
     one_of_two(spelt, "seconds", ("num_frames",))
     if "size" in spelt:

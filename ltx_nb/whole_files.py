@@ -57,7 +57,7 @@ def whole_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         yield unfinished
         if target.exists():
-            raise FileExistsError(f"{target} is there already")
+            raise FileExistsError(f"{target} is there already; give one that is not")
         for written in unfinished.rglob("*"):
             _flush(written)
         os.replace(unfinished, target)

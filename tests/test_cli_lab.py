@@ -44,6 +44,12 @@ def test_what_was_written_there_stays(tmp_path):
     assert "0 notebooks copied; " in lab(tmp_path)
 
 
+def test_a_file_is_no_folder_to_work_in(tmp_path):
+    (tmp_path / "a.ipynb").write_text("my own")
+    done = CliRunner().invoke(app, ["lab", str(tmp_path / "a.ipynb"), "--no-open"])
+    assert done.exit_code == 2 and "a.ipynb is a file; give the folder to work in, nearest: " in done.stderr
+
+
 def test_jupyterlab_is_opened_on_the_first(tmp_path, monkeypatch):
     asked = []
 

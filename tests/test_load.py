@@ -188,6 +188,7 @@ def test_a_conversion_without_room_is_refused_before_it_is_written(tmp_path, mon
     [
         ({"compute": "int4"}, r"compute='int4' is not one of float, int8, fp8; did you mean 'int8'"),
         ({"preset": "9gb"}, r"preset='9gb' is not one of .*; did you mean '8gb'"),
+        ({"device": "mps"}, r"device='mps' is not here: torch .* sees none; nearest: 'cpu'"),
         ({"preset": "8gb"}, r"preset '8gb' is for a cuda device, which this machine has not; .*device='cpu'"),
         ({"offload": "disc"}, r"offload='disc' is not one of none, ram, disk; did you mean 'disk'"),
         ({"dtype": "bf16"}, r"dtype='bf16' is not one of torch\.bfloat16, torch\.float16, torch\.float32"),

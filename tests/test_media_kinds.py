@@ -54,6 +54,15 @@ def test_video_of_any_format_is_seen(name, codec, sound, tmp_path):
     assert media.probe(path).duration_s == pytest.approx(2, abs=0.06)
 
 
+def test_a_heic_photo_is_refused_since_its_first_tile_would_be_taken_for_it(tmp_path):
+    path = made(tmp_path / "photo.mp4", [0.0]).rename(tmp_path / "photo.heic")
+    content = path.read_bytes()
+    path.write_bytes(content[:8] + b"heic" + content[12:])  # the brand is what tells a photo from a video
+    for read in (media.probe, media.read_video, media.read_audio):
+        with pytest.raises(ValueError, match=r"photo\.heic is a HEIC photo, .*; save it as JPEG or PNG"):
+            read(path)
+
+
 @pytest.mark.parametrize("fmt", ["GIF", "WEBP", "PNG", "AVIF"])
 def test_a_moving_picture_is_a_clip(fmt, tmp_path):
     pictures = [Image.fromarray(numbered(index)) for index in range(12)]

@@ -64,6 +64,11 @@ def test_unknown_words_are_named(random_session):
         random_session.text_to_video("A red zebra on the moon, zebra.", sampling=TWO_STEPS, **SMALL)
 
 
+def test_a_word_that_is_misspelt_is_told_with_its_nearest(random_session):
+    with pytest.warns(UserWarning, match=r"'gren' \(did you mean 'green'\?\), 'zebra'; the clip"):
+        random_session.text_to_video("A gren zebra.", sampling=TWO_STEPS, **SMALL)
+
+
 def test_words_past_the_last_token_are_named(random_session):
     with pytest.warns(UserWarning, match="over 64 tokens; 'ball.' is not read"):
         random_session.text_to_video("red " * 63 + "ball.", sampling=TWO_STEPS, **SMALL)

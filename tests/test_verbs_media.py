@@ -109,6 +109,8 @@ def test_a_seed_is_drawn_on_request_and_stored():
         ("steps", r"it is sampling=Sampling\(num_inference_steps=\.\.\.\)"),
         ("guidance_scale", r"it is sampling=Sampling\(guidance_scale=\.\.\.\)"),
         ("image", r"it is session\.image_to_video\(prompt, image\)"),
+        ("generator", "it is seed"),
+        ("hight", "hight is no option here; did you mean height"),
         ("blur", "blur is no option here; options: crop_height, "),
     ],
 )

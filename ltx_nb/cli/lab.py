@@ -32,6 +32,8 @@ def lab(
         if opens and find_spec("jupyterlab") is None:
             raise ValueError("JupyterLab is not installed; nearest: pip install 'ltx-nb[lab]', or --no-open")
         folder = Path(local_path(folder))
+        if folder.exists() and not folder.is_dir():
+            raise ValueError(f"{folder} is a file; give the folder to work in, nearest: {folder.parent}")
         names = sorted(path.name for path in course().glob("*.ipynb"))
         copied = [name for name in names if _copy(course() / name, folder / name, answers)]
         outcome.data = {"folder": str(folder), "notebooks": names, "copied": copied}

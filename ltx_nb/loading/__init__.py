@@ -342,11 +342,14 @@ def _check_compute(compute: str | None, device: torch.device) -> None:
 
 
 def _check_device(preset: Preset, device: str | torch.device | None) -> None:
-    """Raise ValueError where the preset is for a device that is not here, unless another was named."""
+    """Raise ValueError where the device that was named, or the one that the preset is for, is not here."""
+    is_here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if device is not None:
+        if not is_here.get(torch.device(device).type, True):
+            why = "has no CUDA" if torch.device(device).type == "cuda" and torch.version.cuda is None else "sees none"
+            raise ValueError(f"device={str(device)!r} is not here: torch {torch.__version__} {why}; nearest: 'cpu'")
         return
-    is_here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if not is_here[preset.kind]:
+    if not is_here.get(preset.kind, True):
         raise ValueError(
             f"preset {preset.name!r} is for a {preset.kind} device, which this machine has not; nearest: "
             "preset='auto', or device='cpu' to try it without one"

@@ -18,6 +18,9 @@ MediaSource = str | os.PathLike[str] | bytes | BinaryIO
 READABLE = "MP4, MOV, WebM, MKV, AVI, MTS, GIF, WAV, MP3, FLAC, OGG, AAC or AIFF"
 # Names of FFmpeg's demuxers. Others are refused: some, such as playlists, open further files and addresses.
 _DEMUXERS = "mov,matroska,avi,mpegts,wav,mp3,flac,ogg,aac,aiff"
+# Major brands of HEIC photos (ISO/IEC 23008-12, Annex B). Phones cut them into tiles, which FFmpeg shows as so many
+# videos of one frame, the first of them a corner of the photo.
+_PHOTO_BRANDS = ("heic", "heix", "heim", "heis", "mif1")
 
 LIMIT_VARIABLE = "LTX_NB_MEDIA_LIMIT_GB"
 _LIMIT_GB = 4.0  # 20 s of 1080p at 24 frames/s are 3 GB
@@ -73,6 +76,11 @@ def open_media(source: MediaSource) -> Iterator[Any]:
     file = file_of(source)
     try:
         with av.open(file, options=options, metadata_errors="replace") as container:
+            if container.metadata.get("major_brand") in _PHOTO_BRANDS:
+                raise ValueError(
+                    f"{name_of(source)} is a HEIC photo, which is not read here; save it as JPEG or PNG, or read it "
+                    "with pillow-heif and give the picture"
+                )
             yield container
     except (av.FFmpegError, UnknownCodecError, ArithmeticError, LookupError, UnicodeError) as error:
         reason = f"it is damaged, or not {READABLE}; export it again, as MP4 or WAV"

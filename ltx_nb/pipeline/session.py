@@ -10,6 +10,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from difflib import get_close_matches
 from typing import Any, Protocol
 
 import numpy as np
@@ -448,11 +449,15 @@ class Session(Verbs):
         """Words that the tokenizer does not know, or has no room for, would be missing without a sign."""
         unknown = self.tokens.unknown(prompt)
         if unknown:
-            words = ", ".join(map(repr, dict.fromkeys(unknown)))
+            words = ", ".join(map(self._with_the_nearest, dict.fromkeys(unknown)))
             warnings.warn(f"{self.model.name} does not know {words}; the clip is made without", stacklevel=4)
         lost = self.tokens.beyond(prompt, self._prompt_room)
         if lost:
             warnings.warn(f"the prompt has over {self._prompt_room} tokens; {lost!r} is not read", stacklevel=4)
+
+    def _with_the_nearest(self, word: str) -> str:
+        close = get_close_matches(word.lower(), self.vocabulary.words if self.vocabulary else (), n=1, cutoff=0.8)
+        return f"{word!r} (did you mean {close[0]!r}?)" if close else repr(word)
 
     def _warn_of_the_unseen(self, prompt: str, stages: list[Stage]) -> None:
         """A small model does not refuse what it was never shown; it makes something else of it."""
