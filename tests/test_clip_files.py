@@ -219,6 +219,12 @@ def test_a_record_of_any_depth_is_left_out(clip, tmp_path):
     assert Clip.load(tmp_path / "a.mkv").num_frames == 1
 
 
+def test_a_tag_that_is_not_utf_8_is_read_as_far_as_it_is(clip, tmp_path):
+    path = clip.save(tmp_path / "a.mp4")
+    path.write_bytes(path.read_bytes().replace(b"a ball", b"\xe4 ball"))
+    assert json.loads(media.read_request_json(path))["prompt"] == "\ufffd ball"
+
+
 def test_strip_leaves_media_and_nothing_else(clip, tmp_path):
     path = clip.save(tmp_path / "a.mp4")
     stripped = media.strip(path, tmp_path / "b.mp4")

@@ -73,9 +73,11 @@ def open_media(source: MediaSource) -> Iterator[Any]:
     from av.codec.codec import UnknownCodecError
 
     options = {"format_whitelist": _DEMUXERS, "max_pixels": str(_MAX_PICTURE_PX)}
+    # Before PyAV 19, a tag that is not UTF-8 keeps a file from being opened, unless it is told otherwise.
+    tags = {"metadata_errors": "surrogateescape"} if int(av.__version__.partition(".")[0]) < 19 else {}
     file = file_of(source)
     try:
-        with av.open(file, options=options, metadata_errors="replace") as container:
+        with av.open(file, options=options, **tags) as container:
             if container.metadata.get("major_brand") in _PHOTO_BRANDS:
                 raise ValueError(
                     f"{name_of(source)} is a HEIC photo, which is not read here; save it as JPEG or PNG, or read it "
@@ -86,6 +88,15 @@ def open_media(source: MediaSource) -> Iterator[Any]:
         reason = f"it is damaged, or not {READABLE}; export it again, as MP4 or WAV"
         told = getattr(error, "strerror", None) or error
         raise ValueError(f"cannot read {name_of(source)}: {reason} ({told})") from error
+
+
+def tags_of(container: Any) -> dict[str, str]:
+    """What an open file says of itself, text by name, with U+FFFD for each byte that is not UTF-8."""
+    return {_without_surrogates(name): _without_surrogates(value) for name, value in container.metadata.items()}
+
+
+def _without_surrogates(text: str) -> str:
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def stream_of(container: Any, kind: str) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 from ltx_nb.checks import choice
 from ltx_nb.local_files import local_path
 from ltx_nb.media.encodings import ENCODINGS
-from ltx_nb.media.opening import MediaSource, name_of, open_media
+from ltx_nb.media.opening import MediaSource, name_of, open_media, tags_of
 from ltx_nb.media.pictures import is_picture, open_picture
 from ltx_nb.whole_files import whole_file
 
@@ -48,7 +48,7 @@ def read_tags(source: MediaSource) -> dict[str, str]:
             found = dict(getattr(image, "text", None) or image.info)
     else:
         with open_media(source) as container:
-            found = dict(container.metadata)
+            found = tags_of(container)
     return {str(name).lower(): value for name, value in found.items() if isinstance(value, str)}
 
 
@@ -56,7 +56,7 @@ def _read_record(source: MediaSource, key: str) -> str | None:
     if is_picture(source):
         return None
     with open_media(source) as container:
-        comments = [value for name, value in container.metadata.items() if name.lower() == "comment"]
+        comments = [value for name, value in tags_of(container).items() if name.lower() == "comment"]
     try:
         found = json.loads(comments[0])[key]
     except (IndexError, KeyError, TypeError, ValueError, RecursionError):  # no comment, or somebody else's
