@@ -58,7 +58,10 @@ clean: ## remove the environments and caches, not outputs/
 
 # A stamp stands for one finished installation, and is made anew when either list of packages changes.
 # One pip command resolves all of it, so that no package can bring in another torch than the constraints name.
+# Said here, since the pip of an older Python names only a package that it finds no version of.
 $(BIN)/python:
+	@$(PYTHON) -c 'import sys; found = sys.version.split()[0]; sys.exit(sys.version_info < (3, 11) and \
+		"ltx-nb needs Python 3.11 or later, $(PYTHON) is " + found + "; nearest: make PYTHON=python3.12 $(MAKECMDGOALS)")'
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/installed-core: pyproject.toml constraints.txt | $(BIN)/python

@@ -91,7 +91,7 @@ def open_media(source: MediaSource) -> Iterator[Any]:
 
 
 def tags_of(container: Any) -> dict[str, str]:
-    """What an open file says of itself, text by name, with U+FFFD for each byte that is not UTF-8."""
+    """Return what an open file says of itself, text by name, with U+FFFD for each byte that is not UTF-8."""
     return {_without_surrogates(name): _without_surrogates(value) for name, value in container.metadata.items()}
 
 
