@@ -5,20 +5,21 @@ import { drawNoise, packVideo } from "./noise.mjs";
 const ON_CARD = ["picture", "sound"];
 
 /**
- * {run(part, inputs), prepare(part), device} on `ort`, the namespace of onnxruntime-web. load(part): a promise of its
- * file's bytes.
+ * {run(part, inputs), prepare(part), device, why} on `ort`, the namespace of onnxruntime-web. load(part): a promise of
+ * its file's bytes.
  *
- * A part's session is made when it is prepared or first run. With a card, its answers to known noise are compared to torch's first.
+ * A part's session is made when it is prepared or first run. With a card, its answers to known noise are compared to torch's first,
+ * by watched(work), which has that work done; why says what a card did wrong.
  */
-export function createEngine(ort, model, load, { hasCard = false } = {}) {
+export function createEngine(ort, model, load, { hasCard = false, watched = (work) => work() } = {}) {
   const sessions = new Map();
-  const engine = { run, prepare: sessionOf, device: hasCard ? "WebGPU" : "WASM" };
+  const engine = { run, prepare: sessionOf, device: hasCard ? "WebGPU" : "WASM", why: "" };
 
   async function sessionOf(part) {
     if (sessions.has(part)) return sessions.get(part);
     const bytes = new Uint8Array(await load(part));
     let session = null;
-    if (engine.device === "WebGPU" && ON_CARD.includes(part)) session = await onCard(part, bytes);
+    if (engine.device === "WebGPU" && ON_CARD.includes(part)) session = await watched(() => onCard(part, bytes));
     session ??= await ort.InferenceSession.create(bytes, { executionProviders: ["wasm"] });
     sessions.set(part, session);
     return session;
@@ -29,9 +30,9 @@ export function createEngine(ort, model, load, { hasCard = false } = {}) {
       const session = await ort.InferenceSession.create(bytes, { executionProviders: ["webgpu", "wasm"] });
       const error = await farthest(session, part);
       if (error <= model.checks[part].tolerance) return session;
-      console.info(`${part} is ${error} away from torch on this card; it runs on WASM`);
+      engine.why = `${part} is ${error} away from torch on this graphics card`;
     } catch (error) {
-      console.info(`${part} does not run on this card (${error.message}); it runs on WASM`);
+      engine.why = `${part} does not run on this graphics card: ${error.message}`;
     }
     engine.device = "WASM";
     return null;

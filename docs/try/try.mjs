@@ -12,6 +12,7 @@ const session = createSession();
 let model = null;
 let player = null;
 let isLoaded = false;
+let ranOn = "";
 let clip = null;
 let asked = null;
 let steps = [];
@@ -37,6 +38,7 @@ function begin(described) {
   say(`The first clip fetches the model, ${Math.round(bytes / MB)} MB, and what runs it, which the browser keeps.`);
   $("time").max = player.duration_s;
   $("start").max = $("end").max = player.duration_s.toFixed(3);
+  $("card-option").hidden = !navigator.gpu;
   $("make").disabled = false;
 }
 
@@ -71,12 +73,14 @@ async function load() {
   if (isLoaded) return;
   say("Fetching the model …");
   const began = performance.now();
-  const { device } = await session.load(({ done, total, isKept }) => {
+  const onProgress = ({ done, total, isKept }) => {
     $("progress").value = done / total;
     say(`${isKept ? "Reading" : "Fetching"} the model: ${Math.round(done / MB)} of ${Math.round(total / MB)} MB`);
     if (done === total) say("Starting the model …");
-  });
+  };
+  const { device, why } = await session.load({ device: $("card").checked ? "any" : "wasm", onProgress });
   isLoaded = true;
+  ranOn = why ? `${device}, since ${why}` : device;
   document.body.dataset.device = device;
   document.body.dataset.loadSeconds = ((performance.now() - began) / 1000).toFixed(2);
 }
@@ -98,8 +102,7 @@ async function make() {
   });
   clip = made;
   for (const radio of $("ask").task) radio.disabled = false;
-  const device = document.body.dataset.device;
-  say([`Made in ${made.seconds.toFixed(1)} s on ${device}.`, ...made.warnings].join(" "));
+  say([`Made in ${made.seconds.toFixed(1)} s on ${ranOn}.`, ...made.warnings].join(" "));
   await showClip();
   if (!matchMedia("(prefers-reduced-motion: reduce)").matches) await player.play();
 }
@@ -147,6 +150,7 @@ $("time").addEventListener("input", () => player.seek(Number($("time").value)));
 $("volume").addEventListener("input", () => player.setVolume(Number($("volume").value)));
 $("step").addEventListener("input", showStep);
 $("cancel").addEventListener("click", () => session.cancel());
+$("card").addEventListener("change", () => (isLoaded = false));
 $("dice").addEventListener("click", () => ($("seed").value = crypto.getRandomValues(new Uint32Array(1))[0]));
 $("task").addEventListener("change", () => {
   const isNew = $("ask").task.value === "new";
@@ -188,7 +192,7 @@ async function fittedImage(file) {
 }
 
 function busy(isBusy) {
-  $("make").disabled = isBusy;
+  $("make").disabled = $("card").disabled = isBusy;
   $("cancel").hidden = $("progress").hidden = !isBusy;
   if (isBusy) $("error").hidden = true;
 }

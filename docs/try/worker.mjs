@@ -9,13 +9,24 @@ let engine = null;
 let model = null;
 let isCancelled = false;
 
-async function load(post) {
-  if (engine) return engine.device;
+async function load(post, device) {
   const answer = await fetch(new URL("model/model.json", BASE));
   if (!answer.ok) throw new Error(`model/model.json cannot be fetched: ${answer.status}; python docs/try/build.py makes it`);
   model = await answer.json();
   const runtimes = await (await fetch(new URL("ort/runtimes.json", BASE))).json();
-  const hasCard = Boolean(await self.navigator.gpu?.requestAdapter().catch(() => null));
+  // The page gives up a card that takes too long.
+  const watched = async (work) => {
+    post("card", { isBusy: true });
+    try {
+      return await work();
+    } finally {
+      post("card", { isBusy: false });
+    }
+  };
+  const gpu = device === "wasm" ? null : self.navigator.gpu;
+  const adapter = gpu && (await watched(() => gpu.requestAdapter().catch(() => null)));
+  // One in software computes on the processor, many times slower than WASM.
+  const hasCard = Boolean(adapter) && !(adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter);
   const runtime = runtimes[hasCard ? "webgpu" : "wasm"];
   const needed = Object.entries(model.parts).filter(([name]) => name !== "image");
   const wasm = { ...runtime.wasm, file: `../ort/${runtime.wasm.file}` };
@@ -33,10 +44,9 @@ async function load(post) {
     const bytes = await bytesOf(part);
     files.delete(model.parts[part].file);
     return bytes;
-  }, { hasCard });
+  }, { hasCard, watched });
   for (const [name] of needed) await made.prepare(name);
   engine = made;
-  return engine.device;
 }
 
 self.onmessage = async ({ data: { id, type, ...asked } }) => {
@@ -47,8 +57,8 @@ self.onmessage = async ({ data: { id, type, ...asked } }) => {
   }
   try {
     if (type === "load") {
-      const device = await load(post);
-      post("loaded", { device, model });
+      await load(post, asked.device);
+      post("loaded", { device: engine.device, why: engine.why, model });
     } else {
       isCancelled = false;
       const stopIfCancelled = async () => {

@@ -8,6 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 from exported_model import page
 from playwright.sync_api import expect
 
+from browser import chromium
 from browser.notebook_page import LONG_S, SCREENSHOTS
 from browser.try_page import make, served, start
 from ltx_nb import ClipRequest
@@ -28,6 +29,14 @@ BRIGHTEST = """() => {
   const { data } = document.getElementById("frames").getContext("2d").getImageData(0, 0, width, height);
   return [0, 1].map((channel) => Math.max(...data.filter((_, i) => i % 4 === channel)));
 }"""
+
+
+LOADED = """async ([base, limit]) => {
+  const { createSession } = await import(new URL("session.mjs", base));
+  const { device, why } = await createSession({ cardLimitMs: limit }).load();
+  return [device, why];
+}"""
+NO_ANSWER = "self.navigator.gpu.requestAdapter = () => new Promise(() => {});\n"
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +134,9 @@ def test_a_picture_begins_the_clip(tab, session):
 
 
 def test_the_form_makes_a_clip_that_plays_and_a_part_of_it_again(opened):
+    opened.get_by_label("Use the graphics card, if there is one").uncheck()
     made_by_form(opened)
+    expect(opened.get_by_role("status")).to_contain_text("s on WASM.")
     opened.wait_for_function("document.getElementById('time').valueAsNumber > 0.2")
     opened.get_by_role("button", name="Pause").click()
     opened.screenshot(path=SCREENSHOTS / "try-clip.png", full_page=True)
@@ -143,13 +154,35 @@ def test_the_form_makes_a_clip_that_plays_and_a_part_of_it_again(opened):
     expect(opened.locator("#sigma")).to_have_text("1 of 8, σ 1.000")
 
 
-def test_a_cancelled_run_says_so(opened):
-    opened.get_by_role("button", name="Make the clip").click()
+def test_what_is_cancelled_says_so_be_it_loading_or_a_run(opened):
     status = opened.get_by_role("status")
+    opened.get_by_role("button", name="Make the clip").click()
+    opened.get_by_role("button", name="Cancel").click()
+    expect(status).to_have_text("Cancelled.")
+    opened.get_by_role("button", name="Make the clip").click()
     expect(status).to_contain_text("Step", timeout=LONG_S * 1000)
     opened.get_by_role("button", name="Cancel").click()
     expect(status).to_have_text("Cancelled.", timeout=LONG_S * 1000)
     expect(opened.get_by_role("button", name="Make the clip")).to_be_enabled()
+
+
+def test_a_card_that_never_answers_is_given_up(browser, address, folder):
+    tab = browser.new_page()
+    never = NO_ANSWER + (folder / "worker.mjs").read_text("utf-8")
+    tab.route("**/worker.mjs", lambda route: route.fulfill(body=never, content_type="text/javascript"))
+    tab.goto(address)
+    assert tab.evaluate(LOADED, [address, 200]) == ["WASM", "the graphics card did not answer within 0.2 s"]
+    tab.close()
+
+
+def test_a_card_in_software_is_not_used(browser, address):
+    flags = ["--no-sandbox", "--enable-unsafe-webgpu", "--enable-features=Vulkan"]
+    chrome = browser.browser.browser_type.launch(executable_path=chromium.find(), args=flags)
+    tab = chrome.new_page()
+    tab.goto(address)
+    assert tab.evaluate("navigator.gpu.requestAdapter().then((card) => card.info.isFallbackAdapter)")
+    assert tab.evaluate(LOADED, [address, LONG_S * 1000]) == ["WASM", ""]
+    chrome.close()
 
 
 @pytest.mark.parametrize("width_px", [360, 1280])
