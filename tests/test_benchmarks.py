@@ -13,12 +13,14 @@ from ltx_nb.planning import plan
 from ltx_nb.running.one_byte import ScaledLinear
 from ltx_nb.sampling import Sampling
 from ltx_nb.tiny import architecture
+from ltx_nb.tiny.report import card_marks
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import card_jobs
 import cards
 import presets
 import random_weights
+import reliability
 from peaks import peaks
 
 
@@ -38,6 +40,13 @@ def test_the_page_has_the_sum_that_the_plan_prints():
     block = page.partition(presets.MARKERS[1])[2].split("```")[1].strip("\n")
     assert "stage 1" in block
     assert block in plan(presets.MODEL, "8gb", width=1920, height=1088, num_frames=121).text()
+
+
+def test_the_page_on_reliability_has_the_tables_of_what_was_measured():
+    page = reliability.PAGE.read_text(encoding="utf-8")
+    start, end = card_marks(reliability.CARD)
+    measured = json.loads(reliability.MEASURED.read_text(encoding="utf-8"))
+    assert page.partition(start)[2].partition(end)[0].strip() == reliability.tables(measured)
 
 
 def test_a_file_without_markers_is_left_alone(tmp_path):

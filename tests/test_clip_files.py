@@ -5,10 +5,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
+from hostile import kill_savers
 from made_media import RATE, made, number_of, tone
 from PIL import Image
 
@@ -173,16 +173,7 @@ def test_what_a_killed_writer_left_is_cleared_away(tmp_path):
 
 def test_a_killed_save_leaves_the_old_clip_or_the_new(clip, tmp_path):
     path = clip.save(tmp_path / "a.mkv", lossless=True)
-    code = (
-        "import sys; from ltx_nb.clip import Clip; clip = Clip.load(sys.argv[1]); print('ready', flush=True)\n"
-        "while True: clip.save(sys.argv[1], lossless=True)"
-    )
-    rng = np.random.default_rng(0)
-    for _ in range(4):
-        with subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True) as saver:
-            saver.stdout.readline()
-            time.sleep(rng.uniform(0, 0.2))
-            saver.send_signal(signal.SIGKILL)
+    for _ in kill_savers(path, 4):
         np.testing.assert_array_equal(Clip.load(path).frames, clip.frames)
     clip.save(path, lossless=True)
     assert list(tmp_path.iterdir()) == [path]

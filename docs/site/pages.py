@@ -43,7 +43,7 @@ def write_pages(source: Path, recorded: Path) -> None:
     _fill(source / "gallery.md", "gallery", _html(cards_html(entries(source / "gallery.json"), "")))
     _fill(source / "course.md", "course", _course(source / "course"))
     _fill(source / "guides.md", "guides", "\n".join(_guides(source)))
-    benchmarks = sorted((ROOT / "benchmarks").glob("*.json"))
+    benchmarks = [ROOT / "benchmarks" / f"{name}.json" for name in sorted(BENCHMARKS)]
     _fill(source / "benchmarks.md", "benchmarks", "\n\n".join(map(_benchmark, benchmarks)))
     (source / "api").mkdir()
     for module, title in API.items():

@@ -77,8 +77,8 @@ class PresetPicker(KitWidget):
             request = ClipRequest("", width=entry.width, height=entry.height, num_frames=entry.num_frames)
         job = job_of(request) | traits.pop("job", {})
         self._pace = 1.0
-        models = list(dict.fromkeys([entry.name, *MODELS]))
-        super().__init__(models=models, machine_text=_machine_text(self._machine), job=job, **traits)
+        self._offered = list(dict.fromkeys([entry.name, *MODELS]))  # a browser can write over `models`
+        super().__init__(models=self._offered, machine_text=_machine_text(self._machine), job=job, **traits)
         self.model = entry.name
 
     def show(self, request: ClipRequest) -> None:
@@ -107,7 +107,7 @@ class PresetPicker(KitWidget):
 
     @traitlets.validate("model")
     def _checked_model(self, proposal: Any) -> str:
-        return choice("model", proposal["value"], self.models)
+        return choice("model", proposal["value"], self._offered)
 
     @traitlets.validate("job")
     def _checked_job(self, proposal: Any) -> dict[str, Any]:
@@ -139,7 +139,7 @@ class PresetPicker(KitWidget):
         if "preset" in content:
             self.preset = choice("preset", content["preset"], PRESET_NAMES)
         if "model" in content:
-            self.model = choice("model", content["model"], self.models)
+            self.model = choice("model", content["model"], self._offered)
         if "job" in content:
             self.job = dict(keys("job", content["job"], (*SHAPE, "task")))
 
