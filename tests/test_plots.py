@@ -8,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from ltx_nb import ClipRequest, inspect, planning, plots
+from ltx_nb import Clip, ClipRequest, inspect, planning, plots
 
 
 def all_axes(figure):
@@ -167,6 +167,14 @@ def test_nothing_to_draw_is_said():
     for nothing in ({}, [], None):
         with pytest.raises(ValueError, match="no clips are given; give a dict of name to Clip"):
             plots.clips(nothing)
+
+
+def test_sounds_of_clips_below_each_other_are_on_one_scale():
+    loud, quiet = (Clip(frame_rate=24.0, audio=level * SCENE.audio(), sample_rate=48_000) for level in (1, 0.01))
+    figure = plots.clips({"loud": loud, "quiet": quiet, "no sound": Clip(frames=SCENE.frames(), frame_rate=24.0)})
+    scales = [axes.get_ylim() for axes in figure.axes if axes.get_ylabel() == "amplitude"]
+    assert scales == [scales[0]] * 2
+    assert scales[0][1] == pytest.approx(1.05 * np.abs(loud.audio).max())
 
 
 def test_figures_made_by_hand_take_the_style():

@@ -95,7 +95,10 @@ def reference_map(result: ReferenceMap, frames: np.ndarray, size_in: Size = (10,
     course = _over_frames(fig, result.heat, frames, result.edges_s)
     steps(course, result.edges_s, result.heat.sum((1, 2)), "video")  # the sum over the frame
     from_zero(course, result.heat.sum((1, 2)))
-    course.set(title=f"{result.share:.0%} of the picture's attention is on the reference", ylabel="share of attention")
+    course.set(
+        title=f"{result.share:.0%} of the picture's attention is on the reference, spread over its frames",
+        ylabel="share of attention",
+    )
     time_axis(course, result.edges_s)
     return fig
 

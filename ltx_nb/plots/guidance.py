@@ -63,7 +63,7 @@ def guidance_terms(result: GuidanceTerms, size_in: Size = (10, 5.6)) -> Figure:
 
 @styled
 def clips(named: Mapping[str, Clip], size_in: Size | None = None) -> Figure:
-    """Clips below each other, the picture on the left and the sound on the right, each on one time axis."""
+    """Clips below each other, the picture on the left and the sound on the right, on one time axis and one scale."""
     if not isinstance(named, Mapping) or not named:
         raise ValueError("no clips are given; give a dict of name to Clip, such as without_terms gives")
     for clip in named.values():
@@ -89,7 +89,10 @@ def clips(named: Mapping[str, Clip], size_in: Size | None = None) -> Figure:
             wave.set_title("sound")
         for axes in (strip, wave):
             time_axis(axes, [0, longest_s], label=index == len(named) - 1)
-    with_sound = next((row for row, clip in zip(rows, named.values(), strict=True) if clip.audio is not None), None)
-    if with_sound is not None:
-        figure_legend(fig, with_sound[1])
+    waves = [row[1] for row, clip in zip(rows, named.values(), strict=True) if clip.audio is not None]
+    if waves:
+        loudest = max(wave.get_ylim()[1] for wave in waves)
+        for wave in waves:
+            wave.set_ylim(-loudest, loudest)
+        figure_legend(fig, waves[0])
     return fig
