@@ -56,6 +56,12 @@ def test_plan_doctor_and_auto_say_the_same(words, presets, model, offload):
         assert said["auto"].offload == offload
 
 
+def test_a_card_without_bf16_is_as_slow_as_in_its_preset():
+    machine = described_machine("Tesla T4, 13 GB RAM, 200 GB disk")
+    auto, named = (plan("2.3-distilled", preset, machine=machine) for preset in ("auto", "colab-t4"))
+    assert auto.part("stage 1").seconds == pytest.approx(named.part("stage 1").seconds, rel=0.3)
+
+
 def test_what_does_not_fit_is_told_what_this_machine_could_do():
     machine = described_machine("H100, 180 GB RAM, 60 GB disk")
     made = plan("2.3-distilled", "80gb", machine=machine)
@@ -118,6 +124,8 @@ def test_the_command_prices_the_steps_that_it_is_asked_for():
         ("RTX 3070", "says nothing of ram; for example 'RTX 3070, 16 GB RAM, 60 GB disk'"),
         ("16 GB RAM", "says nothing of card"),
         ("RTX 3070 Tie, 16 GB RAM", "'RTX 3070 Tie' is no card that is known here, .*; did you mean 'RTX 3070 Ti'?"),
+        ("RTX 3070 Laptop GPU, 16 GB RAM", "did you mean 'RTX 3070'?"),
+        ("MacBook Air M2, 16 GB RAM", "did you mean 'M2'?"),
         ("RTX 3070, 16 GB RAM, 8 GB RAM", "names the ram twice"),
         ("Radeon, 16 GB RAM", "'Radeon' is no card that is known here"),
         ("", "says nothing of card and ram"),
@@ -129,8 +137,8 @@ def test_words_that_describe_no_machine_are_bad_input(words, message):
 
 
 def test_words_in_any_order_and_case():
-    machine = described_machine("100 gb disk free, nvidia geforce rtx 3080 12 GB, 32 GB of RAM")
-    assert (machine.accelerator.name, machine.accelerator.total_gb, machine.disk_free_gb) == ("RTX 3080", 12, 100)
+    machine = described_machine("1.5 tb disk free, nvidia geforce rtx 3080 12 GB, 32 GB of RAM")
+    assert (machine.accelerator.name, machine.accelerator.total_gb, machine.disk_free_gb) == ("RTX 3080", 12, 1500)
     assert machine.accelerator.dtypes == {"fp16": True, "int8": True, "bf16": True, "fp8": False}
 
 

@@ -105,10 +105,15 @@ def capture_attention(
     heads: str | Sequence[int] = "mean",
     kinds: Sequence[str] = KINDS,
 ) -> Iterator[AttentionMaps]:
-    """Capture attention of every run inside the block; see the module. `capture_bytes` says what it takes.
+    """Capture attention of every run inside the block. `capture_bytes` says what it takes.
+
+        with capture_attention(session) as maps:
+            clip = session.run(request)
+        plots.time_map(time_map(maps, "video_to_audio"))
 
     blocks: indices of transformer blocks, all if left out. heads: "mean", or the indices of those to average.
-    kinds: of "video_to_audio", "audio_to_video", "text" and, unless it is asked for left out, "reference".
+    kinds: of "video_to_audio", in which sound asks and picture answers, "audio_to_video", the reverse, "text" and,
+        unless it is asked for left out, "reference".
 
     Raises ValueError for blocks, heads or kinds that the model lacks, or none. The model is as before when the block
     ends, also by an error.

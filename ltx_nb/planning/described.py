@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
+from collections.abc import Mapping
 from difflib import get_close_matches
 
 from ltx_nb.planning.machine import Accelerator, Machine, usable_dtypes
@@ -59,6 +60,7 @@ GPUS = {
     },
 }
 BY_NAME = {name: (capability, gb) for capability, cards in GPUS.items() for name, gb in cards.items()}
+_GB = {"G": 1, "T": 1000}
 METAL_SHARE = 0.75  # of a Mac's memory, what Metal recommends not to exceed
 
 
@@ -66,14 +68,14 @@ def described_machine(text: str) -> Machine:
     """The machine that the words describe, with nothing else running on it.
 
     text: parts between commas, in any order: a card ("RTX 3070", "RTX 3080 12 GB", "Apple M3 Max", "no GPU"), RAM
-        ("16 GB RAM") and, if it is to count, free disk ("60 GB disk").
+        ("16 GB RAM") and, if it is to count, free disk ("60 GB disk", "1 TB disk").
 
     Raises ValueError for a part that says none of these, says one a second time, or leaves out the card or the RAM.
     """
     found: dict[str, str | float] = {}
     for part in filter(None, (piece.strip() for piece in text.split(","))):
-        amount = re.fullmatch(r"(\d+(?:\.\d+)?) ?GB(?: of)? (RAM|disk)(?: free)?", part, re.IGNORECASE)
-        name, value = (amount[2].lower(), float(amount[1])) if amount else ("card", part)
+        amount = re.fullmatch(r"(\d+(?:\.\d+)?) ?([GT])B(?: of)? (RAM|disk)(?: free)?", part, re.IGNORECASE)
+        name, value = ("card", part) if not amount else (amount[3].lower(), float(amount[1]) * _GB[amount[2].upper()])
         if name in found:
             raise ValueError(f"machine={text!r} names the {name} twice: {found[name]} and {value}")
         found[name] = value
@@ -103,10 +105,22 @@ def _accelerator(card: str, ram_gb: float) -> Accelerator | None:
     named = re.fullmatch(r"(?:NVIDIA )?(?:GeForce |Tesla )?(.+?)(?: (\d+(?:\.\d+)?) ?GB)?", card, re.IGNORECASE)
     names = {name.lower(): name for name in BY_NAME}
     if named is None or named[1].lower() not in names:
-        close = get_close_matches(named[1].lower() if named else "", names, n=1)
-        hint = f"did you mean {names[close[0]]!r}?" if close else f"for example {EXAMPLE!r}"
+        hint = (
+            f"did you mean {near!r}?"
+            if (near := _nearest(named[1] if named else card, names))
+            else f"for example {EXAMPLE!r}"
+        )
         raise ValueError(f"{card!r} is no card that is known here, no 'no GPU', no GB of RAM and no GB of disk; {hint}")
     name = names[named[1].lower()]
     capability, gb = BY_NAME[name]
     gb = float(named[2]) if named[2] else gb
     return Accelerator("cuda", name, capability, gb, gb, usable_dtypes(capability))
+
+
+def _nearest(card: str, names: Mapping[str, str]) -> str | None:
+    """The card whose name is spelt most like the words, which may say that it is a laptop's."""
+    if apple := re.search(r"\bM\d+( Pro| Max| Ultra)?\b", card, re.IGNORECASE):
+        return apple[0]
+    desktop = re.sub(r" (laptop|mobile|max-q)( gpu)?\b", "", card.lower())
+    close = get_close_matches(desktop, names, n=1)
+    return names[close[0]] if close else None

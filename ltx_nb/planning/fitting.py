@@ -58,10 +58,14 @@ def auto_preset(machine: Machine, counts: ParameterCounts) -> Preset:
         preset = replace(PRESETS["mps"], card=accelerator.name, vram_gb=free_gb, ram_gb=ram_gb)
     else:
         like = [CARDS[0], *(card for card in CARDS if card.vram_gb <= accelerator.total_gb)][-1]
+        # Without bf16 it multiplies in float32, of which a T4 tells more than a card with bf16.
+        paced = like if accelerator.dtypes["bf16"] else PRESETS["colab-t4"]
         free_gb = accelerator.free_gb
         preset = replace(
             like,
-            card=f"{accelerator.name} with what is free now, as fast as the {like.name} preset's {like.card}",
+            card=f"{accelerator.name} with what is free now, as fast as the {paced.name} preset's {paced.card}",
+            tflops=paced.tflops,
+            int8_tflops=paced.int8_tflops,
             vram_gb=free_gb,
             ram_gb=ram_gb,
             resident_blocks=ALL_BLOCKS,
