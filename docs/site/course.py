@@ -99,11 +99,12 @@ def _replayed(stem: Path, output: NotebookNode) -> str | None:
     return None
 
 
-def video_html(stem: str, label: str) -> str:
-    """A player of stem.mp4 that loads nothing but stem.jpg until it is pressed."""
+def video_html(stem: str, label: str, height_per_width: float = 1) -> str:
+    """A player of stem.mp4 that loads nothing but stem.jpg until it is pressed; a tall one is as high as a square."""
+    shape = 1 / (min(height_per_width, 1) + 0.25)
     return (
         f'<video class="ltx-clip" controls playsinline preload="none" poster="{stem}.jpg" '
-        f'aria-label="{label}"><source src="{stem}.mp4" type="video/mp4"></video>'
+        f'style="--ltx-shape: {shape:.3f}" aria-label="{label}"><source src="{stem}.mp4" type="video/mp4"></video>'
     )
 
 

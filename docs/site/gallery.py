@@ -62,8 +62,9 @@ def _card(entry: dict[str, Any], prefix: str) -> str:
     stem = f"{prefix}recorded/gallery/{entry['name']}"
     title, prompt = escape(entry["title"]), escape(entry["prompt"])
     others = "".join(f", {key} {value}" for key, value in entry.items() if key not in (*NOT_SETTINGS, "prompt", "seed"))
+    video = video_html(stem, title, entry.get("height", 1) / entry.get("width", 1))
     return (
-        f'<li id="{entry["name"]}">{video_html(stem, title)}<p class="ltx-card-title">{title}</p><p>{prompt}</p>'
+        f'<li id="{entry["name"]}">{video}<p class="ltx-card-title">{title}</p><p>{prompt}</p>'
         f'<p class="ltx-card-facts">seed {entry["seed"]}{others} · <a href="{stem}.json" download>request</a> · '
         f'<a href="{stem}.mp4" download>clip</a></p></li>'
     )

@@ -139,6 +139,14 @@ def test_360_px_are_enough(tab, address, kind):
     assert tab.evaluate(TOO_WIDE) <= 0
 
 
+def test_a_figure_is_scrolled_on_a_phone_and_not_shrunk(tab, address):
+    tab.set_viewport_size({"width": 360, "height": 740})
+    tab.goto(f"{address}/course/07_guidance.html")
+    figure = tab.locator(".ltx-figure[tabindex]").first
+    assert figure.locator("img").evaluate("(img) => img.width") == 640
+    assert tab.evaluate(TOO_WIDE) <= 0
+
+
 @pytest.mark.parametrize("kind", ["index", "course/01_first_clip"])
 def test_a_clip_plays_with_sound(tab, address, kind):
     tab.goto(f"{address}/{kind}.html")
