@@ -51,7 +51,8 @@ def av_sync(result: AvSync, size_in: Size = (10, 4.5)) -> Figure:
     for event in result.events:
         between.plot([event.visible_s, event.sound_s], [1, 0], color=COLOURS[2], linewidth=1.6)
         middle_s = (event.visible_s + event.sound_s) / 2
-        between.text(middle_s, 0.5, f"  {event.lag_ms:+.0f} ms", va="center", fontsize=8, clip_on=True)
+        side = "right" if middle_s > 0.9 * result.duration_s else "left"  # where there is room
+        between.text(middle_s, 0.5, f"  {event.lag_ms:+.0f} ms  ", ha=side, va="center", fontsize=8, clip_on=True)
     between.set_ylim(0, 1)
     between.set_axis_off()
     if not result.events:
