@@ -17,7 +17,7 @@ import ltx_nb
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 PROMPTS = [
     "A red ball bounces on the floor in front of a navy background. Each bounce makes a deep thump.",
-    "One green triangle slides from side to side on a gray background. Every wall makes a bright bell sound.",
+    "One green triangle slides from side to side on a black background. Every wall makes a bright bell sound.",
     "The white square stands still against a teal background, in silence.",
     "A yellow square bounces up and down in front of a black background. Every bounce makes a woody knock.",
     "A purple triangle bounces on the floor in front of a gray background in silence.",

@@ -35,9 +35,12 @@ def test_a_session_has_its_models_vocabulary(session, vocabulary):
     assert "a deep thump (ball)" in repr(vocabulary) and "128x128" in repr(vocabulary)
 
 
-def test_no_caption_of_the_world_is_doubted(vocabulary):
+def test_a_caption_of_the_world_is_doubted_only_where_its_colours_are_too_near(vocabulary):
     rng = np.random.default_rng(3)
-    assert [vocabulary.doubts(random_scene(rng).caption(rng)) for _ in range(500)] == [[]] * 500
+    for _ in range(500):
+        scene = random_scene(rng)
+        is_faint = (scene.colour, scene.background) in vocabulary.faint
+        assert len(vocabulary.doubts(scene.caption(rng))) == is_faint
 
 
 @pytest.mark.parametrize(
@@ -46,6 +49,10 @@ def test_no_caption_of_the_world_is_doubted(vocabulary):
         ("A navy ball bounces.", "'navy' is known before 'background' only"),
         ("A ball on a red background.", "'red' is known before 'ball', 'square' or 'triangle' only"),
         ("A ball. Each bounce makes a bell sound.", "a ball never sounds like 'bell'"),
+        (
+            "The green ball stands still on a gray background.",
+            "green on gray is too faint for it; take another colour or background",
+        ),
         ("A red ball and a blue square.", "'ball' and 'square' were never in one clip; there is one object in each"),
     ],
 )

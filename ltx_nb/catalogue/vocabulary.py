@@ -23,7 +23,8 @@ class Vocabulary:
 
     words: all of them, with the marks between. objects: what there is one of in each clip. colours: of objects.
     backgrounds: colours of what is behind. motions, sounds: {motion: its phrases}, {object: phrases of its sound};
-    silence: phrases for none. sizes: (width, height) in pixels. num_frames: the fewest and the most.
+    silence: phrases for none. sizes: (width, height) in pixels. num_frames: the fewest and the most. faint: colours on
+    backgrounds that are too near for it: (colour, background).
     """
 
     words: tuple[str, ...]
@@ -35,6 +36,7 @@ class Vocabulary:
     silence: tuple[str, ...]
     sizes: tuple[tuple[int, int], ...]
     num_frames: tuple[int, int]
+    faint: tuple[tuple[str, str], ...] = ()
 
     def __repr__(self) -> str:
         sides = ", ".join(map(_by, self.sizes))
@@ -46,12 +48,16 @@ class Vocabulary:
             "sounds": [f"{phrases[0]} ({thing})" for thing, phrases in self.sounds.items()],
             "silence": self.silence,
             "sizes": [f"{sides} px; {self.num_frames[0]} to {self.num_frames[1]} frames"],
+            "faint": [f"{colour} on {background}" for colour, background in self.faint],
             "words": self.words,
         }
         return "\n".join(f"{name + ':':<13}{', '.join(values)}" for name, values in lines.items())
 
     def doubts(self, prompt: str) -> list[str]:
-        """Return what in a prompt no training clip ever had, though every word may be known: one sentence each."""
+        """Return why a prompt whose words are known may come out wrong all the same, one sentence each.
+
+        No training clip ever had what it asks for, or its colours are too near each other.
+        """
         words = re.findall(r"\w+", prompt.lower())
         found = []
         for word, following in pairwise([*words, ""]):
@@ -61,6 +67,9 @@ class Vocabulary:
                 found.append(f"{word!r} is known before {_either(self.objects)} only")
             if word in self.backgrounds and following != "background":
                 found.append(f"{word!r} is known before 'background' only")
+        for colour, background in self.faint:
+            if colour in words and (background, "background") in pairwise(words):
+                found.append(f"{colour} on {background} is too faint for it; take another colour or background")
         things = [thing for thing in self.objects if thing in words]
         if len(things) > 1:
             found.append(f"{' and '.join(map(repr, things))} were never in one clip; there is one object in each")
