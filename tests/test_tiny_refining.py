@@ -7,12 +7,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ltx_nb.catalogue.models import TINY
 from ltx_nb.mel import log_mel
 from ltx_nb.tiny.training import refining
 from ltx_nb.tiny.training.muon import Muon
 from ltx_nb.tiny.training.refine_sound import middle_and_side, waveform_error
-from ltx_nb.tiny.training.refine_steps import SMALL_STEPS, STEPS, mean_velocities
 from ltx_nb.tiny.training.refining import Refinement, refine
 from ltx_nb.tiny.training.rendering import pictures
 from ltx_nb.tiny.training.tables import Clips, sounds_of, tracks
@@ -48,12 +46,19 @@ def test_a_clip_of_the_table_is_a_scenes_picture():
     assert torch.equal(clips.pixels(index, torch.full((5, 1), 3)), pictures(scenes)[:, :, 3:4])
 
 
-def test_a_table_without_a_count_holds_every_scene_and_draws_as_the_world_does():
+def test_a_table_without_a_count_holds_every_scene_and_draws_as_the_world_does_but_faint_pairs_more_often():
     clips = Clips(128, 128, 1, CPU, None, seed=0)
     assert len(clips) == len(clips.scenes) * len(SHAPES) * len(COLOURS) * len(BACKGROUNDS)
     torch.manual_seed(0)
-    still = (clips.motion[clips.track[clips.draw(20_000)]] == 2).float().mean()
+    drawn = clips.draw(20_000)
+    still = (clips.motion[clips.track[drawn]] == 2).float().mean()
     assert still == pytest.approx(0.15, abs=0.01)
+    pairs = torch.bincount(clips.colour[drawn] * len(BACKGROUNDS) + clips.background[drawn])
+    faint, plain = (
+        pairs[list(COLOURS).index(front) * len(BACKGROUNDS) + list(BACKGROUNDS).index(back)]
+        for front, back in (("green", "gray"), ("white", "black"))
+    )
+    assert 3 < faint / plain < 5  # 101 and 394 apart in RGB
 
 
 def test_mels_of_the_table_are_those_that_given_sound_gets():
@@ -104,44 +109,3 @@ def test_a_refinement_whose_time_is_over_writes_what_it_began_with(tmp_path):
     part = LineFit()
     refine(part, tmp_path, time.monotonic())
     assert torch.equal(load_file(tmp_path / "line-0.safetensors")["model/weight"], part.model.weight.bfloat16())
-
-
-def noisy(u: float) -> dict[str, torch.Tensor]:
-    """Inputs at one moment of the schedule for two clips, the second with its first video token and its sound given."""
-    sigma = torch.tensor(3 * u / (1 + 2 * u))
-    torch.manual_seed(0)
-    timestep, audio_timestep = 1000 * sigma * torch.ones(2, 3), 1000 * sigma * torch.ones(2, 2)
-    timestep[1, 0], audio_timestep[1] = 0, 0
-    return {
-        "hidden_states": torch.randn(2, 3, 4),
-        "audio_hidden_states": torch.randn(2, 2, 4),
-        "timestep": timestep,
-        "audio_timestep": audio_timestep,
-        "sigma": timestep.amax(1),
-        "audio_sigma": audio_timestep.amax(1),
-    }
-
-
-def field(inputs):
-    """Velocities that depend on where a token is and on when."""
-    return tuple(
-        inputs[name] * (1 + inputs[time][..., None] / 1000)
-        for name, time in (("hidden_states", "timestep"), ("audio_hidden_states", "audio_timestep"))
-    )
-
-
-@pytest.mark.parametrize("number", [0, 3, STEPS - 1])
-def test_a_mean_velocity_ends_where_small_steps_end(number):
-    inputs = noisy(1 - number / STEPS)
-    coarse, fine = ([*TINY.sigmas_of(n), 0.0] for n in (STEPS, STEPS * SMALL_STEPS))
-    video, _ = mean_velocities(field, inputs)
-    x = start = inputs["hidden_states"][0]
-    for sigma, lower in zip(fine[number * SMALL_STEPS :][:SMALL_STEPS], fine[number * SMALL_STEPS + 1 :], strict=False):
-        x = x + (lower - sigma) * x * (1 + sigma)
-    torch.testing.assert_close(start + (coarse[number + 1] - coarse[number]) * video[0], x)
-
-
-def test_what_is_given_does_not_move_under_small_steps():
-    video, audio = mean_velocities(field, noisy(0.5))
-    assert not video[1, 0].any() and video[1, 1:].all()
-    assert not audio[1].any() and audio[0].all()

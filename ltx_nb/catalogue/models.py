@@ -18,6 +18,9 @@ from ltx_nb.sampling import UNGUIDED, Sampling
 # diffusers.pipelines.ltx2.utils DISTILLED_SIGMA_VALUES and STAGE_2_DISTILLED_SIGMA_VALUES, from the reference's
 # ltx_pipelines/utils/constants.py.
 DISTILLED_SIGMAS = (1.0, 0.99375, 0.9875, 0.98125, 0.975, 0.909375, 0.725, 0.421875)
+# The most that the reference's LTX2Scheduler shifts, for 4,096 tokens; its pipelines do not tell it how many there are,
+# and it then takes this.
+SHIFT = math.exp(2.05)
 STAGE_2_SIGMAS = (0.909375, 0.725, 0.421875)
 
 # DEFAULT_NEGATIVE_PROMPT of the same file of the reference; diffusers' has not yet the first line.
@@ -103,19 +106,18 @@ class Model:
         return replace(done, sigmas=self.sigmas_of(done.num_inference_steps))
 
 
-def shifted_sigmas(num_steps: int, shift: float) -> tuple[float, ...]:
+def shifted_sigmas(num_steps: int) -> tuple[float, ...]:
     """Linear sigmas 1 .. 1/n, moved towards noise: s u / (1 + (s - 1) u), as FlowMatchEulerDiscreteScheduler."""
     linear = [1 - step / num_steps for step in range(num_steps)]
-    return tuple(shift * u / (1 + (shift - 1) * u) for u in linear)
+    return tuple(SHIFT * u / (1 + (SHIFT - 1) * u) for u in linear)
 
 
 def dev_sigmas(num_steps: int) -> tuple[float, ...]:
     """Return the schedule of the models that are not distilled, from 1 to 0.1, the same for a clip of any size.
 
-    Source: the reference's LTX2Scheduler.execute(steps). Its pipelines do not tell it how many tokens there are, and it
-    then shifts as for 4,096 of them: by exp(2.05). The last sigma is brought to 0.1, the others in proportion.
+    Source: the reference's LTX2Scheduler.execute(steps). The last sigma is brought to 0.1, the others in proportion.
     """
-    shifted = shifted_sigmas(num_steps, shift=math.exp(2.05))
+    shifted = shifted_sigmas(num_steps)
     stretch = (1 - shifted[-1]) / (1 - 0.1) or 1.0  # a single step stays at 1
     return tuple(1 - (1 - sigma) / stretch for sigma in shifted)
 
@@ -134,7 +136,7 @@ TINY = Model(
     weights=str(Path(__file__).parents[1] / "tiny" / "weights"),
     # Guidance is distilled into its weights. Block 3 is as far down its 6 blocks as 28 is down the real model's 48.
     sampling=replace(UNGUIDED, num_inference_steps=8, spatio_temporal_guidance_blocks=(3,)),
-    sigmas_of=lambda num_steps: shifted_sigmas(num_steps, shift=3.0),  # the shift it was trained with
+    sigmas_of=shifted_sigmas,  # it was trained with a shift of 3: docs/tiny_weights.md says what this one gains
     stage_2_sigmas=STAGE_2_SIGMAS,
     width=128,
     height=128,

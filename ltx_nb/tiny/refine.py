@@ -1,9 +1,8 @@
 """Go on from the tiny model's weights for some minutes on a card: `python -m ltx_nb.tiny.refine --part video`.
 
 Parts, each of use alone and all at home on one card at once: the video decoder, what makes sound of audio latents, the
-transformer with its connectors, and the latent upsampler. `steps` goes on with the transformer once `diffusion` is done
-and assembled. The encoders stay, so that latents mean what they meant. What a part has learned is in NAME-*.safetensors
-under `--out`; `--assemble` makes a folder of that and of what was there.
+transformer with its connectors, and the latent upsampler. The encoders stay, so that latents mean what they meant. What
+a part has learned is in NAME-*.safetensors under `--out`; `--assemble` makes a folder of that and of what was there.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ from . import architecture
 from .train import WEIGHTS, save_folder
 from .training.refine_diffusion import DiffusionRefinement
 from .training.refine_sound import SoundRefinement
-from .training.refine_steps import StepsRefinement
 from .training.refine_upsampler import UpsamplerRefinement
 from .training.refine_video import VideoRefinement
 from .training.refining import refine
@@ -28,7 +26,6 @@ PARTS = {
     "video": VideoRefinement,
     "sound": SoundRefinement,
     "diffusion": DiffusionRefinement,
-    "steps": StepsRefinement,
     "upsampler": UpsamplerRefinement,
 }
 TRAINED = {"vae_decoder": "vae.decoder", "audio_vae_decoder": "audio_vae.decoder"}  # elsewhere a component's own name

@@ -108,7 +108,6 @@ class _Bucket:
 
 class DiffusionRefinement(Refinement):
     name = "diffusion"
-    losses_of = Losses
 
     def __init__(self, folder: Path, device: torch.device, scale: float = 1.0, share: float = 1.0):
         self.device, self.scale, self.share = device, scale, share
@@ -135,7 +134,7 @@ class DiffusionRefinement(Refinement):
         )
         wordings = WORDINGS if share == 1 else 1
         captions = Captions(tokenizer, text_encoder, device, wordings, architecture.MAX_PROMPT_TOKENS)
-        self.losses = self.losses_of(captions, parts)
+        self.losses = Losses(captions, parts)
         vae = AutoencoderKLLTX2Video.from_pretrained(folder / "vae", torch_dtype=torch.float32, trust_remote_code=False)
         audio_vae = AutoencoderKLLTX2Audio.from_pretrained(
             folder / "audio_vae", torch_dtype=torch.float32, trust_remote_code=False
