@@ -18,10 +18,10 @@ from ltx_nb.sampling import UNGUIDED, Sampling
 # diffusers.pipelines.ltx2.utils DISTILLED_SIGMA_VALUES and STAGE_2_DISTILLED_SIGMA_VALUES, from the reference's
 # ltx_pipelines/utils/constants.py.
 DISTILLED_SIGMAS = (1.0, 0.99375, 0.9875, 0.98125, 0.975, 0.909375, 0.725, 0.421875)
+STAGE_2_SIGMAS = (0.909375, 0.725, 0.421875)
 # The most that the reference's LTX2Scheduler shifts, for 4,096 tokens; its pipelines do not tell it how many there are,
 # and it then takes this.
 SHIFT = math.exp(2.05)
-STAGE_2_SIGMAS = (0.909375, 0.725, 0.421875)
 
 # DEFAULT_NEGATIVE_PROMPT of the same file of the reference; diffusers' has not yet the first line.
 NEGATIVE_PROMPT = (
