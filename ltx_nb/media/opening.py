@@ -74,7 +74,7 @@ def open_media(source: MediaSource) -> Iterator[Any]:
 
     options = {"format_whitelist": _DEMUXERS, "max_pixels": str(_MAX_PICTURE_PX)}
     # Before PyAV 19, a tag that is not UTF-8 keeps a file from being opened, unless it is told otherwise.
-    tags = {"metadata_errors": "surrogateescape"} if int(av.__version__.partition(".")[0]) < 19 else {}
+    tags: dict[str, Any] = {"metadata_errors": "surrogateescape"} if int(av.__version__.partition(".")[0]) < 19 else {}
     file = file_of(source)
     try:
         with av.open(file, options=options, **tags) as container:
