@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 import ltx_nb
-from ltx_nb.catalogue.models import DEV, DISTILLED, TINY
+from ltx_nb.catalogue.models import DEV, DISTILLED, SHIFT, TINY
 from ltx_nb.pipeline import Cancelled
 from ltx_nb.pipeline.session import _scheduler_for
 from ltx_nb.request import ClipRequest, Sampling
@@ -116,7 +116,7 @@ def test_trace_has_every_step_of_both_lanes(random_session):
         PROMPT, trace=True, on_step=lambda event: seen.append(event.x0.clone()), sampling=TWO_STEPS, **SMALL
     )
     assert [(step.index, step.num_steps, step.stage) for step in clip.trace.steps] == [(0, 2, 1), (1, 2, 1)]
-    assert [step.sigma for step in clip.trace.steps] == pytest.approx([1.0, 0.75])
+    assert [step.sigma for step in clip.trace.steps] == pytest.approx([1.0, SHIFT / (SHIFT + 1)])
     for step, x0 in zip(clip.trace.steps, seen, strict=True):
         assert torch.equal(step.x0, x0.half())
         assert step.audio_x0.shape == step.audio_latents.shape == clip.audio_latents.shape
@@ -205,7 +205,7 @@ def test_a_scheduler_that_shifts_by_size_takes_given_sigmas_as_they_are(random_s
 
 def test_models_complete_what_a_request_leaves_open():
     assert TINY.complete(Sampling()).num_inference_steps == len(TINY.complete(Sampling()).sigmas) == 8
-    assert TINY.complete(Sampling(num_inference_steps=2)).sigmas == pytest.approx((1.0, 0.75))
+    assert TINY.complete(Sampling(num_inference_steps=2)).sigmas == pytest.approx((1.0, SHIFT / (SHIFT + 1)))
     assert DEV.complete(Sampling(guidance_scale=2.0)).guidance_scale == 2.0
     assert len(DEV.complete(Sampling()).sigmas) == DEV.complete(Sampling()).num_inference_steps == 30
     assert DISTILLED.complete(Sampling(sigmas=(1.0, 0.5))).num_inference_steps == 2
