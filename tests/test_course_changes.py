@@ -26,7 +26,7 @@ SEEDS = range(5)
 BETWEEN = "\n# the next cell\n"
 FEW = {  # pairs of prompt and seed: what each costs is a second a clip
     "01_first_clip": [(1, 0), (2, 1), (3, 2), (4, 3), (0, 4)],
-    "02_step_by_step": [(3, 1)],
+    "02_step_by_step": [(1, 1)],
     "06_one_mask_two_timelines": [(1, 2)],
 }
 EVERY = {name: [(prompt, seed) for prompt in range(len(PROMPTS)) for seed in SEEDS] for name in FEW}
