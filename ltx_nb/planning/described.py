@@ -105,11 +105,8 @@ def _accelerator(card: str, ram_gb: float) -> Accelerator | None:
     named = re.fullmatch(r"(?:NVIDIA )?(?:GeForce |Tesla )?(.+?)(?: (\d+(?:\.\d+)?) ?GB)?", card, re.IGNORECASE)
     names = {name.lower(): name for name in BY_NAME}
     if named is None or named[1].lower() not in names:
-        hint = (
-            f"did you mean {near!r}?"
-            if (near := _nearest(named[1] if named else card, names))
-            else f"for example {EXAMPLE!r}"
-        )
+        near = _nearest(named[1] if named else card, names)
+        hint = f"did you mean {near!r}?" if near else f"for example {EXAMPLE!r}"
         raise ValueError(f"{card!r} is no card that is known here, no 'no GPU', no GB of RAM and no GB of disk; {hint}")
     name = names[named[1].lower()]
     capability, gb = BY_NAME[name]
